@@ -29,7 +29,9 @@ def parse_stamp(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise InputError(f"not an RFC 3339 time: {text!r}", advice="write 2026-11-22T02:09:36.123456Z") from error
+        raise InputError(
+            f"not an RFC 3339 time: {text!r}", advice="write 2026-11-22T02:09:36.123456Z"
+        ) from error
     if moment.tzinfo is None:
         raise InputError(f"time without zone: {text!r}", advice="end it with Z")
     return moment.astimezone(UTC)
