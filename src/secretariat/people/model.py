@@ -1,0 +1,194 @@
+"""Who may do what: one enum of permissions, one table role x permission, one sentence per right.
+
+Nothing else in the project grants a right to a person. A page names one `Permission`; a person has it
+when one of its roles has it in `TABLE`. Tokens carry scopes, never roles: a tool is not a person.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003  (msgspec reads the annotations)
+from enum import StrEnum
+from uuid import UUID  # noqa: TC003
+
+import msgspec
+
+from secretariat.base.errors import SecretariatError
+
+
+class Permission(StrEnum):
+    """Every right there is on pages and commands."""
+
+    READ_REPORTS = "reports.read"
+    WRITE_REPORTS = "reports.write"
+    PROPOSE_RELEASE = "release.propose"
+    APPROVE_RELEASE = "release.approve"
+    WITHDRAW = "report.withdraw"
+    READ_AGREEMENTS = "agreements.read"
+    EDIT_AGREEMENTS = "agreements.edit"
+    READ_LEDGER = "ledger.read"
+    READ_REGISTER = "register.read"
+    EDIT_REGISTER = "register.edit"
+    USE_WATCH = "watch.use"
+    RUN_DRILL = "drill.run"
+    READ_ASSURANCE = "assurance.read"
+    EDIT_ASSURANCE = "assurance.edit"
+    READ_READ_LOG = "readlog.read"
+    MANAGE_TOKENS = "tokens.manage"
+    MANAGE_PEERS = "peers.manage"
+    MANAGE_PEOPLE = "people.manage"
+
+
+SENTENCES: dict[Permission, str] = {
+    Permission.READ_REPORTS: "Read the reports that this party wrote or was granted.",
+    Permission.WRITE_REPORTS: "Write and import reports as drafts; a draft leaves the node only by a release.",
+    Permission.PROPOSE_RELEASE: "Ask the agreements who may get a report, and propose its release.",
+    Permission.APPROVE_RELEASE: "Release: say DO on a decision that says MAY, or approve what another proposed.",
+    Permission.WITHDRAW: "Withdraw a report of this party from everyone who holds it.",
+    Permission.READ_AGREEMENTS: "Read instruments and ask what may flow between whom, on any day.",
+    Permission.EDIT_AGREEMENTS: "Record instruments, their status and consents of this party.",
+    Permission.READ_LEDGER: "Read and verify the log, its checkpoints, proofs and receipts.",
+    Permission.READ_REGISTER: "Read meetings, commitments, projects and boards.",
+    Permission.EDIT_REGISTER: "Record meetings, commitments, evidence and accounts.",
+    Permission.USE_WATCH: "Match against own telemetry, run hunts, export rules.",
+    Permission.RUN_DRILL: "Plan and run exercises in the exercise realm.",
+    Permission.READ_ASSURANCE: "Read criteria, evidence, findings and handling audits.",
+    Permission.EDIT_ASSURANCE: "Record evidence and findings, sign audit reports.",
+    Permission.READ_READ_LOG: "See who read which report, and when.",
+    Permission.MANAGE_TOKENS: "Create and revoke the tokens with which tools connect.",
+    Permission.MANAGE_PEERS: "Invite, accept and suspend other parties' nodes.",
+    Permission.MANAGE_PEOPLE: "Add and disable persons and give them roles.",
+}
+
+
+class Role(StrEnum):
+    """The seven ways to work on a node (product.md, who uses it, and the node's administrator)."""
+
+    ANALYST = "analyst"
+    RELEASER = "releaser"
+    OFFICER = "officer"
+    PLANNER = "planner"
+    AUDITOR = "auditor"
+    INTEGRATOR = "integrator"
+    ADMIN = "admin"
+
+
+_READ = frozenset(
+    {
+        Permission.READ_REPORTS,
+        Permission.READ_AGREEMENTS,
+        Permission.READ_LEDGER,
+        Permission.READ_REGISTER,
+    }
+)
+
+TABLE: dict[Role, frozenset[Permission]] = {
+    Role.ANALYST: _READ | {Permission.WRITE_REPORTS, Permission.PROPOSE_RELEASE, Permission.USE_WATCH},
+    Role.RELEASER: _READ
+    | {
+        Permission.WRITE_REPORTS,
+        Permission.PROPOSE_RELEASE,
+        Permission.APPROVE_RELEASE,
+        Permission.WITHDRAW,
+        Permission.EDIT_AGREEMENTS,
+        Permission.USE_WATCH,
+    },
+    Role.OFFICER: _READ | {Permission.EDIT_REGISTER, Permission.EDIT_AGREEMENTS, Permission.READ_ASSURANCE},
+    Role.PLANNER: _READ | {Permission.RUN_DRILL},
+    Role.AUDITOR: _READ
+    | {Permission.READ_ASSURANCE, Permission.EDIT_ASSURANCE, Permission.READ_READ_LOG},
+    Role.INTEGRATOR: frozenset(
+        {Permission.READ_REPORTS, Permission.READ_LEDGER, Permission.WRITE_REPORTS, Permission.MANAGE_TOKENS}
+    ),
+    Role.ADMIN: frozenset(
+        {
+            Permission.READ_LEDGER,
+            Permission.READ_AGREEMENTS,
+            Permission.READ_READ_LOG,
+            Permission.MANAGE_TOKENS,
+            Permission.MANAGE_PEERS,
+            Permission.MANAGE_PEOPLE,
+        }
+    ),
+}
+"""An administrator runs the node and does not read reports: the two are kept apart on purpose."""
+
+
+class Scope(StrEnum):
+    """What a token may be used for."""
+
+    READ = "read"
+    WRITE = "write"
+
+
+def permissions_of(roles: frozenset[Role]) -> frozenset[Permission]:
+    """Give the union of what `roles` may do."""
+    return frozenset().union(*(TABLE[role] for role in roles)) if roles else frozenset()
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True):
+    """A human being who signs in; never a tool."""
+
+    id: UUID
+    login: str
+    name: str
+    language: str
+    roles: frozenset[Role]
+    created_at: datetime
+    disabled_at: datetime | None = None
+    office: str | None = None
+
+    def may(self, permission: str) -> bool:
+        """Whether one of this person's roles has `permission`; a disabled person may nothing."""
+        return self.disabled_at is None and any(permission in TABLE[role] for role in self.roles)
+
+
+class Token(msgspec.Struct, frozen=True, kw_only=True):
+    """A tool's credential as it may be listed: without its secret, which nobody can show again."""
+
+    id: UUID
+    label: str
+    reader: str
+    scopes: frozenset[Scope]
+    created_at: datetime
+    expires_at: datetime
+    created_by: str
+    revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+
+class TokenIdentity(msgspec.Struct, frozen=True, kw_only=True):
+    """What a presented token proves: for which party it reads, and what it may do."""
+
+    id: UUID
+    label: str
+    reader: str
+    scopes: frozenset[Scope]
+    expires_at: datetime
+
+    @property
+    def may_write(self) -> bool:
+        """Whether it may post and delete in its party's own collection."""
+        return Scope.WRITE in self.scopes
+
+
+class ReadEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the read log: who looked at what, from which page."""
+
+    at: datetime
+    who: str
+    subject: str
+    page: str
+
+
+class SignInError(SecretariatError):
+    """Login and password do not fit, or the person is disabled: the answer is the same for all three."""
+
+    code = "sign-in-refused"
+    status = 401
+
+
+class AttemptsError(SecretariatError):
+    """Too many failed attempts for this login or from this address."""
+
+    code = "too-many-attempts"
+    status = 429
