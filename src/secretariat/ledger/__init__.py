@@ -1,0 +1,1 @@
+"""Each node's signed, append-only log: entries, checkpoints, proofs, keys, partners' logs."""

@@ -1,0 +1,255 @@
+"""The keys of one party in one realm, and signing with them (Ed25519, RFC 8032).
+
+Rules:
+
+1. Five keys, one purpose each, so that a lost one can be replaced alone:
+   `root` names the others (key entries, the descriptor of enrolment) and may be kept off the machine,
+   `record` signs objects and entries, `log` signs checkpoints, `transport` signs requests between nodes,
+   `witness` cosigns partners' checkpoints.
+2. A key id is `ed25519-` and the first 16 bytes of SHA-256 over the 32-byte public key, in hex. It names a
+   key; trust comes from enrolment, never from the id.
+3. Private keys are PKCS 8 PEM files that only their owner may read. Nothing here prints or logs one.
+4. `live` and `exercise` never share a key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+from secretariat.base.errors import ConflictError, InputError, NotFoundError, StateError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+ALGORITHM = "ed25519"
+PUBLIC_BYTES = 32
+SIGNATURE_BYTES = 64
+ROLES = ("root", "record", "log", "transport", "witness")
+
+
+def key_id(public: bytes) -> str:
+    """Name a public key. Refuses anything but 32 bytes."""
+    if len(public) != PUBLIC_BYTES:
+        raise InputError(f"an Ed25519 public key has 32 bytes, not {len(public)}")
+    return f"{ALGORITHM}-{hashlib.sha256(public).hexdigest()[:32]}"
+
+
+@lru_cache(maxsize=4096)
+def _verifying(public: bytes) -> Ed25519PublicKey:
+    try:
+        return Ed25519PublicKey.from_public_bytes(public)
+    except ValueError as error:
+        raise InputError("not an Ed25519 public key", advice="give its 32 bytes") from error
+
+
+def signature_holds(public: bytes, signature: bytes, message: bytes) -> bool:
+    """Say whether `signature` over `message` was made by the private half of `public`."""
+    try:
+        _verifying(public).verify(signature, message)
+    except InvalidSignature:
+        return False
+    return True
+
+
+class Signer:
+    """One private key: its id, its public half, and `sign`."""
+
+    __slots__ = ("_private", "key_id", "public", "sign")
+
+    def __init__(self, private: Ed25519PrivateKey) -> None:
+        self._private = private
+        self.public: bytes = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        self.key_id = key_id(self.public)
+        self.sign = private.sign
+
+    def __repr__(self) -> str:
+        return f"<Signer {self.key_id}>"
+
+    @classmethod
+    def generate(cls) -> Signer:
+        """Make a new key from the system's randomness."""
+        return cls(Ed25519PrivateKey.generate())
+
+    @classmethod
+    def from_seed(cls, seed: bytes) -> Signer:
+        """Make the key of a 32-byte seed (RFC 8032 section 5.1.5): vectors and tests."""
+        return cls(Ed25519PrivateKey.from_private_bytes(seed))
+
+    @classmethod
+    def from_pem(cls, pem: bytes, *, where: str | None = None) -> Signer:
+        """Read a PKCS 8 PEM. Refuses any other algorithm."""
+        try:
+            private = load_pem_private_key(pem, password=None)
+        except (ValueError, TypeError) as error:
+            raise InputError("not an unencrypted PKCS 8 private key in PEM", where=where) from error
+        if not isinstance(private, Ed25519PrivateKey):
+            raise InputError("not an Ed25519 key", where=where, advice="keys are made by `secretariat init`")
+        return cls(private)
+
+    def to_pem(self) -> bytes:
+        """Write the private key as PKCS 8 PEM."""
+        return self._private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+@dataclass(frozen=True, repr=False)
+class Keyring:
+    """What one party signs with in one realm. `root` is None where it is kept off this machine."""
+
+    party: str
+    realm: str
+    root: Signer | None
+    record: Signer
+    log: Signer
+    transport: Signer
+    witness: Signer
+    root_public: bytes
+    retired: Mapping[str, bytes] = field(default_factory=dict)
+    """Public keys that this party used before, by key id."""
+
+    def __repr__(self) -> str:
+        return f"<Keyring {self.party}/{self.realm} record={self.record.key_id}>"
+
+    @classmethod
+    def generate(cls, party: str, realm: str) -> Keyring:
+        """Make a whole new set in memory."""
+        root = Signer.generate()
+        rest = {role: Signer.generate() for role in ROLES[1:]}
+        return cls(party, realm, root, root_public=root.public, **rest)
+
+    @cached_property
+    def public(self) -> Mapping[str, bytes]:
+        """Give every public key of this party, retired ones too, by key id."""
+        own = (self.record, self.log, self.transport, self.witness)
+        return {
+            key_id(self.root_public): self.root_public,
+            **{signer.key_id: signer.public for signer in own},
+            **self.retired,
+        }
+
+    @property
+    def by_role(self) -> Mapping[str, bytes]:
+        """Give the public keys in force by role."""
+        return {
+            "root": self.root_public,
+            "record": self.record.public,
+            "log": self.log.public,
+            "transport": self.transport.public,
+            "witness": self.witness.public,
+        }
+
+
+def folder_of(data: Path, realm: str) -> Path:
+    """Give the folder in which a node keeps the keys of a realm."""
+    return data / "keys" / realm
+
+
+def create(folder: Path, *, party: str, realm: str) -> Keyring:
+    """Make a new set of keys in `folder`. Refuses a folder that holds a key already."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.chmod(0o700)
+    held = [role for role in ROLES if (folder / f"{role}.pem").exists()]
+    if held:
+        raise ConflictError(
+            f"keys exist already: {', '.join(held)}",
+            where=str(folder),
+            advice="a new set would orphan what the old one signed; use `rotate` to replace one key",
+        )
+    keyring = Keyring.generate(party, realm)
+    for role in ROLES:
+        signer: Signer = getattr(keyring, role)
+        _write_private(folder / f"{role}.pem", signer.to_pem())
+        _write_public(folder / f"{role}.pub", signer.public)
+    return keyring
+
+
+def load(folder: Path, *, party: str, realm: str) -> Keyring:
+    """Read the keys of `folder`; `root.pem` may be missing if `root.pub` is there."""
+    signers: dict[str, Signer] = {}
+    for role in ROLES:
+        path = folder / f"{role}.pem"
+        if path.exists():
+            signers[role] = Signer.from_pem(path.read_bytes(), where=str(path))
+        elif role != "root":
+            raise NotFoundError(
+                f"the {role} key is missing",
+                where=str(path),
+                advice="restore it from a backup, or make a new set with `secretariat init`",
+            )
+    root = signers.pop("root", None)
+    root_public = root.public if root is not None else _read_public(folder / "root.pub")
+    retired = {
+        key_id(public): public
+        for public in (_read_public(path) for path in sorted(folder.glob("retired/*.pub")))
+    }
+    return Keyring(party, realm, root, root_public=root_public, retired=retired, **signers)
+
+
+def rotate(folder: Path, role: str, *, party: str, realm: str) -> Keyring:
+    """Replace one key by a new one and keep the public half of the old one under `retired/`.
+
+    Refuses `root`: a new root is a new enrolment. The caller then appends a `key` entry, which needs the
+    root key on this machine; until then partners refuse what the new key signs.
+    """
+    if role not in ROLES or role == "root":
+        raise InputError(
+            f"{role!r} cannot be rotated",
+            advice=f"one of {', '.join(ROLES[1:])}; a new root is a new enrolment",
+        )
+    held = load(folder, party=party, realm=realm)
+    if held.root is None:
+        raise StateError(
+            "the root key is not on this machine", where=str(folder), advice="bring root.pem for the rotation"
+        )
+    old: Signer = getattr(held, role)
+    retired = folder / "retired"
+    retired.mkdir(exist_ok=True, mode=0o700)
+    _write_public(retired / f"{old.key_id}.pub", old.public)
+    fresh = Signer.generate()
+    (folder / f"{role}.pem.new").unlink(missing_ok=True)
+    _write_private(folder / f"{role}.pem.new", fresh.to_pem())
+    _write_public(folder / f"{role}.pub", fresh.public)
+    (folder / f"{role}.pem.new").replace(folder / f"{role}.pem")
+    return load(folder, party=party, realm=realm)
+
+
+def _write_private(path: Path, pem: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(pem)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _write_public(path: Path, public: bytes) -> None:
+    path.write_text(f"{ALGORITHM} {public.hex()}\n", encoding="ascii")
+
+
+def _read_public(path: Path) -> bytes:
+    try:
+        algorithm, text = path.read_text(encoding="ascii").split()
+        public = bytes.fromhex(text)
+    except FileNotFoundError as error:
+        raise NotFoundError("a public key is missing", where=str(path)) from error
+    except ValueError as error:
+        raise InputError(
+            "not a public key file", where=str(path), advice="ed25519 <64 hex digits>"
+        ) from error
+    if algorithm != ALGORITHM:
+        raise InputError(f"unknown algorithm {algorithm!r}", where=str(path))
+    key_id(public)
+    return public
