@@ -1,0 +1,206 @@
+"""What two nodes say to each other: descriptor, feed page, delivery, problem (docs/protocol.md, "Between nodes").
+
+Rules that every implementation keeps:
+1. Bytes that somebody signed travel as they are: objects, DSSE envelopes and checkpoints are spliced in
+   raw and never written again by the carrier.
+2. A cursor is a place in the *sender's* log: every entry addressed to the receiver below `position` is
+   done, and of the entry at `position` the first `offset` objects are done.
+3. A page states where it starts, where it ends, how much it carries and a hash over it; the receiver
+   computes all four again. An object that can no longer be delivered is named with the reason.
+4. Binary values are base64 (RFC 4648, padded) in JSON; roots and hashes are lower-case hex.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from secretariat.base.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+VERSION: Final = 1
+PAGE_TYPE: Final = "application/vnd.secretariat.page+json"
+DESCRIPTOR_TYPE: Final = "application/vnd.secretariat.descriptor+json"
+PROBLEM_TYPE: Final = "application/problem+json"
+_CURSOR = re.compile(r"(0|[1-9][0-9]{0,17})\.(0|[1-9][0-9]{0,17})")
+
+
+class Cursor(msgspec.Struct, frozen=True, order=True):
+    """A place in a sender's log: the next entry's position and how many of its objects are done."""
+
+    position: int = 0
+    offset: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.position}.{self.offset}"
+
+
+def read_cursor(text: str) -> Cursor:
+    """Read `position.offset`; refuses anything else."""
+    match = _CURSOR.fullmatch(text)
+    if match is None:
+        raise InputError(f"not a cursor: {text[:40]!r}", where="after", advice="write position.offset, 12.0")
+    return Cursor(int(match[1]), int(match[2]))
+
+
+class CarriedObject(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One object version of a grant: its bytes, salt and originator's signature, or why it is gone."""
+
+    root: str
+    object: msgspec.Raw | None = None
+    salt: bytes | None = None
+    signature: msgspec.Raw | None = None
+    originator: str | None = None
+    gone: str | None = None
+
+
+class CarriedEntry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One log entry addressed to the receiver, with a run of the objects it grants.
+
+    A continued entry (`offset` > 0) leaves the envelope out: the receiver kept it with the first run.
+    """
+
+    position: int
+    salt: bytes
+    proof: tuple[bytes, ...]
+    envelope: msgspec.Raw | None = None
+    digest: str | None = None
+    offset: int = 0
+    total: int = 0
+    objects: tuple[CarriedObject, ...] = ()
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """How much a page carries, as the sender counted it."""
+
+    entries: int
+    objects: int
+    gone: int
+
+
+class Page(msgspec.Struct, frozen=True):
+    """One answer of the feed or one delivery: entries in log order under one signed checkpoint."""
+
+    v: int
+    realm: str
+    origin: str
+    party: str
+    to: str
+    after: Cursor
+    next: Cursor
+    checkpoint: str
+    consistency: tuple[bytes, ...]
+    entries: tuple[CarriedEntry, ...]
+    count: Counts
+    hash: str
+    more: bool = False
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """How far a receiver is with the caller's log: its cursor and the log size it last kept."""
+
+    after: Cursor
+    size: int
+
+
+class Key(msgspec.Struct, frozen=True):
+    """A public Ed25519 key and the name it goes by in envelopes and signatures."""
+
+    id: str
+    public: bytes
+
+
+class RealmKeys(msgspec.Struct, frozen=True):
+    """One realm of a node: log origin, address (empty when nobody can reach it) and the realm's keys."""
+
+    origin: str
+    url: str
+    record: Key
+    log: Key
+    transport: Key
+    witness: Key | None = None
+
+
+class Descriptor(msgspec.Struct, frozen=True):
+    """Who a party is to other nodes; signed by its root key, checked by the 12-word fingerprint."""
+
+    v: int
+    party: str
+    name: str
+    root: Key
+    made_at: str
+    realms: dict[str, RealmKeys]
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The one shape of a refusal between nodes."""
+
+    code: str
+    what: str
+    where: str | None = None
+    advice: str | None = None
+
+
+_PAGE = msgspec.json.Decoder(Page)
+_TAKEN = msgspec.json.Decoder(Taken)
+_DESCRIPTOR = msgspec.json.Decoder(Descriptor)
+_PROBLEM = msgspec.json.Decoder(Problem)
+_ENCODER = msgspec.json.Encoder()
+
+
+def encode(value: Page | Taken | Descriptor | Problem) -> bytes:
+    """Write a message; raw parts are spliced in untouched."""
+    return _ENCODER.encode(value)
+
+
+def read_page(data: bytes) -> Page:
+    """Read a page; refuses what is not one, saying where."""
+    try:
+        page = _PAGE.decode(data)
+    except msgspec.DecodeError as error:
+        raise InputError(f"not a page: {error}", advice="compare docs/protocol.md, Page") from error
+    if page.v != VERSION:
+        raise InputError(f"page of version {page.v}", where="v", advice=f"this node speaks {VERSION}")
+    return page
+
+
+def read_taken(data: bytes) -> Taken:
+    """Read a receiver's place; refuses what is not one."""
+    try:
+        return _TAKEN.decode(data)
+    except msgspec.DecodeError as error:
+        raise InputError(f"not a place in a log: {error}", advice="compare docs/protocol.md, Taken") from error
+
+
+def read_descriptor(data: bytes) -> Descriptor:
+    """Read a descriptor's payload; refuses what is not one."""
+    try:
+        return _DESCRIPTOR.decode(data)
+    except msgspec.DecodeError as error:
+        raise InputError(f"not a descriptor: {error}", advice="compare docs/protocol.md, Descriptor") from error
+
+
+def read_problem(data: bytes) -> Problem:
+    """Read a refusal; a body that is no problem becomes one that says so."""
+    try:
+        return _PROBLEM.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return Problem("unreadable-answer", f"the partner answered {len(data)} bytes that are no problem report")
+
+
+def page_hash(entries: Iterable[tuple[int, bytes, int, Iterable[str]]]) -> str:
+    """Hash what a page carries: per entry its position, digest, offset and the roots in order.
+
+    SHA-256 over: position (8 bytes, big endian) ‖ entry digest (32) ‖ offset (8) ‖ number of roots (8) ‖ roots.
+    """
+    total = hashlib.sha256()
+    for position, digest, offset, roots in entries:
+        run = b"".join(bytes.fromhex(root) for root in roots)
+        total.update(position.to_bytes(8, "big") + digest + offset.to_bytes(8, "big"))
+        total.update((len(run) // 32).to_bytes(8, "big") + run)
+    return total.hexdigest()
