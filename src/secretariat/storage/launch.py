@@ -1,0 +1,32 @@
+"""Starts the database server as an unprivileged user, and asks the kernel to stop it when its supervisor dies.
+
+Run as a script by storage/embedded.py with the interpreter alone (`-I -S`), so that it needs nothing that the
+unprivileged user could not read: it drops its rights itself and then becomes the server.
+
+usage: launch.py SUPERVISOR_PID UID GID COMMAND…   (UID -1: stay who we are)
+"""
+
+import ctypes
+import os
+import signal
+import sys
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def main() -> None:
+    supervisor, uid, gid = (int(word) for word in sys.argv[1:4])
+    os.umask(0o077)
+    if uid >= 0:
+        os.setgroups([])
+        os.setgid(gid)
+        os.setuid(uid)
+    if sys.platform == "linux":
+        # SIGINT is PostgreSQL's fast shutdown. Set after setuid, which would clear it.
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
+        if os.getppid() != supervisor:
+            sys.exit("the supervisor ended before the server began")
+    os.execv(sys.argv[4], sys.argv[4:])  # noqa: S606  the command is our own
+
+
+main()

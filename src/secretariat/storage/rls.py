@@ -1,0 +1,30 @@
+"""Row-level security, said once for every table (architecture.md, rule 3: the database refuses too)."""
+
+from __future__ import annotations
+
+from alembic.operations import Operations
+
+from secretariat.storage.roles import Roles
+
+READER = "current_setting('secretariat.reader', true)"
+"""SQL for who asks. NULL or empty outside `Database.peer`: equal to no reader, so nothing is seen."""
+
+
+def protect(op: Operations, table: str, *, peer: str | None = None, append_only: bool = False) -> None:
+    """Put `table` under forced row-level security in a migration.
+
+    The application may read and insert every row, and update and delete unless `append_only`. The peer role may
+    SELECT the rows for which the SQL predicate `peer` holds; None gives it no right at all.
+    """
+    roles: Roles = op.get_context().opts["roles"]
+    may = "SELECT, INSERT" if append_only else "SELECT, INSERT, UPDATE, DELETE"
+    for statement in (
+        f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY',
+        f'ALTER TABLE "{table}" FORCE ROW LEVEL SECURITY',
+        f'GRANT {may} ON "{table}" TO "{roles.app}"',
+        f'CREATE POLICY app ON "{table}" TO "{roles.app}" USING (true) WITH CHECK (true)',
+    ):
+        op.execute(statement)
+    if peer is not None:
+        op.execute(f'GRANT SELECT ON "{table}" TO "{roles.peer}"')
+        op.execute(f'CREATE POLICY peer ON "{table}" FOR SELECT TO "{roles.peer}" USING ({peer})')

@@ -1,0 +1,80 @@
+"""Fixtures of all tests: one embedded server per session, a fresh migrated database per test."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from secretariat.storage.embedded import Server
+from secretariat.storage.engine import REALMS, Database
+from secretariat.storage.provision import create_database, provision
+
+TEMPLATE = "template_sct"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """Give a running embedded server whose template database has both realms fully migrated."""
+    folder = Path(tempfile.mkdtemp(prefix="sct-", dir="/tmp"))
+    running = Server(folder / "d", durable=False)
+    try:
+        folder.chmod(0o711)
+        running.create()
+        running.start()
+        create_database(running.conninfo(superuser=True, dbname="postgres"), TEMPLATE)
+        provision(running.conninfo(superuser=True, dbname=TEMPLATE), running.secret.app, REALMS)
+        yield running
+    finally:
+        running.stop()
+        running.destroy()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def database_url(server: Server) -> Iterator[str]:
+    """Give the address of a fresh database (a copy of the template) for the application's roles."""
+    name = f"t{os.getpid()}_{next(_numbers)}_{secrets.token_hex(2)}"
+    with psycopg.connect(server.conninfo(superuser=True, dbname="postgres"), autocommit=True) as admin:
+        # FILE_COPY: the template is small and never open
+        admin.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
+                sql.Identifier(name), sql.Identifier(TEMPLATE)
+            )
+        )
+        try:
+            yield make_conninfo(server.conninfo(), dbname=name)
+        finally:
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """Give a fresh database with both realms fully migrated."""
+    opened = Database.open(database_url, REALMS, prefix=TEMPLATE)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def superuser(server: Server, database_url: str) -> Iterator[psycopg.Connection]:
+    """Give a superuser's connection to the fresh database, to look behind the roles."""
+    name = psycopg.conninfo.conninfo_to_dict(database_url)["dbname"]
+    with psycopg.connect(server.conninfo(superuser=True, dbname=str(name)), autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def realm() -> str:
+    """Give the realm that most tests use."""
+    return "live"
