@@ -1,0 +1,455 @@
+"""Entries: what a party signs into its log, body by body.
+
+Rules (decisions.md 1, docs/protocol.md "Entries"):
+
+1. The payload is the canonical JSON (RFC 8785) object {body, kind, origin, party, realm, recorded_at, v}; `v`
+   is 1. It is sealed as `application/vnd.secretariat.entry+json` with the party's record key, a `key` entry
+   with its root key.
+2. Entries carry digests of content, never content: objects stand as the hex root of their property tree.
+3. digest = HMAC-SHA-256(key = 32 random bytes, message = the envelope's bytes); leaf = SHA-256(0x00 ‖
+   digest). So a leaf says nothing about its entry to somebody without the salt.
+4. An entry for one partner names it in its body as `to`; without `to` it stays with its node.
+5. Members that a reader does not know are kept and carry no meaning; a change of meaning raises `v`.
+6. Parts above add kinds with `register`; an unregistered kind is refused when written, read as plain JSON.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from hashlib import sha256
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from secretariat.base.clock import parse_stamp, stamp
+from secretariat.base.errors import InputError, ProofError, SecretariatError
+from secretariat.ledger import dsse
+from secretariat.records.canonical import canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from secretariat.ledger.dsse import Signing
+
+VERSION = 1
+PAYLOAD_TYPE = "application/vnd.secretariat.entry+json"
+SALT_BYTES = 32
+_KIND = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+
+Hex32 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="32 bytes in lower-case hex")]
+Roots = Annotated[
+    list[str],
+    Meta(
+        description="property-tree roots of object versions",
+        extra_json_schema={"items": {"type": "string", "pattern": "^[0-9a-f]{64}$"}},
+    ),
+]
+"""A grant may name 10,000 of them: `check_roots` is ten times faster than a pattern per item."""
+Position = Annotated[
+    int, Meta(ge=0, le=2**53 - 1, description="leaf index in the log that the entry stands in")
+]
+PartyCode = Annotated[str, Meta(min_length=1, max_length=64, description="party code, e.g. JP")]
+Stamp = Annotated[str, Meta(description="RFC 3339 in UTC with six digits and Z")]
+
+
+class LogPin(msgspec.Struct, frozen=True):
+    """A state of a log: everything recorded up to here was known."""
+
+    origin: str
+    size: Position
+    root: Hex32
+
+
+class EntryRef(msgspec.Struct, frozen=True):
+    """An entry of some log."""
+
+    origin: str
+    position: Position
+
+
+class Body(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Base of every body: absent members are their defaults."""
+
+
+class Publication(Body, frozen=True):
+    """These object versions are published; no recipient, one root each."""
+
+    objects: Roots
+    release: str | None = None
+    by: str | None = None
+
+
+class GrantRow(Body, frozen=True):
+    """Object versions that go under the same articles, with the same marks, term and duties."""
+
+    articles: list[Any]
+    objects: Roots
+    marks: dict[str, Any] = {}
+    until: Stamp | None = None
+    obligations: list[Any] = []
+    conditions: list[Any] = []
+
+
+class Grant(Body, frozen=True):
+    """One recipient may have these object versions, by article; enough pinned to decide it again."""
+
+    to: PartyCode
+    publication: Position
+    instruments: Hex32
+    engine: str
+    rows: list[GrantRow]
+    basis: dict[str, Any] = {}
+    purpose: Any = None
+    route: Any = None
+    true_on: Any = None
+    known_by: Any = None
+    facts: Any = None
+
+
+class DecisionRecord(Body, frozen=True):
+    """The result for every partner asked about, kept local; traces are computed again on demand."""
+
+    instruments: Hex32
+    engine: str
+    results: Any
+    publication: Position | None = None
+    purpose: Any = None
+    route: Any = None
+    true_on: Any = None
+    known_by: Any = None
+    by: Any = None
+
+
+class Withdraw(Body, frozen=True):
+    """The originator takes object versions back; a relay passes it on and names the entry it got."""
+
+    to: PartyCode
+    objects: list[Any]
+    reason: str = ""
+    grants: list[Position] = []
+    passed_on: EntryRef | None = None
+
+
+class Narrow(Body, frozen=True):
+    """A grant is restricted or ends: what the recipient may still hold, and what it must do with the rest."""
+
+    to: PartyCode
+    objects: list[Any]
+    reason: str = ""
+    grants: list[Position] = []
+    duty: Any = None
+
+
+class Receipt(Body, frozen=True):
+    """What a holder did with what one entry brought: kept, quarantined, destroyed, returned, passed on."""
+
+    to: PartyCode
+    about: EntryRef
+    state: str
+    objects: Any = None
+    count: Annotated[int, Meta(ge=0)] | None = None
+    reason: str | None = None
+    downstream: list[Any] = []
+
+
+class Consent(Body, frozen=True):
+    """A third party's consent to pass its object on, or to an accession; may end."""
+
+    to: PartyCode
+    objects: Roots = []
+    to_reader: str | None = None
+    purpose: Any = None
+    until: Stamp | None = None
+    withdrawn: bool = False
+    condition: Any = None
+
+
+class InstrumentAgreed(Body, frozen=True):
+    """The signer takes the set of instruments with this hash as the one that grants to `to` rest on."""
+
+    to: PartyCode
+    set_hash: Hex32
+    instruments: list[Any] = []
+
+
+class Instrument(Body, frozen=True):
+    """An instrument, or a status of it, was recorded here."""
+
+    key: str
+    hash: Hex32
+    synthetic: bool = False
+    status: Any = None
+
+
+class Standing(Body, frozen=True):
+    """A release in advance for a class of objects, or the end of one."""
+
+    id: str
+    act: Literal["begin", "end"] = "begin"
+    terms: dict[str, Any] = {}
+    by: Any = None
+    reason: str = ""
+
+
+class Lapse(Body, frozen=True):
+    """Open grants that are no longer permitted and were not fetched."""
+
+    to: PartyCode
+    grants: list[Any]
+    reason: str = ""
+
+
+class Enrol(Body, frozen=True):
+    """The signer invited, accepted, suspended or resumed a partner."""
+
+    act: Literal["invite", "accept", "suspend", "resume", "end"]
+    party: PartyCode
+    root_key: str = ""
+    origin: str = ""
+    to: PartyCode | None = None
+    descriptor: str | None = None
+    reason: str = ""
+
+
+class KeyLine(msgspec.Struct, frozen=True):
+    """One public key and what it is for."""
+
+    role: Literal["root", "record", "log", "transport", "witness"]
+    key_id: str
+    public: Hex32
+    alg: Literal["ed25519"] = "ed25519"
+
+
+class Key(Body, frozen=True):
+    """The keys in force from this entry on; signed with the root key. The first entry of every log."""
+
+    keys: list[KeyLine]
+    retired: list[str] = []
+    reason: str = ""
+
+
+class Destroy(Body, frozen=True):
+    """Record, salt and every derived row of these object versions were destroyed here."""
+
+    objects: list[Any]
+    reason: str
+    duty: Any = None
+    about: EntryRef | None = None
+
+
+class Suspect(Body, frozen=True):
+    """A partner's log contradicted what it had shown: what was kept, what was shown, why it is wrong."""
+
+    party: PartyCode
+    kept: str
+    shown: str
+    reason: str
+
+
+class Note(Body, frozen=True):
+    """An act of administration that somebody may ask about later (restore, import, a role given)."""
+
+    act: str
+    by: Any = None
+    detail: Any = None
+
+
+KINDS: dict[str, type[msgspec.Struct]] = {
+    "publication": Publication,
+    "grant": Grant,
+    "decision": DecisionRecord,
+    "withdraw": Withdraw,
+    "narrow": Narrow,
+    "receipt": Receipt,
+    "consent": Consent,
+    "instrument-agreed": InstrumentAgreed,
+    "instrument": Instrument,
+    "standing": Standing,
+    "lapse": Lapse,
+    "enrol": Enrol,
+    "key": Key,
+    "destroy": Destroy,
+    "suspect": Suspect,
+    "note": Note,
+}
+"""Every kind of entry with the struct of its body."""
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """An entry to be signed. `body` is the kind's struct, or a mapping that converts to it."""
+
+    kind: str
+    recipient: str | None
+    body: msgspec.Struct | Mapping[str, Any]
+
+
+class Statement(msgspec.Struct, frozen=True):
+    """The payload of an entry as it was signed."""
+
+    v: int
+    realm: str
+    origin: str
+    kind: str
+    party: str
+    recorded_at: str
+    body: dict[str, Any]
+
+    @property
+    def recipient(self) -> str | None:
+        """The party that the entry is for, or None."""
+        to = self.body.get("to")
+        return to if isinstance(to, str) else None
+
+    @property
+    def at(self) -> datetime:
+        """When its node recorded it, by that node's clock."""
+        return parse_stamp(self.recorded_at)
+
+
+class Sealed(msgspec.Struct, frozen=True):
+    """A signed entry before it has a position."""
+
+    kind: str
+    recipient: str | None
+    envelope: bytes
+    salt: bytes
+    digest: bytes
+    leaf: bytes
+
+
+_Struct = TypeVar("_Struct", bound=msgspec.Struct)
+_decode = msgspec.json.Decoder(Statement).decode
+
+
+def register(kind: str, body: type[msgspec.Struct]) -> None:
+    """Add a kind of entry of a part above. Refuses a kind that stands for another struct."""
+    if not _KIND.fullmatch(kind):
+        raise InputError(f"{kind!r} is no kind of entry", advice="small letters, digits, single hyphens")
+    if KINDS.setdefault(kind, body) is not body:
+        raise InputError(f"the kind {kind!r} is taken")
+
+
+def payload(draft: Draft, *, realm: str, origin: str, party: str, now: datetime) -> bytes:
+    """Write what an entry signs (rule 1).
+
+    Refuses unknown kinds, bodies that are not the kind's, and a recipient that differs from the body's `to`.
+    """
+    body = _checked(draft)
+    if body.get("to") != draft.recipient:
+        raise InputError(
+            f"the entry is for {draft.recipient!r} but its body says {body.get('to')!r}",
+            where=f"{draft.kind}/to",
+        )
+    return canonical(
+        {
+            "v": VERSION,
+            "realm": realm,
+            "origin": origin,
+            "kind": draft.kind,
+            "party": party,
+            "recorded_at": stamp(now),
+            "body": body,
+        }
+    )
+
+
+def _checked(draft: Draft) -> dict[str, Any]:
+    wanted = KINDS.get(draft.kind)
+    if wanted is None:
+        raise InputError(
+            f"unknown kind of entry {draft.kind!r}",
+            advice="one of " + ", ".join(KINDS) + "; a part adds its own with entries.register",
+        )
+    try:
+        if isinstance(draft.body, msgspec.Struct):
+            plain = msgspec.to_builtins(draft.body)
+        else:
+            plain = dict(draft.body)
+        msgspec.convert(plain, wanted)
+    except (msgspec.ValidationError, TypeError) as error:
+        raise InputError(f"not a body of {draft.kind}: {error}", where=draft.kind) from error
+    _check_roots(draft.kind, plain)
+    return plain
+
+
+def check_roots(roots: Sequence[str], where: str = "objects") -> None:
+    """Refuse a list in which anything but 64 lower-case hex digits stands."""
+    joined = "".join(roots)
+    try:
+        right = len(joined) == 64 * len(roots) and bytes.fromhex(joined).hex() == joined
+    except ValueError:
+        right = False
+    if not right or any(len(item) != 64 for item in roots):
+        wrong = next((item for item in roots if not re.fullmatch("[0-9a-f]{64}", item)), "")
+        raise InputError(f"not a root: {wrong[:80]!r}", where=where, advice="64 lower-case hex digits")
+
+
+def _check_roots(kind: str, body: Mapping[str, Any]) -> None:
+    if kind in {"publication", "consent"}:
+        check_roots(body.get("objects", ()), f"{kind}/objects")
+    elif kind == "grant":
+        for number, row in enumerate(body["rows"]):
+            check_roots(row["objects"], f"grant/rows/{number}/objects")
+
+
+def seal(body: bytes, draft: Draft, signer: Signing, salt: bytes) -> Sealed:
+    """Sign a payload; give envelope, digest and leaf (rule 3). Refuses a salt that is not 32 bytes."""
+    envelope = dsse.seal(body, PAYLOAD_TYPE, signer)
+    digest = digest_of(envelope, salt)
+    return Sealed(draft.kind, draft.recipient, envelope, salt, digest, leaf_of(digest))
+
+
+def digest_of(envelope: bytes, salt: bytes) -> bytes:
+    """Give the digest under which the log commits to an entry (rule 3)."""
+    if len(salt) != SALT_BYTES:
+        raise ProofError(f"a salt has {SALT_BYTES} bytes, not {len(salt)}", where="salt")
+    return hmac.digest(salt, envelope, "sha256")
+
+
+def leaf_of(digest: bytes) -> bytes:
+    """Give the leaf of an entry's digest (RFC 9162 leaf hash)."""
+    return sha256(b"\x00" + digest).digest()
+
+
+def read(body: bytes) -> Statement:
+    """Read a verified payload. Refuses another version, or a kind or time that cannot be."""
+    try:
+        statement = _decode(body)
+        parse_stamp(statement.recorded_at)
+    except (msgspec.DecodeError, UnicodeDecodeError, SecretariatError) as error:
+        raise ProofError(f"not an entry: {error}", where="payload") from error
+    if statement.v != VERSION:
+        raise ProofError(
+            f"an entry of version {statement.v}", where="/v", advice=f"this release reads version {VERSION}"
+        )
+    if not _KIND.fullmatch(statement.kind):
+        raise ProofError(f"{statement.kind!r} is no kind of entry", where="/kind")
+    return statement
+
+
+def verify(envelope: bytes, keys: Mapping[str, bytes]) -> Statement:
+    """Verify an entry's signature with `keys` (public keys by id) and read it. Refuses with ProofError."""
+    return read(dsse.open_envelope(envelope, keys, PAYLOAD_TYPE))
+
+
+def body_as(statement: Statement, kind: type[_Struct]) -> _Struct:
+    """Give the body as its struct. Refuses a body that does not fit, saying where."""
+    try:
+        return msgspec.convert(statement.body, kind)
+    except msgspec.ValidationError as error:
+        raise ProofError(f"not a body of {statement.kind}: {error}", where="/body") from error
+
+
+def schemas() -> dict[str, Any]:
+    """Give the JSON Schema (2020-12) of every kind's body, by kind."""
+    (references, definitions) = msgspec.json.schema_components(KINDS.values(), ref_template="#/$defs/{name}")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Bodies of log entries, by kind",
+        "type": "object",
+        "properties": dict(zip(KINDS, references, strict=True)),
+        "$defs": definitions,
+    }

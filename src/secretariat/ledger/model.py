@@ -1,0 +1,83 @@
+"""Nouns of a log: the head, an entry as it is kept, what a partner's log is known to be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+PeerState = Literal["ok", "suspended"]
+
+
+class Head(msgspec.Struct, frozen=True):
+    """Where a log stands: its size, root, and right edge (`frontier`, hashes packed)."""
+
+    size: int
+    root: bytes
+    frontier: bytes
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One signed line of this node's log, with everything that proves it."""
+
+    position: int
+    kind: str
+    party: str
+    recipient: str | None
+    recorded_at: datetime
+    envelope: bytes
+    salt: bytes
+    digest: bytes
+    leaf: bytes
+
+
+class EntryLine(msgspec.Struct, frozen=True):
+    """An entry in a list: no envelope, only its length."""
+
+    position: int
+    kind: str
+    party: str
+    recipient: str | None
+    recorded_at: datetime
+    leaf: bytes
+    envelope_bytes: int
+
+
+class PeerLog(msgspec.Struct, frozen=True):
+    """The last state of a partner's log that this node verified."""
+
+    origin: str
+    party: str
+    size: int
+    root: bytes
+    note: bytes
+    state: PeerState
+    reason: str | None
+    checked_at: datetime
+
+
+class PeerEntry(msgspec.Struct, frozen=True):
+    """A partner's entry that this node verified and keeps, with its proof into a tree of `proof_size`."""
+
+    origin: str
+    position: int
+    kind: str
+    party: str
+    recipient: str | None
+    envelope: bytes
+    salt: bytes
+    proof_size: int
+    proof: bytes
+    at: datetime
+
+
+class Proven(msgspec.Struct, frozen=True):
+    """An entry as it travels: position, envelope, salt, and the inclusion path into a stated tree."""
+
+    position: int
+    envelope: bytes
+    salt: bytes
+    path: tuple[bytes, ...]

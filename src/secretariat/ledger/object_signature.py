@@ -1,0 +1,100 @@
+"""The originator's signature on one object version (decisions.md 1).
+
+Rules:
+
+1. A DSSE envelope of type `application/vnd.secretariat.object+json` over the canonical JSON object
+   {created, id, modified, root, type}; `created` and `modified` are absent where the object has none.
+2. `root` is the property tree's root in hex. The envelope therefore holds no content, and stays valid for a
+   copy with properties left out.
+3. A verifier compares id, type, created and modified with the object it holds, then the root.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from secretariat.base.errors import ProofError
+from secretariat.ledger import dsse
+from secretariat.ledger.property_tree import Partial, root_of, root_of_partial
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from secretariat.ledger.dsse import Signing
+
+PAYLOAD_TYPE = "application/vnd.secretariat.object+json"
+_NAMED = ("id", "type", "created", "modified")
+
+
+class ObjectStatement(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the originator signs about an object version."""
+
+    id: str
+    type: str
+    root: str
+    created: str | None = None
+    modified: str | None = None
+
+
+_encode = msgspec.json.Encoder(order="sorted").encode
+_decode = msgspec.json.Decoder(ObjectStatement).decode
+_decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+def sign_object(header: Mapping[str, Any], root: bytes, signer: Signing) -> bytes:
+    """Sign the version named by `header` (its id, type, created, modified) under its root."""
+    statement = ObjectStatement(
+        header["id"], header["type"], root.hex(), header.get("created"), header.get("modified")
+    )
+    return dsse.seal(_encode(statement), PAYLOAD_TYPE, signer)
+
+
+def statement_of(envelope: bytes, keys: Mapping[str, bytes]) -> ObjectStatement:
+    """Verify the signature alone and give what was signed. Refuses with ProofError."""
+    try:
+        return _decode(dsse.open_envelope(envelope, keys, PAYLOAD_TYPE))
+    except msgspec.DecodeError as error:
+        raise ProofError(f"not a statement about an object: {error}", where="payload") from error
+
+
+def verify_object(
+    envelope: bytes, obj: Mapping[str, Any] | bytes, salt: bytes, keys: Mapping[str, bytes]
+) -> ObjectStatement:
+    """Verify signature, names and root of a whole object. Refuses with ProofError, saying what differs."""
+    statement = statement_of(envelope, keys)
+    _same(statement, obj, root_of(obj, salt))
+    return statement
+
+
+def verify_partial(
+    envelope: bytes, obj: Mapping[str, Any] | bytes, proof: Partial, keys: Mapping[str, bytes]
+) -> ObjectStatement:
+    """Verify an object with properties left out against the originator's signature."""
+    statement = statement_of(envelope, keys)
+    _same(statement, obj, root_of_partial(obj, proof))
+    return statement
+
+
+def _same(statement: ObjectStatement, obj: Mapping[str, Any] | bytes, root: bytes) -> None:
+    held = _names(obj)
+    for name in _NAMED:
+        signed = getattr(statement, name)
+        if held.get(name) != signed:
+            raise ProofError(
+                f"the object's {name} is {held.get(name)!r} where {signed!r} was signed", where=f"/{name}"
+            )
+    if statement.root != root.hex():
+        raise ProofError(
+            "the object is not the one that was signed",
+            where=statement.id,
+            advice="one of its properties was changed, added or removed; ask the originator for it again",
+        )
+
+
+def _names(obj: Mapping[str, Any] | bytes) -> Mapping[str, Any]:
+    if not isinstance(obj, bytes):
+        return obj
+    members = _decode_object(obj)
+    return {name: msgspec.json.decode(members[name]) for name in _NAMED if name in members}

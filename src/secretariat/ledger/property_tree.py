@@ -1,0 +1,160 @@
+"""The digest of an object: a salted hash tree over its top-level properties.
+
+An originator signs the root once. A relay may later leave out a property that STIX does not require: it
+gives that property's leaf instead, and the third party still verifies the originator's signature. Nobody can
+change, add or re-order a property.
+
+With J(x) = RFC 8785 bytes of x, `salt` = 32 random bytes of this object version, names in JCS order:
+
+1. member(name)  = J(name) ‖ ":" ‖ J(value), the bytes that stand in the canonical object
+2. salt(name)    = HMAC-SHA-256(key = salt, message = UTF-8 of name)
+3. leaf(name)    = SHA-256(0x00 ‖ salt(name) ‖ member(name))
+4. root          = SHA-256(0x02 ‖ leaf(first) ‖ … ‖ leaf(last))
+
+One level is enough: an object has a dozen properties and a partial names every leaf anyway; so the root also
+binds their number. 0x02 keeps a root apart from leaves (0x00) and from nodes of the log (0x01).
+
+A leaf tells nothing about its property without the salt. Whoever holds all properties gets `salt`; a partial
+carries one salt(name) per property that is left in, never `salt` itself.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from secretariat.base.errors import InputError, ProofError
+from secretariat.records.canonical import canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+SALT_BYTES = 32
+HASH_BYTES = 32
+_BLOCK = 64  # bytes per SHA-256 block, RFC 2104 section 2
+_IPAD = bytes(byte ^ 0x36 for byte in range(256))
+_OPAD = bytes(byte ^ 0x5C for byte in range(256))
+
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_name = msgspec.json.Encoder().encode
+
+
+class Partial(msgspec.Struct, frozen=True):
+    """What a relay passes on beside the reduced object.
+
+    `leaves` has one item per property of the whole object, in JCS order: a name with its salt where the
+    property is there, a bare leaf where it was left out. Salts and leaves in hex.
+    """
+
+    leaves: list[Kept | str]
+
+
+class Kept(msgspec.Struct, frozen=True, array_like=True):
+    """A property that is still there: its name, its salt in hex."""
+
+    name: str
+    salt: str
+
+
+def root_of(obj: Mapping[str, Any] | bytes, salt: bytes) -> bytes:
+    """Give the root of an object, from its canonical bytes (fast: values are taken as they stand) or value.
+
+    Bytes must be in canonical form, as records keeps them; others give a root that nobody else computes.
+    """
+    inner, outer = _keyed(salt)
+    data = obj if isinstance(obj, bytes) else canonical(obj)
+    leaves = [b"\x02"]
+    for name, value in _members(data).items():
+        text = name.encode()
+        state = inner.copy()
+        state.update(text)
+        keyed = outer.copy()
+        keyed.update(state.digest())
+        member = (
+            b'"%b":%b' % (text, value) if text.isalnum() or _plain(text) else b"%b:%b" % (_name(name), value)
+        )
+        leaves.append(sha256(b"\x00" + keyed.digest() + member).digest())
+    return sha256(b"".join(leaves)).digest()
+
+
+def salt_of(name: str, salt: bytes) -> bytes:
+    """Give the salt of one property (rule 2)."""
+    inner, outer = _keyed(salt)
+    inner.update(name.encode())
+    outer.update(inner.digest())
+    return outer.digest()
+
+
+def partial(obj: Mapping[str, Any], salt: bytes, omit: Collection[str]) -> tuple[dict[str, Any], Partial]:
+    """Leave out the properties `omit`; give the reduced object and what a verifier needs beside it.
+
+    Refuses a name that the object does not have. Which properties STIX requires is the caller's rule.
+    """
+    unknown = sorted(set(omit) - set(obj))
+    if unknown:
+        raise InputError(f"cannot leave out what is not there: {', '.join(unknown)}")
+    leaves: list[Kept | str] = []
+    for name, value in _in_order(obj):
+        own = salt_of(name, salt)
+        if name in omit:
+            leaves.append(_leaf(own, name, value).hex())
+        else:
+            leaves.append(Kept(name, own.hex()))
+    return {name: value for name, value in obj.items() if name not in omit}, Partial(leaves)
+
+
+def root_of_partial(obj: Mapping[str, Any] | bytes, proof: Partial) -> bytes:
+    """Give the root of the whole object from a reduced one.
+
+    Refuses a proof whose names are not exactly the object's properties in order, so that nothing is added.
+    """
+    values = dict(_in_order(obj))
+    names = [item.name for item in proof.leaves if isinstance(item, Kept)]
+    if names != list(values):
+        raise ProofError(
+            "the proof of a partial object names other properties than the object has",
+            where=", ".join(sorted(set(names) ^ set(values))) or "order",
+        )
+    leaves = [
+        _leaf(_hex(item.salt), item.name, values[item.name]) if isinstance(item, Kept) else _hex(item)
+        for item in proof.leaves
+    ]
+    return sha256(b"\x02" + b"".join(leaves)).digest()
+
+
+def omitted(proof: Partial) -> int:
+    """Say how many properties were left out."""
+    return sum(not isinstance(item, Kept) for item in proof.leaves)
+
+
+def _in_order(obj: Mapping[str, Any] | bytes) -> Iterable[tuple[str, msgspec.Raw]]:
+    return _members(obj if isinstance(obj, bytes) else canonical(obj)).items()
+
+
+def _leaf(own_salt: bytes, name: str, value: msgspec.Raw) -> bytes:
+    return sha256(b"\x00" + own_salt + b"%b:%b" % (_name(name), value)).digest()
+
+
+def _plain(text: bytes) -> bool:
+    """Say whether a name needs no escaping in JSON: STIX names are letters, digits and underscores."""
+    return text.replace(b"_", b"").isalnum()
+
+
+def _keyed(salt: bytes) -> tuple[Any, Any]:
+    """Start HMAC-SHA-256 under `salt` once per object (RFC 2104): its two inner states, to be copied."""
+    if len(salt) != SALT_BYTES:
+        raise InputError(f"a salt has {SALT_BYTES} bytes, not {len(salt)}")
+    key = salt.ljust(_BLOCK, b"\x00")
+    return sha256(key.translate(_IPAD)), sha256(key.translate(_OPAD))
+
+
+def _hex(text: str) -> bytes:
+    try:
+        value = bytes.fromhex(text)
+    except ValueError as error:
+        raise ProofError("not hex", where="leaves") from error
+    if len(value) != HASH_BYTES:
+        raise ProofError(f"{len(value)} bytes where 32 belong", where="leaves")
+    return value
