@@ -1,4 +1,4 @@
-"""The door for JSON: what may come in, and the one form in which it is kept (RFC 8785, JCS).
+r"""The door for JSON: what may come in, and the one form in which it is kept (RFC 8785, JCS).
 
 Rules, in this order:
 
@@ -13,7 +13,7 @@ The fast path writes with msgspec, whose sorted form equals JCS for values witho
 names sort alike by code point and by UTF-16 unit. Everything else goes through `rfc8785`.
 
 Rule 4 needs no second parse: JCS writes every colon of a surviving string and one per surviving member,
-and the raw bytes hold the same colons as long as none is written as the escape `\\u003a`. Each doubled
+and the raw bytes hold the same colons as long as none is written as the escape `\u003a`. Each doubled
 member takes at least its own colon with it, so equal counts prove that nothing was lost.
 """
 
@@ -151,7 +151,7 @@ def _not_json(data: bytes, why: str) -> InputError:
     if re.search(rb"\b(NaN|Infinity)\b", data) and "invalid character" in why:
         return InputError("NaN and Infinity are no JSON numbers", advice="leave the property out")
     if re.search(rb"\\u[dD][89a-fA-F]", data) and ("surrogate" in why or "truncated" in why):
-        return InputError("half of a surrogate pair stands alone", advice="write the character whole, in UTF-8")
+        return _lone_surrogate()
     at = re.search(r"\(byte (\d+)\)", why)
     return InputError(
         "not JSON: " + why.removeprefix("JSON is malformed: ").removeprefix("Input data was "),
@@ -230,6 +230,8 @@ def _write(value: Any, kind: int) -> bytes:
     except TypeError as error:
         raise InputError(f"no canonical form: {error}", advice="send JSON values only") from None
     except (UnicodeEncodeError, UnicodeDecodeError):
-        raise InputError(
-            "half of a surrogate pair stands alone", advice="write the character whole, in UTF-8"
-        ) from None
+        raise _lone_surrogate() from None
+
+
+def _lone_surrogate() -> InputError:
+    return InputError("half of a surrogate pair stands alone", advice="write the character whole, in UTF-8")
