@@ -24,5 +24,8 @@ def instrument_id(key: str) -> str:
 
 
 def collection_id(publisher: str, reader: str, realm: str) -> uuid.UUID:
-    """Give the TAXII collection id of what `publisher` offers to `reader` (a party, or own/from_partners/clear)."""
+    """Give the TAXII collection id of what `publisher` offers to `reader`.
+
+    `reader` is a party code, or `own`, `from_partners`, `clear`.
+    """
     return uuid5(f"{publisher}/{reader}/{realm}")

@@ -1,1 +1,1 @@
-"""PostgreSQL: engines per realm, roles and row-level security, migrations, the embedded server, the change feed."""
+"""PostgreSQL: engines per realm, roles, row-level security, migrations, embedded server, change feed."""

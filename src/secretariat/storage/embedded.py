@@ -24,13 +24,13 @@ import threading
 import time
 from pathlib import Path
 
-import msgspec
 import psycopg
 from psycopg.conninfo import make_conninfo
 
 from secretariat.base.errors import StateError, UnavailableError
 from secretariat.storage.installation import SystemUser, may_enter, programs, shared_folder, system_user
 from secretariat.storage.locks import FileLock
+from secretariat.storage.secret import Secret
 
 SUPERUSER = "postgres"
 DATABASE = "secretariat"
@@ -71,13 +71,6 @@ _CONFIG = {
 _TEST_CONFIG = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
 
-class Secret(msgspec.Struct):
-    """Passwords of the cluster: the superuser's (init and migrations only) and the application's."""
-
-    superuser: str
-    app: str
-
-
 class Server:
     """The embedded server of one data folder."""
 
@@ -92,7 +85,7 @@ class Server:
         self._ready = threading.Event()
         self._failure: str | None = None
 
-    # -- making ------------------------------------------------------------------------------------------------
+    # -- making
 
     @property
     def created(self) -> bool:
@@ -106,7 +99,7 @@ class Server:
         self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         user = system_user(self.link)
         cluster = self._place(user)
-        secret = Secret(secrets.token_urlsafe(32), secrets.token_urlsafe(32))
+        secret = Secret.new()
         with tempfile.NamedTemporaryFile() as password:  # 0600; initdb takes the secret from a file only
             password.write(secret.superuser.encode())
             password.flush()
@@ -134,7 +127,7 @@ class Server:
                 f"the database could not be made: {text[-1] if text else done.returncode}",
                 where=str(cluster),
             )
-        write_private(self.data / "database.secret", msgspec.json.encode(secret))
+        secret.save(self.data)
 
     def _place(self, user: SystemUser) -> Path:
         """Make the empty folder of the cluster, owned by `user`, and give its real path."""
@@ -154,7 +147,7 @@ class Server:
         os.chown(cluster, user.uid, user.gid)
         return cluster
 
-    # -- running -----------------------------------------------------------------------------------------------
+    # -- running
 
     def start(self, *, wait: float = 0) -> None:
         """Start the server and wait until it answers; `wait` seconds for another supervisor to end.
@@ -216,11 +209,33 @@ class Server:
     @property
     def secret(self) -> Secret:
         """The passwords. Refuses a data folder without them."""
-        path = self.data / "database.secret"
-        try:
-            return msgspec.json.decode(path.read_bytes(), type=Secret)
-        except (OSError, msgspec.DecodeError) as error:
-            raise StateError(f"cannot read {path}", advice="restore the data folder from a backup") from error
+        return Secret.load(self.data)
+
+    @property
+    def running(self) -> bool:
+        """Whether the server answers, whoever supervises it."""
+        pid, lines = self.pid, self._state()
+        ready = len(lines) >= 8 and lines[7].strip() == "ready"
+        return ready and pid is not None and _is_postmaster(pid, self.link.resolve()) and self._supervised()
+
+    def wait_running(self, seconds: float) -> bool:
+        """Wait until the server answers; say whether it does."""
+        end = time.monotonic() + seconds
+        while not self.running:
+            if time.monotonic() >= end:
+                return False
+            time.sleep(0.05)
+        return True
+
+    def _supervised(self) -> bool:
+        """Whether a supervisor lives: a server without one is an orphan that is about to end."""
+        if self.lock.held:
+            return True
+        probe = FileLock(self.lock.path)
+        if probe.acquire(shared=True):
+            probe.release()
+            return False
+        return True
 
     def conninfo(self, *, superuser: bool = False, dbname: str = DATABASE) -> str:
         """Give the address of the running server; the user is left out unless it is the superuser."""
@@ -233,17 +248,18 @@ class Server:
         return make_conninfo("", **words, password=self.secret.app)
 
     def _state(self) -> list[str]:
-        try:  # lines of postmaster.pid: pid, data folder, start, port, socket folder, address, memory key, status
+        # postmaster.pid: pid, data folder, start, port, socket folder, address, memory key, status
+        try:
             return (self.link / "postmaster.pid").read_text().split("\n")
         except OSError:
             return []
 
-    # -- supervising -------------------------------------------------------------------------------------------
+    # -- supervising
 
     def _supervise(self) -> None:
         """Run the server until it is told to stop; start it again when it dies.
 
-        The kernel ends the server when the *thread* that started it ends, hence this thread does nothing else.
+        The kernel ends the server when the *thread* that started it ends: this thread does nothing else.
         """
         pause = 0.1
         while not self._stopping.is_set():
@@ -327,7 +343,7 @@ class Server:
         """Give a folder whose path is short enough for a socket; True when it was made for this run."""
         if len(os.fsencode(cluster / ".s.PGSQL.5432.lock")) <= _SOCKET_MAX:
             return cluster, False
-        folder = Path(tempfile.mkdtemp(prefix="secretariat-", dir="/tmp"))  # noqa: S108  0700 and ours
+        folder = Path(tempfile.mkdtemp(prefix="secretariat-", dir="/tmp"))
         if not user.ourselves:
             os.chown(folder, user.uid, user.gid)
         return folder, True
@@ -348,18 +364,6 @@ class Server:
 
 
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file that only its owner may read, whole or not at all."""
-    half = path.with_name(f".{path.name}.{os.getpid()}")
-    fd = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        os.write(fd, content)
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    half.replace(path)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

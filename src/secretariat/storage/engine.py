@@ -56,7 +56,7 @@ class Database:
     def open(
         cls, url: str, realms: Sequence[str] = REALMS, *, prefix: str | None = None, size: int = 4
     ) -> Database:
-        """Open pools on `url` (libpq URL or key words, with the app roles' password; a user in it is ignored).
+        """Open pools on `url` (libpq URL or key words, with the app roles' password; its user is ignored).
 
         Connects lazily. `prefix` names the roles when it is not the database's name; `size` connections per
         realm are kept, three times as many may be open at once. Refuses a URL without a database name.

@@ -1,8 +1,8 @@
 """Where the server's programs lie, and which system user runs them.
 
-PostgreSQL refuses to run as root. Then it runs as a system user that owns only the cluster; everything outside
-the data folder keeps its permissions. What that user cannot enter is not opened up, but copied or placed
-under `/var/lib/secretariat`, the one place outside the data folder that this module may create.
+PostgreSQL refuses to run as root. Then it runs as a system user that owns only the cluster; everything
+outside the data folder keeps its permissions. What that user cannot enter is not opened up, but copied or
+placed under `/var/lib/secretariat`, the one place outside the data folder that this module may create.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def _copy(packaged: Path, copy: Path) -> None:
     half = copy.with_name(f"{copy.name}.{os.getpid()}")
     shutil.copytree(packaged, half, symlinks=True, ignore=shutil.ignore_patterns("*.a", "include", "pgxs"))
     for folder, _, files in os.walk(half):
-        os.chmod(folder, 0o755)  # noqa: PTH101
+        Path(folder).chmod(0o755)
         for name in files:
             path = Path(folder, name)
             if not path.is_symlink():

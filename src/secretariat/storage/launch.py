@@ -1,7 +1,7 @@
-"""Starts the database server as an unprivileged user, and asks the kernel to stop it when its supervisor dies.
+"""Starts the database server as an unprivileged user; the kernel stops it when its supervisor dies.
 
-Run as a script by storage/embedded.py with the interpreter alone (`-I -S`), so that it needs nothing that the
-unprivileged user could not read: it drops its rights itself and then becomes the server.
+Run as a script by storage/embedded.py with the interpreter alone (`-I -S`), so that it needs nothing that
+the unprivileged user could not read: it drops its rights itself and then becomes the server.
 
 usage: launch.py SUPERVISOR_PID UID GID COMMAND…   (UID -1: stay who we are)
 """

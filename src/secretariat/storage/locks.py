@@ -24,7 +24,7 @@ class FileLock:
         return self._fd is not None
 
     def acquire(self, *, shared: bool = False, wait: float = 0) -> bool:
-        """Take the lock, waiting up to `wait` seconds; say whether it was taken. Writes our pid when exclusive."""
+        """Take the lock, waiting up to `wait` seconds; say whether it was taken. Writes our pid into it."""
         fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         end = time.monotonic() + wait
         while True:

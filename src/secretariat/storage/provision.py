@@ -1,4 +1,4 @@
-"""Makes the database of a node: roles, schemas, extension, newest tables (`init`), on either kind of server."""
+"""Makes the database of a node (`init`): roles, schemas, extension, newest tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _VERSION_MIN = 180000
 def provision(
     conninfo: str, password: str, realms: Sequence[str], *, prefix: str | None = None, roles: bool = True
 ) -> None:
-    """Create the roles (unless `roles` is False: they exist), schemas and tables in the database of `conninfo`.
+    """Create the roles (unless `roles` is False: they exist), schemas and tables in this database.
 
     The login must be allowed to create roles. Refuses servers before PostgreSQL 18 and databases that already
     hold a realm. When it may not create roles, the refusal carries the SQL to be run.

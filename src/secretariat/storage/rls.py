@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from alembic.operations import Operations
+from typing import Any, Protocol
+
+from alembic.runtime.migration import MigrationContext
 
 from secretariat.storage.roles import Roles
 
@@ -10,11 +12,18 @@ READER = "current_setting('secretariat.reader', true)"
 """SQL for who asks. NULL or empty outside `Database.peer`: equal to no reader, so nothing is seen."""
 
 
+class Operations(Protocol):
+    """What is used of alembic's `op`."""
+
+    def execute(self, sqltext: str, /) -> Any: ...
+    def get_context(self) -> MigrationContext: ...
+
+
 def protect(op: Operations, table: str, *, peer: str | None = None, append_only: bool = False) -> None:
     """Put `table` under forced row-level security in a migration.
 
-    The application may read and insert every row, and update and delete unless `append_only`. The peer role may
-    SELECT the rows for which the SQL predicate `peer` holds; None gives it no right at all.
+    The application may read and insert every row, and update and delete unless `append_only`. The peer role
+    may SELECT the rows for which the SQL predicate `peer` holds; None gives it no right at all.
     """
     roles: Roles = op.get_context().opts["roles"]
     may = "SELECT, INSERT" if append_only else "SELECT, INSERT, UPDATE, DELETE"

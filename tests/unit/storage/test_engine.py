@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import psycopg
-import pytest
 import sqlalchemy as sa
 
-from secretariat.base.errors import InputError, UnavailableError
-from secretariat.storage.engine import REALMS, Database, raw
+from secretariat.storage.engine import Database
 
 
 def test_app_commits_at_the_end(database: Database, realm: str) -> None:

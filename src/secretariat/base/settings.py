@@ -1,0 +1,220 @@
+"""What an operator may set, and every limit by name. One file per node: `node.toml` in the data folder.
+
+Each field carries its meaning; `node.toml` repeats it as a comment, docs/settings.md lists it (a test looks).
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from secretariat.base.errors import InputError, NotFoundError
+from secretariat.base.private import write_private
+
+FILE = "node.toml"
+URL_VARIABLE = "SECRETARIAT_DATABASE_URL"
+DATA_VARIABLE = "SECRETARIAT_DATA"
+
+Size = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[int, Meta(ge=1)]
+_CODE = r"^[A-Z0-9][A-Z0-9_.-]{0,31}$"
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Every limit of size, depth, count and time. Passing one is refused with its name, never cut in silence."""
+
+    max_object_bytes: Annotated[Size, Meta(description="Bytes of one STIX object, canonical form.")] = (
+        1_048_576
+    )
+    max_depth: Annotated[Size, Meta(description="Levels of nesting in any JSON that comes in.")] = 64
+    max_members: Annotated[
+        Size, Meta(description="Members of any one JSON object or list inside a STIX object.")
+    ] = 100_000
+    max_request_bytes: Annotated[
+        Size, Meta(description="Bytes of one HTTP request after decompression; TAXII's max_content_length.")
+    ] = 104_857_600
+    max_refusals: Annotated[
+        Size, Meta(description="Refusals an import result lists one by one; beyond it they are counted.")
+    ] = 1_000
+    page_default: Annotated[
+        Size, Meta(description="Objects of a TAXII page when the client names no limit.")
+    ] = 100
+    page_max: Annotated[Size, Meta(description="Objects of a TAXII page at most.")] = 1_000
+    match_values: Annotated[Size, Meta(description="Values in one TAXII match filter.")] = 100
+    peer_page_bytes: Annotated[Size, Meta(description="Bytes after which a page between nodes ends.")] = (
+        4_194_304
+    )
+    peer_wait_s: Annotated[
+        Seconds, Meta(description="Seconds a partner's request is held open for news.")
+    ] = 25
+    peer_poll_s: Annotated[Seconds, Meta(description="Seconds between polls where no request is held.")] = 30
+    clock_skew_s: Annotated[
+        Seconds, Meta(description="Seconds a partner's clock may differ from ours before it is refused.")
+    ] = 60
+    nonce_keep_s: Annotated[
+        Seconds, Meta(description="Seconds a request's nonce is remembered; at least twice clock_skew_s.")
+    ] = 300
+    checkpoint_age_s: Annotated[
+        Seconds, Meta(description="Seconds without contact after which a partner is shown as out of contact.")
+    ] = 300
+    receipt_due_s: Annotated[
+        Seconds, Meta(description="Seconds after which a missing receipt is overdue.")
+    ] = 86_400
+    sign_in_tries: Annotated[
+        Size, Meta(description="Failed sign-ins per person and address in ten minutes.")
+    ] = 10
+    session_idle_s: Annotated[Seconds, Meta(description="Seconds without a request that end a session.")] = (
+        3_600
+    )
+    session_max_s: Annotated[Seconds, Meta(description="Seconds after which a session ends in any case.")] = (
+        43_200
+    )
+    token_days: Annotated[Size, Meta(description="Days an API token may live at most.")] = 365
+    standing_days: Annotated[
+        Annotated[int, Meta(ge=1, le=90)], Meta(description="Days a standing release may last at most (90).")
+    ] = 90
+    live_streams: Annotated[Size, Meta(description="Open live pages (server-sent events) per realm.")] = 200
+
+
+class NodeSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The settings of one node."""
+
+    party: Annotated[str, Meta(pattern=_CODE, description="Code of the party that runs this node, e.g. JP.")]
+    name: Annotated[str, Meta(min_length=1, description="The party's name as pages show it.")]
+    host: Annotated[
+        str, Meta(min_length=1, description="Host name of this node; part of its logs' origin.")
+    ] = "localhost"
+    port: Annotated[
+        int, Meta(ge=1, le=65_534, description="Port of the live realm; the exercise realm has port + 1.")
+    ] = 8400
+    bind: Annotated[str, Meta(description="Address to listen on; 127.0.0.1 is this machine only.")] = (
+        "127.0.0.1"
+    )
+    url: Annotated[
+        str, Meta(description="Address by which others reach the live realm; empty: http://host:port.")
+    ] = ""
+    exercise_url: Annotated[
+        str, Meta(description="Address by which others reach the exercise realm; empty: http://host:port+1.")
+    ] = ""
+    realms: Annotated[
+        tuple[Literal["live", "exercise"], ...], Meta(description="Realms this node serves.")
+    ] = (
+        "live",
+        "exercise",
+    )
+    default_tlp: Annotated[
+        Literal["CLEAR", "GREEN", "AMBER", "AMBER+STRICT", "RED"],
+        Meta(description="TLP of what comes in without any marking."),
+    ] = "AMBER"
+    ceiling: Annotated[
+        dict[str, str],
+        Meta(description="Highest level kept, per level table; tables not named: unclassified only."),
+    ] = {}
+    languages: Annotated[
+        tuple[str, ...], Meta(description="Languages of the pages, the first is the default.")
+    ] = (
+        "en",
+        "ja",
+        "ko",
+        "zh_Hans",
+    )
+    zone: Annotated[str, Meta(description="Time zone in which pages show times and a date ends.")] = "UTC"
+    database_url: Annotated[
+        str,
+        Meta(description="PostgreSQL of one's own; empty: the embedded one. SECRETARIAT_DATABASE_URL wins."),
+    ] = ""
+    restored: Annotated[
+        str,
+        Meta(
+            description="Set by `restore` to its time: the node is read-only until its partners' last kept "
+            "checkpoints have been compared."
+        ),
+    ] = ""
+    limits: Annotated[Limits, Meta(description="Limits, see below.")] = Limits()
+    data: Annotated[Path, Meta(description="The data folder; never in the file.")] = Path()
+
+    def address(self, realm: str) -> str:
+        """Give the address by which others reach `realm`, without a slash at the end."""
+        if realm == "live":
+            return self.url.rstrip("/") or f"http://{self.host}:{self.port}"
+        return self.exercise_url.rstrip("/") or f"http://{self.host}:{self.port + 1}"
+
+    def port_of(self, realm: str) -> int:
+        """Give the port that serves `realm`: the exercise realm has its own, hence its own origin."""
+        return self.port if realm == "live" else self.port + 1
+
+    def save(self) -> None:
+        """Write `node.toml`, each setting with its meaning; mode 0600, it may hold a database password."""
+        write_private(self.data / FILE, write(self).encode())
+
+    @classmethod
+    def load(cls, data: Path) -> NodeSettings:
+        """Read the settings of the node in `data`. Refuses unknown names and wrong values."""
+        path = data / FILE
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError as error:
+            raise NotFoundError(f"{data} holds no node", advice="run `secretariat init` first") from error
+        settings = read(text, str(path))
+        settings.data = data.resolve()
+        settings.database_url = os.environ.get(URL_VARIABLE) or settings.database_url
+        return settings
+
+
+def read(text: str, where: str = FILE) -> NodeSettings:
+    """Read settings from the text of a `node.toml`."""
+    try:
+        found = tomllib.loads(text)
+        if "data" in found:
+            raise InputError("the data folder is no setting", where=where, advice="use --data")
+        return msgspec.convert(found, NodeSettings)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"not TOML: {error}", where=where) from error
+    except msgspec.ValidationError as error:
+        raise InputError(str(error), where=where, advice="docs/settings.md lists every setting") from error
+
+
+def write(settings: NodeSettings) -> str:
+    """Write settings as TOML; limits that have their default stand as comments."""
+    lines = ["# Settings of this node; docs/settings.md explains them. A change needs a new start.", ""]
+    for name, meaning, _ in described(NodeSettings):
+        value = getattr(settings, name)
+        if name in {"limits", "ceiling", "data"}:
+            continue
+        lines += [f"# {meaning}", f"{name} = {_toml(value)}", ""]
+    lines += ["# " + {n: m for n, m, _ in described(NodeSettings)}["ceiling"], "[ceiling]"]
+    lines += [f"{_toml(key)} = {_toml(value)}" for key, value in sorted(settings.ceiling.items())]
+    lines += ["", "[limits]"]
+    for name, meaning, default in described(Limits):
+        value = getattr(settings.limits, name)
+        lines += [f"# {meaning}", f"{'# ' if value == default else ''}{name} = {_toml(value)}"]
+    return "\n".join(lines) + "\n"
+
+
+def described(struct: type[msgspec.Struct]) -> list[tuple[str, str, Any]]:
+    """Give (name, meaning, default) of every field; used for the file, the documentation and its test."""
+    hints = get_type_hints(struct, include_extras=True)
+    out = []
+    for field in msgspec.structs.fields(struct):
+        hint = hints[field.name]
+        notes = [note for note in get_args(hint)[1:] if isinstance(note, Meta) and note.description]
+        assert get_origin(hint) is Annotated, field.name
+        assert notes, field.name
+        out.append((field.name, str(notes[-1].description), field.default))
+    return out
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, tuple | list):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    text = msgspec.json.encode(str(value)).decode()  # a JSON string is a TOML basic string but for U+007F
+    return text.replace("\x7f", "\\u007f")

@@ -1,0 +1,133 @@
+"""Opens a node's database: starts the embedded server or joins the one that runs, or uses the operator's own.
+
+A command beside a running `secretariat serve` joins its server. A command alone starts the server for its own
+time, and waits at its end until other commands that joined are done.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from secretariat.base.errors import StateError
+from secretariat.base.settings import NodeSettings
+from secretariat.storage.embedded import DATABASE, Server
+from secretariat.storage.engine import Database
+from secretariat.storage.locks import FileLock
+from secretariat.storage.migrate import heads, migrate
+from secretariat.storage.provision import create_database, provision
+from secretariat.storage.secret import Secret
+
+_JOIN_S = 30
+_LINGER_S = 3600
+
+
+def create(settings: NodeSettings, *, durable: bool = True) -> None:
+    """Make the database of a new node, empty, with the newest tables. Refuses a folder that has one."""
+    if settings.database_url:
+        secret = Secret.load(settings.data) if Secret.exists(settings.data) else Secret.new()
+        secret.save(settings.data)  # kept when the login may not prepare: the SQL shown belongs to it
+        provision(settings.database_url, secret.app, settings.realms)
+        return
+    server = Server(settings.data, durable=durable)
+    server.create()
+    server.start()
+    try:
+        create_database(server.conninfo(superuser=True, dbname="postgres"), DATABASE)
+        provision(server.conninfo(superuser=True), server.secret.app, settings.realms)
+    finally:
+        server.stop()
+
+
+@contextlib.contextmanager
+def opened(settings: NodeSettings, *, serving: bool = False, durable: bool = True) -> Iterator[Database]:
+    """Give the node's database for the time of the block, migrated to the newest schema.
+
+    `serving`: we mean to stay; refuses when another process serves this data folder or database.
+    """
+    with contextlib.ExitStack() as stack:
+        if serving:
+            stack.enter_context(_alone(settings.data))
+        if settings.database_url:
+            admin = settings.database_url
+            words = conninfo_to_dict(admin)
+            words.pop("user", None)
+            words["password"] = Secret.load(settings.data).app
+            url = make_conninfo("", **{key: str(value) for key, value in words.items()})
+        else:
+            server = stack.enter_context(_embedded(settings.data, serving=serving, durable=durable))
+            admin, url = server.conninfo(superuser=True), server.conninfo()
+        database = Database.open(url, settings.realms)
+        stack.callback(database.close)
+        _bring_up(database, admin)
+        if serving:
+            stack.enter_context(_only_server(database))
+        yield database
+
+
+def _bring_up(database: Database, admin: str) -> None:
+    """Migrate where the schema is behind; an up-to-date database is only asked, as the application."""
+    newest = list(heads())
+    for realm in database.realms:
+        with database.direct(realm) as connection:
+            found = [
+                row[0] for row in connection.execute("SELECT version_num FROM schema_version").fetchall()
+            ]
+        if found != newest:
+            migrate(admin, database.prefix, [realm])
+
+
+@contextlib.contextmanager
+def _alone(data: Path) -> Iterator[None]:
+    lock = FileLock(data / "serve.lock")
+    if not lock.acquire():
+        raise StateError(
+            f"{data} is already served by process {lock.holder() or 'unknown'}",
+            advice="stop that process, or use another data folder",
+        )
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def _embedded(data: Path, *, serving: bool, durable: bool) -> Iterator[Server]:
+    server, users = Server(data, durable=durable), FileLock(data / "users.lock")
+    users.acquire(shared=True, wait=_JOIN_S)
+    started = False
+    try:
+        if serving or not server.running:
+            try:
+                server.start(wait=_JOIN_S)
+                started = True
+            except StateError:
+                # another command was quicker: join the server that it starts
+                if serving or not server.wait_running(_JOIN_S):
+                    raise
+        yield server
+    finally:
+        users.release()
+        if started:
+            # others may have joined: the server stays until they are done, unless we are told to end anyway
+            if not serving and users.acquire(wait=_LINGER_S):
+                users.release()
+            server.stop()
+
+
+@contextlib.contextmanager
+def _only_server(database: Database) -> Iterator[None]:
+    """Hold an advisory lock in the database: a second data folder on the same database is refused."""
+    with database.direct(database.realms[0]) as connection:
+        row = connection.execute(
+            "SELECT pg_try_advisory_lock(hashtextextended('secretariat serve', 0))"
+        ).fetchone()
+        if row is None or not row[0]:
+            raise StateError(
+                f"another process serves the database {connection.info.dbname}",
+                advice="one database belongs to one node; stop the other, or use another database",
+            )
+        yield
