@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -15,6 +16,9 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from secretariat.base.settings import NodeSettings
+from secretariat.ledger import keys
+from secretariat.ledger.node import Node
 from secretariat.storage.embedded import Server
 from secretariat.storage.engine import REALMS, Database
 from secretariat.storage.provision import create_database, provision
@@ -41,8 +45,8 @@ def server() -> Iterator[Server]:
         shutil.rmtree(folder)
 
 
-@pytest.fixture
-def database_url(server: Server) -> Iterator[str]:
+@contextlib.contextmanager
+def fresh(server: Server) -> Iterator[str]:
     """Give the address of a fresh database (a copy of the template) for the application's roles."""
     name = f"t{os.getpid()}_{next(_numbers)}_{secrets.token_hex(2)}"
     with psycopg.connect(server.conninfo(superuser=True, dbname="postgres"), autocommit=True) as admin:
@@ -59,11 +63,38 @@ def database_url(server: Server) -> Iterator[str]:
 
 
 @pytest.fixture
+def database_url(server: Server) -> Iterator[str]:
+    """Give the address of the test's own database."""
+    with fresh(server) as url:
+        yield url
+
+
+@pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """Give a fresh database with both realms fully migrated."""
     opened = Database.open(database_url, REALMS, prefix=TEMPLATE)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def node(server: Server, tmp_path: Path) -> Iterator[Callable[..., Node]]:
+    """Give a factory of nodes, each with its own database and keys: `node("JP")`, `node("KR", port=8411)`."""
+    with contextlib.ExitStack() as stack:
+
+        def make(party: str = "JP", **given: object) -> Node:
+            data = tmp_path / party
+            data.mkdir()
+            words = {"name": f"Party {party}", "host": f"{party.lower()}.example", **given}
+            settings = NodeSettings(party=party, data=data, **words)
+            for realm in settings.realms:
+                keys.create(keys.folder_of(data, realm), party=party, realm=realm)
+            url = stack.enter_context(fresh(server))
+            opened = Database.open(url, settings.realms, prefix=TEMPLATE)
+            stack.callback(opened.close)
+            return Node.open(settings, opened)
+
+        yield make
 
 
 @pytest.fixture

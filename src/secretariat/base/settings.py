@@ -9,6 +9,7 @@ import os
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -26,7 +27,7 @@ _CODE = r"^[A-Z0-9][A-Z0-9_.-]{0,31}$"
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Every limit of size, depth, count and time. Passing one is refused with its name, never cut in silence."""
+    """Every limit of size, depth, count and time. Passing one is refused with its name, nothing is cut."""
 
     max_object_bytes: Annotated[Size, Meta(description="Bytes of one STIX object, canonical form.")] = (
         1_048_576
@@ -121,7 +122,7 @@ class NodeSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         "en",
         "ja",
         "ko",
-        "zh_Hans",
+        "zh-Hans",
     )
     zone: Annotated[str, Meta(description="Time zone in which pages show times and a date ends.")] = "UTC"
     database_url: Annotated[
@@ -147,6 +148,17 @@ class NodeSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     def port_of(self, realm: str) -> int:
         """Give the port that serves `realm`: the exercise realm has its own, hence its own origin."""
         return self.port if realm == "live" else self.port + 1
+
+    @property
+    def exercise_port(self) -> int:
+        """The port of the exercise realm."""
+        return self.port_of("exercise")
+
+    @property
+    def exercise_host(self) -> str | None:
+        """The exercise realm's own host name behind a proxy; None when it differs by port alone."""
+        name = urlsplit(self.exercise_url).hostname if self.exercise_url else None
+        return name if name and name != urlsplit(self.address("live")).hostname else None
 
     def save(self) -> None:
         """Write `node.toml`, each setting with its meaning; mode 0600, it may hold a database password."""
