@@ -88,7 +88,7 @@ def node(server: Server, tmp_path: Path) -> Iterator[Callable[..., Node]]:
             words = {"name": f"Party {party}", "host": f"{party.lower()}.example", **given}
             settings = NodeSettings(party=party, data=data, **words)
             for realm in settings.realms:
-                keys.create(keys.folder_of(data, realm), party=party, realm=realm)
+                keys.create(keys.folder_of(data, realm), party=party, realm=realm, host=settings.host)
             url = stack.enter_context(fresh(server))
             opened = Database.open(url, settings.realms, prefix=TEMPLATE)
             stack.callback(opened.close)
