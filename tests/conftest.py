@@ -24,6 +24,7 @@ from secretariat.storage.engine import REALMS, Database
 from secretariat.storage.provision import create_database, provision
 
 TEMPLATE = "template_sct"
+NO_BROWSER = "no browser on this machine"
 _numbers = itertools.count(1)
 
 
@@ -103,6 +104,26 @@ def superuser(server: Server, database_url: str) -> Iterator[psycopg.Connection]
     name = psycopg.conninfo.conninfo_to_dict(database_url)["dbname"]
     with psycopg.connect(server.conninfo(superuser=True, dbname=str(name)), autocommit=True) as connection:
         yield connection
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Give the path of the browser; without one the test does not run and the report says so loudly."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        found = shutil.which(name)
+        if found is not None:
+            return found
+    pytest.skip(NO_BROWSER)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many browser tests did not run: a silent skip would look like a pass."""
+    skipped = [
+        report for report in terminalreporter.getreports("skipped") if NO_BROWSER in str(report.longrepr)
+    ]
+    if skipped:
+        terminalreporter.section("NO BROWSER", sep="!", red=True)
+        terminalreporter.line(f"{len(skipped)} browser tests did NOT run: install chromium")
 
 
 @pytest.fixture

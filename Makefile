@@ -1,0 +1,53 @@
+# One target per deed. `make` alone lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEMO_DATA ?= demo-data
+# A week of cool-down before a new release of a package is taken.
+NEWEST := $(shell date -u -d '7 days ago' +%F 2>/dev/null || date -u -v-7d +%F)
+LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate --exclude-newer $(NEWEST) $(LOCK_FLAGS)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test bench lint lock clean browser
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## make .venv with the command `secretariat` and everything tests need
+	@echo "ready: $(BIN)/secretariat --help"
+
+$(READY): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] \
+		+ "; name another one: make PYTHON=python3.12") if sys.version_info < (3, 11) else 0'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)
+
+demo: $(READY) ## play the story on three nodes and a fourth, then serve them until Ctrl-C
+	$(BIN)/secretariat demo
+
+lint: $(READY) ## import contracts, ruff, mypy
+	$(BIN)/lint-imports
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+browser:
+	@sh tests/browser/chromium.sh
+
+test: lint browser ## contracts, style, types, then every test
+	$(BIN)/pytest -n 2 --dist loadfile
+
+bench: $(READY) ## measure against bounds of the same run, write bench/results.json
+	$(BIN)/python -m bench
+
+lock: $(READY) ## write requirements/*.txt from pyproject.toml (LOCK_FLAGS=--upgrade for newer packages)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(LOCK) -o requirements/run.txt
+	$(LOCK) --extra dev -o requirements/dev.txt
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) $(DEMO_DATA) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
