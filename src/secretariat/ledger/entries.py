@@ -364,10 +364,9 @@ def _checked(draft: Draft) -> dict[str, Any]:
             advice="one of " + ", ".join(KINDS) + "; a part adds its own with entries.register",
         )
     try:
-        if isinstance(draft.body, msgspec.Struct):
-            plain = msgspec.to_builtins(draft.body)
-        else:
-            plain = dict(draft.body)
+        plain: dict[str, Any] = (
+            msgspec.to_builtins(draft.body) if isinstance(draft.body, msgspec.Struct) else dict(draft.body)
+        )
         msgspec.convert(plain, wanted)
     except (msgspec.ValidationError, TypeError) as error:
         raise InputError(f"not a body of {draft.kind}: {error}", where=draft.kind) from error
@@ -382,7 +381,7 @@ def check_roots(roots: Sequence[str], where: str = "objects") -> None:
         right = len(joined) == 64 * len(roots) and bytes.fromhex(joined).hex() == joined
     except ValueError:
         right = False
-    if not right or any(len(item) != 64 for item in roots):
+    if not right or {len(item) for item in roots} > {64}:
         wrong = next((item for item in roots if not re.fullmatch("[0-9a-f]{64}", item)), "")
         raise InputError(f"not a root: {wrong[:80]!r}", where=where, advice="64 lower-case hex digits")
 

@@ -112,6 +112,8 @@ class Keyring:
 
     party: str
     realm: str
+    origin: str
+    """The name of the log that these keys write, `<host>/<realm>`."""
     root: Signer | None
     record: Signer
     log: Signer
@@ -125,11 +127,11 @@ class Keyring:
         return f"<Keyring {self.party}/{self.realm} record={self.record.key_id}>"
 
     @classmethod
-    def generate(cls, party: str, realm: str) -> Keyring:
+    def generate(cls, party: str, realm: str, host: str) -> Keyring:
         """Make a whole new set in memory."""
         root = Signer.generate()
-        rest = {role: Signer.generate() for role in ROLES[1:]}
-        return cls(party, realm, root, root_public=root.public, **rest)
+        record, log, transport, witness = (Signer.generate() for _ in ROLES[1:])
+        return cls(party, realm, f"{host}/{realm}", root, record, log, transport, witness, root.public)
 
     @cached_property
     def public(self) -> Mapping[str, bytes]:
@@ -158,7 +160,7 @@ def folder_of(data: Path, realm: str) -> Path:
     return data / "keys" / realm
 
 
-def create(folder: Path, *, party: str, realm: str) -> Keyring:
+def create(folder: Path, *, party: str, realm: str, host: str) -> Keyring:
     """Make a new set of keys in `folder`. Refuses a folder that holds a key already."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.chmod(0o700)
@@ -169,7 +171,7 @@ def create(folder: Path, *, party: str, realm: str) -> Keyring:
             where=str(folder),
             advice="a new set would orphan what the old one signed; use `rotate` to replace one key",
         )
-    keyring = Keyring.generate(party, realm)
+    keyring = Keyring.generate(party, realm, host)
     for role in ROLES:
         signer: Signer = getattr(keyring, role)
         _write_private(folder / f"{role}.pem", signer.to_pem())
@@ -177,7 +179,7 @@ def create(folder: Path, *, party: str, realm: str) -> Keyring:
     return keyring
 
 
-def load(folder: Path, *, party: str, realm: str) -> Keyring:
+def load(folder: Path, *, party: str, realm: str, host: str) -> Keyring:
     """Read the keys of `folder`; `root.pem` may be missing if `root.pub` is there."""
     signers: dict[str, Signer] = {}
     for role in ROLES:
@@ -196,10 +198,21 @@ def load(folder: Path, *, party: str, realm: str) -> Keyring:
         key_id(public): public
         for public in (_read_public(path) for path in sorted(folder.glob("retired/*.pub")))
     }
-    return Keyring(party, realm, root, root_public=root_public, retired=retired, **signers)
+    return Keyring(
+        party,
+        realm,
+        f"{host}/{realm}",
+        root,
+        signers["record"],
+        signers["log"],
+        signers["transport"],
+        signers["witness"],
+        root_public,
+        retired,
+    )
 
 
-def rotate(folder: Path, role: str, *, party: str, realm: str) -> Keyring:
+def rotate(folder: Path, role: str, *, party: str, realm: str, host: str) -> Keyring:
     """Replace one key by a new one and keep the public half of the old one under `retired/`.
 
     Refuses `root`: a new root is a new enrolment. The caller then appends a `key` entry, which needs the
@@ -210,7 +223,7 @@ def rotate(folder: Path, role: str, *, party: str, realm: str) -> Keyring:
             f"{role!r} cannot be rotated",
             advice=f"one of {', '.join(ROLES[1:])}; a new root is a new enrolment",
         )
-    held = load(folder, party=party, realm=realm)
+    held = load(folder, party=party, realm=realm, host=host)
     if held.root is None:
         raise StateError(
             "the root key is not on this machine", where=str(folder), advice="bring root.pem for the rotation"
@@ -224,7 +237,7 @@ def rotate(folder: Path, role: str, *, party: str, realm: str) -> Keyring:
     _write_private(folder / f"{role}.pem.new", fresh.to_pem())
     _write_public(folder / f"{role}.pub", fresh.public)
     (folder / f"{role}.pem.new").replace(folder / f"{role}.pem")
-    return load(folder, party=party, realm=realm)
+    return load(folder, party=party, realm=realm, host=host)
 
 
 def _write_private(path: Path, pem: bytes) -> None:

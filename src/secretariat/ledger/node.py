@@ -27,8 +27,10 @@ class Node:
     @classmethod
     def open(cls, settings: NodeSettings, database: Database) -> Node:
         """Read the keys of every realm from the data folder."""
-        rings = {
-            realm: keys.load(keys.folder_of(settings.data, realm), party=settings.party, realm=realm)
+        rings: dict[str, Keyring] = {
+            realm: keys.load(
+                keys.folder_of(settings.data, realm), party=settings.party, realm=realm, host=settings.host
+            )
             for realm in settings.realms
         }
         return cls(settings, database, rings)
@@ -40,8 +42,7 @@ class Node:
 
     def origin(self, realm: str) -> str:
         """Give the name of this node's log in `realm`, `<host>/<realm>` (C2SP tlog-checkpoint origin)."""
-        self.keyring(realm)
-        return f"{self.settings.host}/{realm}"
+        return self.keyring(realm).origin
 
     def keyring(self, realm: str) -> Keyring:
         """Give the keys of `realm`. Refuses a realm that this node does not have."""

@@ -30,6 +30,7 @@ from secretariat.records.canonical import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
+    from hashlib import _Hash
 
 SALT_BYTES = 32
 HASH_BYTES = 32
@@ -142,7 +143,7 @@ def _plain(text: bytes) -> bool:
     return text.replace(b"_", b"").isalnum()
 
 
-def _keyed(salt: bytes) -> tuple[Any, Any]:
+def _keyed(salt: bytes) -> tuple[_Hash, _Hash]:
     """Start HMAC-SHA-256 under `salt` once per object (RFC 2104): its two inner states, to be copied."""
     if len(salt) != SALT_BYTES:
         raise InputError(f"a salt has {SALT_BYTES} bytes, not {len(salt)}")

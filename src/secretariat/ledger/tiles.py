@@ -34,21 +34,21 @@ class TileAt(NamedTuple):
     """Where a tile stands."""
 
     level: int
-    index: int
+    number: int
 
 
 class Tile(NamedTuple):
     """A tile as an address names it; `width` 256 is the full one."""
 
     level: int
-    index: int
+    number: int
     width: int = WIDTH
 
     @property
     def path(self) -> str:
         """Write the address below `tile/`."""
         groups = []
-        rest = self.index
+        rest = self.number
         while True:
             groups.append(f"{rest % 1000:03d}")
             rest //= 1000
@@ -65,9 +65,9 @@ def parse_path(path: str) -> Tile:
     match = _PATH.fullmatch(path)
     if match is not None:
         level = int(match[1])
-        index = int(match[2].replace("x", "").replace("/", ""))
+        number = int(match[2].replace("x", "").replace("/", ""))
         width = WIDTH if match[3] is None else int(match[3])
-        tile = Tile(level, index, width)
+        tile = Tile(level, number, width)
         if level <= MAX_LEVEL and width <= WIDTH and tile.path == path:
             return tile
     raise NotFoundError(
@@ -119,7 +119,7 @@ def node_from(held: Mapping[TileAt, bytes], node: NodeAt) -> bytes:
     tile = held.get(at)
     if tile is None:
         raise ProofError(
-            f"tile {at.level}/{at.index} is missing",
+            f"tile {at.level}/{at.number} is missing",
             where=f"node {node[0]}/{node[1]}",
             advice="run `secretariat log verify`; restore the log from a backup",
         )

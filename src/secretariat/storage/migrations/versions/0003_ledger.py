@@ -1,10 +1,112 @@
-"""Tables of ledger."""
+"""Tables of the ledger: own entries, the head of the log, tiles, checkpoints, partners' logs."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects.postgresql import BYTEA
+
+from secretariat.storage.rls import READER, protect
 
 revision = "0003_ledger"
 down_revision = "0002_records"
 branch_labels = None
 depends_on = None
 
+MOMENT = sa.DateTime(timezone=True)
+_ANYBODY = f"{READER} <> ''"
+
 
 def upgrade() -> None:
-    """Create them."""
+    """Create them. A partner reads the entries addressed to it; tiles and checkpoints hold digests only."""
+    op.create_table(
+        "entry",
+        sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("party", sa.Text, nullable=False),
+        sa.Column("recipient", sa.Text),
+        sa.Column("recorded_at", MOMENT, nullable=False),
+        sa.Column("envelope", BYTEA, nullable=False),
+        sa.Column("salt", BYTEA, nullable=False),
+        sa.Column("digest", BYTEA, nullable=False),
+        sa.Column("leaf", BYTEA, nullable=False),
+        sa.CheckConstraint("position >= 0", name="position"),
+        sa.CheckConstraint(
+            "octet_length(salt) = 32 AND octet_length(digest) = 32 AND octet_length(leaf) = 32", name="hashes"
+        ),
+    )
+    # Base64 of digests does not shrink: compressing it would only cost time.
+    op.execute("ALTER TABLE entry ALTER COLUMN envelope SET STORAGE EXTERNAL")
+    op.create_index(None, "entry", ["recipient", "position"])
+    op.create_index(None, "entry", ["kind", "position"])
+    op.create_table(
+        "log_head",
+        sa.Column("only", sa.Boolean, primary_key=True, server_default=sa.true()),
+        sa.Column("size", sa.BigInteger, nullable=False),
+        sa.Column("root", BYTEA, nullable=False),
+        sa.Column("frontier", BYTEA, nullable=False),
+        sa.CheckConstraint('"only"', name="one_row"),
+    )
+    op.execute("INSERT INTO log_head (size, root, frontier) VALUES (0, sha256(''), '')")
+    op.create_table(
+        "tile",
+        sa.Column("level", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("index", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("hashes", BYTEA, nullable=False),
+        sa.CheckConstraint(
+            "octet_length(hashes) BETWEEN 32 AND 8192 AND octet_length(hashes) % 32 = 0", name="hashes"
+        ),
+    )
+    op.execute("ALTER TABLE tile ALTER COLUMN hashes SET STORAGE EXTERNAL")
+    op.create_table(
+        "checkpoint",
+        sa.Column("size", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("root", BYTEA, nullable=False),
+        sa.Column("note", BYTEA, nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+    )
+    op.create_table(
+        "cosignature",
+        sa.Column("size", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("line", BYTEA, nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+    )
+    op.create_table(
+        "peer_log",
+        sa.Column("origin", sa.Text, primary_key=True),
+        sa.Column("party", sa.Text, nullable=False),
+        sa.Column("size", sa.BigInteger, nullable=False),
+        sa.Column("root", BYTEA, nullable=False),
+        sa.Column("note", BYTEA, nullable=False),
+        sa.Column("state", sa.Text, nullable=False, server_default="ok"),
+        sa.Column("reason", sa.Text),
+        sa.Column("checked_at", MOMENT, nullable=False),
+        sa.CheckConstraint("state IN ('ok', 'suspended')", name="state"),
+    )
+    op.create_table(
+        "peer_entry",
+        sa.Column("origin", sa.Text, primary_key=True),
+        sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("party", sa.Text, nullable=False),
+        sa.Column("recipient", sa.Text),
+        sa.Column("envelope", BYTEA, nullable=False),
+        sa.Column("salt", BYTEA, nullable=False),
+        sa.Column("proof_size", sa.BigInteger, nullable=False),
+        sa.Column("proof", BYTEA, nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+    )
+    op.execute("ALTER TABLE peer_entry ALTER COLUMN envelope SET STORAGE EXTERNAL")
+    op.create_index(None, "peer_entry", ["kind", "origin", "position"])
+    protect(op, "entry", peer=f"recipient = {READER}", append_only=True)
+    protect(op, "log_head")
+    protect(op, "tile", peer=_ANYBODY)
+    protect(op, "checkpoint", peer=_ANYBODY, append_only=True)
+    protect(op, "cosignature", peer=_ANYBODY, append_only=True)
+    protect(op, "peer_log")
+    protect(op, "peer_entry", append_only=True)
+
+
+def downgrade() -> None:
+    """Drop them."""
+    for table in ("peer_entry", "peer_log", "cosignature", "checkpoint", "tile", "log_head", "entry"):
+        op.drop_table(table)

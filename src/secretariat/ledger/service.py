@@ -1,0 +1,314 @@
+"""Writing and reading this node's log. One verb here is one step inside the caller's transaction.
+
+Rules:
+
+1. Appending takes the head's lock first and holds it to the transaction's end: positions follow commit order.
+2. Entries, tiles, head and checkpoint are written in that one transaction: all of it stands, or nothing does.
+3. The first entry of every log is its `key` entry, signed with the root key; whoever holds the root's public
+   half can verify the whole log from it.
+4. Proofs are computed from tiles: a handful of rows however long the log.
+5. A checkpoint is signed only over what this transaction appended to the head it locked, so no two
+   checkpoints of one log contradict each other.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection
+
+from secretariat.base.errors import InputError, NotFoundError, ProofError, StateError
+from secretariat.ledger import checkpoint as notes
+from secretariat.ledger import dsse, entries, merkle, store, tiles
+from secretariat.ledger.entries import Draft, Key, KeyLine, Statement
+from secretariat.ledger.keys import Keyring, Signer, key_id
+from secretariat.ledger.merkle import Frontier
+from secretariat.ledger.model import Entry, EntryLine, Head
+from secretariat.storage.feed import FEED, notify
+
+PAGE = 100
+
+
+class EntryDetail(msgspec.Struct, frozen=True):
+    """An entry with its payload read."""
+
+    entry: Entry
+    statement: Statement
+    key_ids: tuple[str, ...]
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """The result of verifying one entry now, step by step; `holds` is their conjunction."""
+
+    position: int
+    size: int
+    steps: list[Step]
+
+    @property
+    def holds(self) -> bool:
+        """Whether every step holds."""
+        return all(step.holds for step in self.steps)
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One check and its outcome."""
+
+    name: str
+    holds: bool
+    detail: str = ""
+
+
+def lock(tx: Connection) -> Head:
+    """Take the append lock until the transaction ends, and give the head."""
+    return store.lock_head(tx)
+
+
+def append(
+    tx: Connection, keyring: Keyring, drafts: Sequence[Draft], *, now: datetime, head: Head | None = None
+) -> list[Entry]:
+    """Sign and append entries in the caller's transaction; give them with their positions.
+
+    Writes tiles and a checkpoint over the new size, and wakes the recipients when the transaction commits.
+    `head` is what `lock` gave in this same transaction, where the caller took it. Refuses drafts that are not
+    of a known kind, and a `key` entry without the root key on this machine.
+    """
+    if not drafts:
+        return []
+    held = head or lock(tx)
+    opening = [] if held.size else [_opening(keyring)]
+    sealed = [
+        _seal(keyring, draft, held.size + number, now) for number, draft in enumerate([*opening, *drafts])
+    ]
+    frontier = Frontier.from_bytes(held.size, held.frontier)
+    pieces = tiles.grow(frontier, [item.leaf for item in sealed])
+    root = frontier.root()
+    store.insert(tx, sealed)
+    store.grow_tiles(tx, pieces)
+    note = notes.sign(keyring.origin, frontier.size, root, keyring.log)
+    store.write_head(tx, Head(frontier.size, root, frontier.to_bytes()), note, now)
+    for recipient in sorted({item.recipient for item in sealed if item.recipient is not None}):
+        notify(tx, FEED, recipient)
+    return sealed[len(opening) :]
+
+
+def _seal(keyring: Keyring, draft: Draft, position: int, now: datetime) -> Entry:
+    payload = entries.payload(draft, realm=keyring.realm, origin=keyring.origin, party=keyring.party, now=now)
+    done = entries.seal(payload, draft, _signer(keyring, draft.kind), secrets.token_bytes(entries.SALT_BYTES))
+    return Entry(
+        position,
+        draft.kind,
+        keyring.party,
+        draft.recipient,
+        now,
+        done.envelope,
+        done.salt,
+        done.digest,
+        done.leaf,
+    )
+
+
+def _signer(keyring: Keyring, kind: str) -> Signer:
+    if kind != "key":
+        return keyring.record
+    if keyring.root is None:
+        raise StateError(
+            "a key entry is signed with the root key, which is not on this machine",
+            advice="put root.pem into the key folder for this one step",
+        )
+    return keyring.root
+
+
+def _opening(keyring: Keyring) -> Draft:
+    return key_draft(keyring, reason="the first keys of this log")
+
+
+def key_draft(keyring: Keyring, *, reason: str) -> Draft:
+    """Give the `key` entry that names the keys now in force: after a rotation, append it."""
+    lines = [KeyLine(role, key_id(public), public.hex()) for role, public in keyring.by_role.items()]  # type: ignore[arg-type]
+    return Draft("key", None, Key(keys=lines, retired=sorted(keyring.retired), reason=reason))
+
+
+def open_log(tx: Connection, keyring: Keyring, *, now: datetime) -> Head:
+    """Write the first entry, the keys, where the log is empty; give the head. `append` does it too."""
+    head = lock(tx)
+    if head.size == 0:
+        append(tx, keyring, [key_draft(keyring, reason="the first keys of this log")], now=now, head=head)
+    return store.read_head(tx)
+
+
+def head(tx: Connection) -> Head:
+    """Give size and root of the log as this transaction sees it."""
+    return store.read_head(tx)
+
+
+def checkpoint(tx: Connection, size: int | None = None) -> bytes:
+    """Give the signed note of the newest checkpoint (or of `size`), with the cosignatures it has.
+
+    Works in a peer's transaction too. Refuses an empty log, and a size that never was a checkpoint.
+    """
+    note = store.read_note(tx, size)
+    if note is None:
+        if size is None:
+            raise NotFoundError("this log is empty", advice="`secretariat init` writes its first entry")
+        raise NotFoundError(f"no checkpoint of size {size}", advice="ask for the newest")
+    return note
+
+
+def inclusion(tx: Connection, position: int, size: int) -> list[bytes]:
+    """Prove that the entry at `position` stands in the tree of `size` (RFC 9162 section 2.1.3)."""
+    return inclusions(tx, [position], size)[position]
+
+
+def inclusions(tx: Connection, positions: Sequence[int], size: int) -> dict[int, list[bytes]]:
+    """Prove many entries at once: the tiles of a page of entries are read in one query."""
+    _within(tx, size)
+    ranges = {position: merkle.inclusion_ranges(position, size) for position in positions}
+    nodes = [node for spans in ranges.values() for node in merkle.nodes_of(spans)]
+    held = store.read_tiles(tx, tiles.tiles_for(nodes))
+    known = {node: tiles.node_from(held, node) for node in set(nodes)}
+    return {position: merkle.hashes_of(spans, known.__getitem__) for position, spans in ranges.items()}
+
+
+def consistency(tx: Connection, old: int, new: int) -> list[bytes]:
+    """Prove that the log of size `old` is a prefix of that of size `new` (RFC 9162 section 2.1.4)."""
+    _within(tx, new)
+    ranges = merkle.consistency_ranges(old, new)
+    held = store.read_tiles(tx, tiles.tiles_for(merkle.nodes_of(ranges)))
+    return merkle.hashes_of(ranges, lambda node: tiles.node_from(held, node))
+
+
+def root_at(tx: Connection, size: int) -> bytes:
+    """Give the root that the log had at `size`, from tiles."""
+    _within(tx, size)
+    nodes = merkle.subtrees((0, size))
+    held = store.read_tiles(tx, tiles.tiles_for(nodes))
+    return merkle.hashes_of([(0, size)], lambda node: tiles.node_from(held, node))[0]
+
+
+def read_tile(tx: Connection, wanted: tiles.Tile) -> bytes:
+    """Give the hashes of a tile as its address names it. Refuses one that the log has not reached."""
+    at = tiles.TileAt(wanted.level, wanted.number)
+    held = store.read_tiles(tx, [at]).get(at, b"")
+    length = wanted.width * merkle.HASH_BYTES
+    if len(held) < length:
+        raise NotFoundError(
+            f"tile {wanted.path} does not exist yet",
+            advice="fetch a checkpoint; ask only for what its size needs",
+        )
+    return held[:length]
+
+
+def _within(tx: Connection, size: int) -> None:
+    note = store.read_note(tx)
+    reached = 0 if note is None else notes.parse(note).size
+    if not 0 <= size <= reached:
+        raise InputError(f"this log has {reached} entries, not {size}", where="size")
+
+
+def list_entries(
+    tx: Connection,
+    *,
+    before: int | None = None,
+    after: int | None = None,
+    kinds: Sequence[str] = (),
+    recipient: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int = PAGE,
+) -> list[EntryLine]:
+    """List entries, newest first; page on with `before` = the last position (or `after`, oldest first)."""
+    return store.list_entries(
+        tx,
+        before=before,
+        after=after,
+        kinds=kinds,
+        recipient=recipient,
+        since=since,
+        until=until,
+        limit=limit,
+    )
+
+
+def read_entries(
+    tx: Connection,
+    *,
+    recipient: str | None = None,
+    start: int = 0,
+    end: int | None = None,
+    kinds: Sequence[str] = (),
+    limit: int = 1000,
+    max_bytes: int = store.PART_BYTES,
+) -> list[Entry]:
+    """Give whole entries in order from position `start`: a partner's feed asks with its code as recipient.
+
+    Ends before `max_bytes` of envelopes are passed, but gives at least one; page on from the last
+    position + 1.
+    """
+    return store.read_entries(
+        tx, start=start, end=end, kinds=kinds, recipient=recipient, limit=limit, max_bytes=max_bytes
+    )
+
+
+def entry(tx: Connection, position: int) -> Entry:
+    """Give one entry."""
+    return store.read_entry(tx, position)
+
+
+def detail(tx: Connection, position: int) -> EntryDetail:
+    """Give one entry with its payload read, and the ids of the keys that signed it. Verifies nothing."""
+    found = store.read_entry(tx, position)
+    envelope = dsse.parse(found.envelope)
+    statement = entries.read(dsse.payload_of(found.envelope))
+    return EntryDetail(found, statement, tuple(item.keyid for item in envelope.signatures))
+
+
+def verify_entry(tx: Connection, keyring: Keyring, position: int) -> Verdict:
+    """Verify one entry as a stranger would: signature, digest, leaf, inclusion in the newest checkpoint."""
+    found = store.read_entry(tx, position)
+    note = checkpoint(tx)
+    size = notes.parse(note).size
+    steps: list[Step] = []
+
+    def step(name: str, check: Any) -> None:
+        try:
+            steps.append(Step(name, holds=True, detail=str(check() or "")))
+        except ProofError as error:
+            steps.append(Step(name, holds=False, detail=str(error)))
+
+    step("signature", lambda: _signed(found, keyring.public))
+    step("digest", lambda: _same("digest", entries.digest_of(found.envelope, found.salt), found.digest))
+    step("leaf", lambda: _same("leaf", entries.leaf_of(found.digest), found.leaf))
+    step("checkpoint", lambda: _checkpoint_line(note, keyring))
+    step("inclusion", lambda: _included(tx, found, notes.parse(note)))
+    return Verdict(position, size, steps)
+
+
+def _signed(found: Entry, keys: Mapping[str, bytes]) -> str:
+    opened = dsse.unseal(found.envelope, keys, entries.PAYLOAD_TYPE)
+    statement = entries.read(opened.payload)
+    told = (statement.kind, statement.party, statement.recipient, statement.at)
+    if told != (found.kind, found.party, found.recipient, found.recorded_at):
+        raise ProofError("the row says other things than the signed entry", where=f"entry {found.position}")
+    return ", ".join(opened.key_ids)
+
+
+def _same(what: str, computed: bytes, stored: bytes) -> str:
+    if computed != stored:
+        raise ProofError(f"the {what} is {computed.hex()} where {stored.hex()} is stored")
+    return stored.hex()
+
+
+def _checkpoint_line(note: bytes, keyring: Keyring) -> str:
+    held = notes.verify(note, keyring.origin, keyring.public.values())
+    return f"{held.origin} {held.size} {held.root.hex()}"
+
+
+def _included(tx: Connection, found: Entry, held: notes.Checkpoint) -> str:
+    path = inclusion(tx, found.position, held.size)
+    if not merkle.verify_inclusion(found.leaf, found.position, held.size, path, held.root):
+        raise ProofError(f"entry {found.position} is not in the tree of {held.size}")
+    return f"{len(path)} hashes"

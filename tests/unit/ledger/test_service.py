@@ -1,0 +1,217 @@
+"""Appending and proving in the database."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from datetime import datetime
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from secretariat.base.errors import InputError, NotFoundError, StateError
+from secretariat.ledger import checkpoint, entries, merkle, service, store, tiles
+from secretariat.ledger.entries import Draft, Enrol, Note, Publication, Receipt
+from secretariat.ledger.keys import Keyring
+from secretariat.storage.engine import Database
+
+
+def notes(count: int, start: int = 0) -> list[Draft]:
+    return [Draft("note", None, Note(act=f"deed {start + number}")) for number in range(count)]
+
+
+def receipt(to: str) -> Draft:
+    return Draft("receipt", to, Receipt(to=to, about=entries.EntryRef("jp.example/live", 3), state="kept"))
+
+
+def test_the_first_entry_of_a_log_names_its_keys(database: Database, keyring: Keyring, now: datetime) -> None:
+    """Whoever holds the root's public half can verify the log from its first line."""
+    with database.app("live") as tx:
+        [appended] = service.append(tx, keyring, notes(1), now=now)
+    assert appended.position == 1
+    with database.app("live") as tx:
+        first = service.detail(tx, 0)
+    assert first.statement.kind == "key"
+    assert {line["role"] for line in first.statement.body["keys"]} == {
+        "root",
+        "record",
+        "log",
+        "transport",
+        "witness",
+    }
+    entries.verify(first.entry.envelope, {keyring.root.key_id: keyring.root_public})
+
+
+def test_appended_entries_are_proven_by_the_checkpoint(
+    database: Database, keyring: Keyring, now: datetime
+) -> None:
+    """Over several appends, past the edge of a tile, every entry is in every later checkpoint."""
+    sizes = []
+    for count in (1, 5, 250, 1, 300, 2):
+        with database.app("live") as tx:
+            service.append(tx, keyring, notes(count), now=now)
+            sizes.append(service.head(tx).size)
+    with database.app("live") as tx:
+        leaves = [item.leaf for item in store.stream_entries(tx, sizes[-1])]
+        assert len(leaves) == sizes[-1]
+        for number, size in enumerate(sizes):
+            held = checkpoint.verify(service.checkpoint(tx, size), keyring.origin, [keyring.log.public])
+            assert held.root == merkle.root(leaves[:size]) == service.root_at(tx, size)
+            wanted = [0, 1, size // 2, size - 1]
+            for position, path in service.inclusions(tx, wanted, size).items():
+                assert path == merkle.inclusion_path(leaves, position, size)
+                assert merkle.verify_inclusion(leaves[position], position, size, path, held.root)
+            for old in sizes[:number]:
+                path = service.consistency(tx, old, size)
+                assert path == merkle.consistency_path(leaves, old, size)
+        assert service.read_tile(tx, tiles.Tile(0, 0)) == b"".join(leaves[:256])
+        assert service.read_tile(tx, tiles.Tile(1, 0, 2))[:32] == merkle.root(leaves[:256])
+
+
+def test_nothing_of_a_failed_transaction_stays(database: Database, keyring: Keyring, now: datetime) -> None:
+    """A crash between append and commit leaves the log as it was."""
+    with database.app("live") as tx:
+        service.append(tx, keyring, notes(3), now=now)
+    with pytest.raises(RuntimeError, match="power"), database.app("live") as tx:
+        service.append(tx, keyring, notes(300), now=now)
+        raise RuntimeError("power cut")
+    with database.app("live") as tx:
+        assert service.head(tx).size == 4
+        service.append(tx, keyring, notes(1), now=now)
+        assert service.verify_entry(tx, keyring, 4).holds
+
+
+def test_concurrent_appends_queue_on_the_head(database: Database, keyring: Keyring, now: datetime) -> None:
+    """Two writers never share a position, and the tree holds both."""
+
+    def write(start: int) -> None:
+        for number in range(10):
+            with database.app("live") as tx:
+                service.append(tx, keyring, notes(2, start + number), now=now)
+
+    threads = [threading.Thread(target=write, args=(base,)) for base in (0, 100, 200)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with database.app("live") as tx:
+        assert service.head(tx).size == 61
+        leaves = [item.leaf for item in store.stream_entries(tx, 61)]
+        assert service.head(tx).root == merkle.root(leaves)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE entry SET kind = 'x'",
+        "DELETE FROM entry",
+        "TRUNCATE entry",
+        "UPDATE checkpoint SET size = 9",
+        "DELETE FROM peer_entry",
+    ],
+)
+def test_the_database_refuses_to_change_what_was_logged(
+    database: Database, keyring: Keyring, now: datetime, statement: str
+) -> None:
+    """The application's own role may not change or delete an entry."""
+    with database.app("live") as tx:
+        service.append(tx, keyring, notes(1), now=now)
+    with pytest.raises(sa.exc.ProgrammingError, match="permission denied"), database.app("live") as tx:
+        tx.execute(sa.text(statement))
+
+
+def test_a_partner_sees_its_own_entries_and_no_others(
+    database: Database, keyring: Keyring, now: datetime
+) -> None:
+    """The peer role reads entries addressed to the reader, tiles and checkpoints; never the head."""
+    with database.app("live") as tx:
+        service.append(tx, keyring, [receipt("JP"), receipt("US"), *notes(1)], now=now)
+    with database.peer("live", "JP") as tx:
+        assert [item.position for item in service.read_entries(tx)] == [1]
+        assert checkpoint.parse(service.checkpoint(tx)).size == 4
+        assert service.inclusion(tx, 1, 4)
+        assert len(service.read_tile(tx, tiles.Tile(0, 0, 4))) == 128
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            store.read_head(tx)
+    with database.peer("live", "") as tx:
+        assert service.read_entries(tx) == []
+        with pytest.raises(NotFoundError):
+            service.checkpoint(tx)
+
+
+def test_recipients_are_woken_at_commit(database: Database, keyring: Keyring, now: datetime) -> None:
+    with database.direct("live") as listening:
+        listening.execute("LISTEN feed_live")
+        with database.app("live") as tx:
+            service.append(tx, keyring, [receipt("JP"), receipt("US"), receipt("JP")], now=now)
+        woken = [note.payload for note in listening.notifies(timeout=5, stop_after=2)]
+    assert woken == ["JP", "US"]
+
+
+@pytest.mark.parametrize(
+    ("draft", "message"),
+    [
+        pytest.param(Draft("gossip", None, {}), "unknown kind", id="unknown kind"),
+        pytest.param(Draft("note", "JP", Note(act="x")), "its body says None", id="recipient not in body"),
+        pytest.param(Draft("receipt", "JP", {"to": "JP"}), "not a body of receipt", id="missing members"),
+        pytest.param(Draft("publication", None, Publication(objects=["abc"])), "not a root", id="short root"),
+        pytest.param(
+            Draft("publication", None, Publication(objects=["A" * 64])), "not a root", id="upper-case root"
+        ),
+        pytest.param(
+            Draft("enrol", None, Enrol(act="marry", party="JP")),  # type: ignore[arg-type]
+            "not a body of enrol",
+            id="unknown act",
+        ),
+    ],
+)
+def test_a_wrong_draft_is_refused_and_nothing_is_written(
+    database: Database, keyring: Keyring, now: datetime, draft: Draft, message: str
+) -> None:
+    with pytest.raises(InputError, match=message), database.app("live") as tx:
+        service.append(tx, keyring, [*notes(1), draft], now=now)
+    with database.app("live") as tx:
+        assert service.head(tx).size == 0
+
+
+def test_without_the_root_key_a_log_does_not_begin(
+    database: Database, keyring: Keyring, now: datetime
+) -> None:
+    import dataclasses
+
+    rootless = dataclasses.replace(keyring, root=None)
+    with pytest.raises(StateError, match="root key"), database.app("live") as tx:
+        service.append(tx, rootless, notes(1), now=now)
+    with database.app("live") as tx:
+        service.open_log(tx, keyring, now=now)
+        service.append(tx, rootless, notes(1), now=now)
+
+
+@pytest.mark.parametrize(("position", "size"), [(4, 4), (0, 5), (-1, 3), (0, 0)])
+def test_a_proof_beyond_the_log_is_refused(
+    database: Database, keyring: Keyring, now: datetime, position: int, size: int
+) -> None:
+    with database.app("live") as tx:
+        service.append(tx, keyring, notes(3), now=now)
+        with pytest.raises(InputError):
+            service.inclusion(tx, position, size)
+
+
+def test_listing_pages_without_gap(database: Database, keyring: Keyring, now: datetime) -> None:
+    with database.app("live") as tx:
+        service.append(tx, keyring, [*notes(5), receipt("JP")], now=now)
+        first = service.list_entries(tx, limit=4)
+        rest = service.list_entries(tx, before=first[-1].position, limit=4)
+        assert [item.position for item in [*first, *rest]] == [6, 5, 4, 3, 2, 1, 0]
+        assert [item.kind for item in service.list_entries(tx, kinds=["receipt"])] == ["receipt"]
+        assert [item.position for item in service.list_entries(tx, recipient="JP")] == [6]
+
+
+def test_reading_in_bulk_is_bounded_by_bytes(database: Database, keyring: Keyring, now: datetime) -> None:
+    with database.app("live") as tx:
+        roots = [secrets.token_hex(32) for _ in range(1000)]
+        big = [Draft("publication", None, Publication(objects=roots)) for _ in range(5)]
+        service.append(tx, keyring, big, now=now)
+        assert len(service.read_entries(tx, start=1, max_bytes=200_000)) == 2
+        assert len(service.read_entries(tx, start=1, max_bytes=1)) == 1
