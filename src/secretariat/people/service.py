@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from secretariat.base.settings import Limits
     from secretariat.storage.engine import Database
 
 HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
@@ -47,13 +48,10 @@ _NOBODY = HASHER.hash(secrets.token_urlsafe(16))
 PASSWORD_MIN = 12
 """NIST SP 800-63B-4 3.1.1.2 asks 15 where the password stands alone, 8 beside a second factor."""
 PASSWORD_MAX = 256
-SESSION_LIFE = timedelta(hours=12)
-SESSION_IDLE = timedelta(hours=2)
 SEEN_EVERY = timedelta(minutes=1)
-ATTEMPTS_WINDOW = timedelta(minutes=15)
-ATTEMPTS_PER_LOGIN = 8
-ATTEMPTS_PER_ADDRESS = 40
-TOKEN_LIFE_MAX = timedelta(days=366)
+ATTEMPTS_WINDOW = timedelta(minutes=10)
+ADDRESS_FACTOR = 4
+"""An address may stand for an office: it has this many times the tries of one login."""
 TOKEN_PREFIX = "sct_"  # noqa: S105  (lets scanners find a leaked secret)
 LANGUAGES = ("en", "ja", "ko", "zh-Hans")
 _LOGIN = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
@@ -117,14 +115,24 @@ def set_password(tx: Connection, login: str, password: str) -> None:
 
 
 def sign_in(
-    database: Database, realm: str, login: str, password: str, *, address: str, now: datetime
+    database: Database,
+    realm: str,
+    login: str,
+    password: str,
+    *,
+    address: str,
+    limits: Limits,
+    now: datetime,
 ) -> tuple[Person, str]:
     """Give the person and a new session's secret. Refuses with one answer, whichever part was wrong."""
+    if not _LOGIN.fullmatch(login):
+        login = "?"  # nobody's login; counted as one
     since = now - ATTEMPTS_WINDOW
+    tries = limits.sign_in_tries
     with database.app(realm) as tx:
         for column, value, limit in (
-            ("login", login, ATTEMPTS_PER_LOGIN),
-            ("address", address, ATTEMPTS_PER_ADDRESS),
+            ("login", login, tries),
+            ("address", address, tries * ADDRESS_FACTOR),
         ):
             if store.count_failures(tx, column, value, since) >= limit:
                 minutes = int(ATTEMPTS_WINDOW.total_seconds() // 60)
@@ -139,7 +147,12 @@ def sign_in(
         store.forget_attempts(tx, now - ATTEMPTS_WINDOW * 4)
         if accepted and person is not None:
             store.insert_session(
-                tx, _digest(secret), person.id, address=address, now=now, expires_at=now + SESSION_LIFE
+                tx,
+                _digest(secret),
+                person.id,
+                address=address,
+                now=now,
+                expires_at=now + timedelta(seconds=limits.session_max_s),
             )
             if kept is not None and HASHER.check_needs_rehash(kept):
                 store.replace_password(tx, person.id, _hash(password))
@@ -148,14 +161,14 @@ def sign_in(
     return person, secret
 
 
-def person_of_session(tx: Connection, secret: str, *, now: datetime) -> Person | None:
+def person_of_session(tx: Connection, secret: str, *, limits: Limits, now: datetime) -> Person | None:
     """The person of a running session; None when it ended, idled too long, or the person was disabled."""
     digest = _digest(secret)
     found = store.session_person(tx, digest, now)
     if found is None:
         return None
     person, seen_at = found
-    if now - seen_at > SESSION_IDLE:
+    if now - seen_at > timedelta(seconds=limits.session_idle_s):
         store.delete_session(tx, digest)
         return None
     if now - seen_at > SEEN_EVERY:
@@ -176,19 +189,20 @@ def create_token(
     scopes: Iterable[Scope],
     lifetime: timedelta,
     by: str,
+    limits: Limits,
     now: datetime,
 ) -> tuple[Token, str]:
     """Make a token for one party's tool; the secret is given once and never again.
 
-    Refuses no label, no scope, and a lifetime of nothing or more than 366 days.
+    Refuses no label, no scope, and a lifetime of nothing or more than `limits.token_days`.
     """
     wanted = frozenset(scopes)
     if not label.strip() or len(label) > 200:
         raise InputError("a label of 1 to 200 characters is needed", where="label", advice="name the tool")
     if not wanted:
         raise InputError("a token without a scope can do nothing", where="scopes", advice="read, write")
-    if not timedelta() < lifetime <= TOKEN_LIFE_MAX:
-        raise InputError("a token lives 1 to 366 days", where="days")
+    if not timedelta() < lifetime <= timedelta(days=limits.token_days):
+        raise InputError(f"a token lives 1 to {limits.token_days} days", where="days")
     if not reader:
         raise InputError("a token reads for exactly one party", where="reader")
     secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
