@@ -1,0 +1,214 @@
+"""Builds the web application from every part's routes, and serves it: one process, one event loop.
+
+The live realm listens on the node's port and the exercise realm on the next one: another origin, so that no
+cookie, script or bookmark of one realm reaches the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import importlib.util
+import logging
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
+
+import sqlalchemy as sa
+import uvicorn
+from litestar import Litestar, Request, get
+from litestar.datastructures import State
+from litestar.openapi import OpenAPIConfig
+from litestar.plugins import InitPlugin
+
+from secretariat.base.errors import StateError, UnavailableError
+from secretariat.base.settings import NodeSettings
+from secretariat.ledger.node import Node
+from secretariat.storage.engine import Database
+from secretariat.storage.feed import Listener
+from secretariat.storage.metadata import metadata as tables
+from secretariat.storage.opening import opened
+from secretariat.web import guard
+from secretariat.web.site import Site
+
+log = logging.getLogger("secretariat")
+
+PAGES = (
+    "people.pages",
+    "records.pages",
+    "ledger.pages",
+    "agreements.pages",
+    "exchange.pages",
+    "exchange.peer_pages",
+    "exchange.taxii_pages",
+    "desk.pages",
+)
+"""Modules that expose `routes`, and `background` where something runs beside the requests."""
+STORES = (
+    "people.store",
+    "records.store",
+    "records.collections",
+    "ledger.store",
+    "agreements.store",
+    "exchange.store",
+    "exchange.taxii_store",
+)
+"""Modules that declare tables."""
+Background = Callable[[Node], Awaitable[None]]
+_DRAIN_S = 3
+_RETRY_S = (1, 2, 5, 15, 60)
+_OPEN_WHEN_RESTORED = ("/sign-in", "/sign-out", "/live/peer/", "/exercise/peer/")
+
+
+def metadata() -> sa.MetaData:
+    """Give the catalogue of all tables, after every part has declared its own."""
+    for name in STORES:
+        _part(name)
+    return tables
+
+
+def build(node: Node) -> Litestar:
+    """Build the application of `node`: all routes, one error shape, background tasks for its lifetime."""
+    modules = [module for name in PAGES if (module := _part(name)) is not None]
+    routes = [health, *(route for module in modules for route in getattr(module, "routes", ()))]
+    background = [task for module in modules for task in getattr(module, "background", ())]
+    plugins: list[InitPlugin] = [_site()]
+    return Litestar(
+        route_handlers=routes,
+        plugins=plugins,
+        state=State({"node": node, "database": node.database, "listeners": _listeners(node)}),
+        lifespan=[lambda app: _running(app, node, background)],
+        before_request=refuse_when_restored,
+        request_max_body_size=node.settings.limits.max_request_bytes,
+        openapi_config=OpenAPIConfig(title="Secretariat", version="1", path="/openapi"),
+        logging_config=None,
+        debug=False,
+    )
+
+
+def serve(settings: NodeSettings, *, ready: Callable[[Node], None] | None = None) -> None:
+    """Serve the node until SIGTERM or Ctrl-C; `ready` is called once it listens.
+
+    Refuses when another process serves this node, or when a port is taken.
+    """
+    with contextlib.ExitStack() as stack:
+        database: Database = stack.enter_context(opened(settings, serving=True))
+        sockets = [stack.enter_context(_listen(settings, realm)) for realm in settings.realms]
+        node = Node.open(settings, database)
+        server = uvicorn.Server(configuration(build(node)))
+        if ready is not None:
+            ready(node)
+        server.run(sockets=sockets)
+
+
+def configuration(application: Litestar) -> uvicorn.Config:
+    """Say how uvicorn runs the application: uvloop and httptools, no access log, short draining."""
+    return uvicorn.Config(
+        application,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        backlog=512,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=_DRAIN_S,
+    )
+
+
+@get("/health", opt=guard.requires(guard.PUBLIC), sync_to_thread=True)
+def health(request: Request[Any, Any, Any]) -> dict[str, str]:
+    """Say whether the node and its database answer; 503 when the database does not."""
+    node: Node = request.app.state.node
+    with node.database.app(node.settings.realms[0]) as tx:
+        tx.execute(sa.text("SELECT 1"))
+    return {"party": node.party, "state": "restored" if node.settings.restored else "serving"}
+
+
+async def refuse_when_restored(request: Request[Any, Any, Any]) -> None:
+    """Refuse every act on a node that was restored from a backup and not yet checked against its partners."""
+    node: Node = request.app.state.node
+    if not node.settings.restored or request.method in guard.SAFE:
+        return
+    if request.url.path.startswith(_OPEN_WHEN_RESTORED):
+        return
+    raise StateError(
+        f"this node was restored on {node.settings.restored} and is read-only",
+        advice="compare it with what its partners last kept: secretariat restore --check",
+    )
+
+
+def _part(name: str) -> Any:
+    """Import a part's module; None when the part has none."""
+    full = f"secretariat.{name}"
+    return importlib.import_module(full) if importlib.util.find_spec(full) else None
+
+
+def _site() -> Site:
+    people, desk = _part("people.pages"), _part("desk.pages")
+    visitor = getattr(people, "visitor", None) or (lambda _connection, _realm: None)
+    return Site(visitor=visitor, navigation=getattr(desk, "RAIL", ()))
+
+
+def _listeners(node: Node) -> dict[str, Listener]:
+    return {realm: Listener(node.database, realm) for realm in node.settings.realms}
+
+
+@contextlib.asynccontextmanager
+async def _running(app: Litestar, node: Node, background: list[Background]) -> AsyncIterator[None]:
+    """Listen for changes and run the background tasks while the application runs."""
+    listeners: dict[str, Listener] = app.state.listeners
+    for listener in listeners.values():
+        await listener.start()
+    tasks = [asyncio.create_task(_keep_running(task, node), name=task.__module__) for task in background]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for listener in listeners.values():
+            await listener.stop()
+
+
+async def _keep_running(task: Background, node: Node) -> None:
+    """Run a background task; one that fails is said in the log and started again, later each time."""
+    tries = 0
+    while True:
+        try:
+            await task(node)
+        except UnavailableError as error:
+            log.warning("%s: %s", task.__module__, error)
+        except Exception:
+            log.exception("%s failed and is started again", task.__module__)
+        else:
+            return
+        await asyncio.sleep(_RETRY_S[min(tries, len(_RETRY_S) - 1)])
+        tries += 1
+
+
+@contextlib.contextmanager
+def _listen(settings: NodeSettings, realm: str) -> Iterator[socket.socket]:
+    port = settings.port_of(realm)
+    family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if sys.platform != "win32":
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((settings.bind, port))
+        except OSError as error:
+            raise StateError(
+                f"cannot listen on {settings.bind} port {port}: {error.strerror}",
+                where=f"port of the {realm} realm",
+                advice="choose another port in node.toml",
+            ) from error
+        listening.set_inheritable(False)
+        yield listening
+    finally:
+        listening.close()

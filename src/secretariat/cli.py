@@ -1,0 +1,168 @@
+"""The command `secretariat`: the node's own commands here, every other from the part it belongs to.
+
+An error of ours is one line on stderr and exit code 2, never a traceback; a fault is a number in the log.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import logging
+import os
+import sys
+from typing import Annotated, Any
+
+import click
+import typer
+
+from secretariat.base.console import DATA, Data, Json, emit
+from secretariat.base.errors import ConflictError, InputError, SecretariatError
+from secretariat.base.settings import FILE, URL_VARIABLE, NodeSettings, read
+
+GROUPS = {
+    "records": "records.commands",
+    "agreements": "agreements.commands",
+    "log": "ledger.commands",
+    "peers": "exchange.commands",
+    "taxii": "exchange.taxii_commands",
+}
+"""The word of a group of commands → the module whose `commands` it is."""
+VERBS = (
+    "people.commands",
+    "records.commands",
+    "ledger.commands",
+    "agreements.commands",
+    "exchange.commands",
+    "exchange.taxii_commands",
+    "desk.commands",
+    "demo.commands",
+)
+"""Modules whose `verbs` stand at the top level."""
+
+app = typer.Typer(
+    name="secretariat",
+    help="Run a party's node: share under agreements, keep the record, prove it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.command()
+def init(
+    party: Annotated[str, typer.Option("--party", help="Code of the party that runs this node, e.g. JP.")],
+    name: Annotated[str, typer.Option("--name", help="The party's name as pages show it.")],
+    data: Data = DATA,
+    host: Annotated[str, typer.Option("--host", help="Host name of this node.")] = "localhost",
+    port: Annotated[int, typer.Option("--port", help="Port of the live realm; exercise: the next.")] = 8400,
+    url: Annotated[str, typer.Option("--url", help="Address of the live realm as others reach it.")] = "",
+    exercise_url: Annotated[str, typer.Option("--exercise-url", help="The same of the exercise realm.")] = "",
+    ceiling: Annotated[
+        list[str] | None, typer.Option("--ceiling", help="TABLE=LEVEL, the highest level kept; repeatable.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Make a node: settings, keys and database in an empty data folder.
+
+    Uses the PostgreSQL of SECRETARIAT_DATABASE_URL when it is set, else an embedded one.
+    """
+    from secretariat.ledger import keys
+    from secretariat.storage import opening
+
+    settings = NodeSettings(party=party, name=name, host=host, port=port, url=url, exercise_url=exercise_url)
+    settings.ceiling = dict(_pair(word) for word in ceiling or ())
+    settings.database_url = os.environ.get(URL_VARIABLE, "")
+    read(_text(settings), "the options")  # refuses what node.toml would refuse
+    if (data / FILE).exists():
+        raise ConflictError(f"{data} already holds a node", advice="choose an empty folder with --data")
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make {data}: {error.strerror}", advice="choose another folder") from error
+    settings.data = data.resolve()
+    opening.create(settings)
+    for realm in settings.realms:
+        folder = keys.folder_of(settings.data, realm)
+        if not folder.exists():
+            keys.create(folder, party=party, realm=realm, host=host)
+    settings.save()  # last: a folder without settings is not a node, and init may be run again
+    emit(
+        {"party": party, "data": str(settings.data), "realms": settings.realms},
+        f"{settings.data} holds the node of {party}. Next: secretariat person add, secretariat serve",
+        json=json,
+    )
+
+
+@app.command()
+def serve(
+    data: Data = DATA,
+    json: Json = False,
+) -> None:
+    """Serve the node until Ctrl-C or SIGTERM."""
+    from secretariat.app import serve as run
+
+    settings = NodeSettings.load(data)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+
+    def ready(_node: Any) -> None:
+        addresses = {realm: settings.address(realm) for realm in settings.realms}
+        text = "\n".join(f"{realm}: {address}" for realm, address in addresses.items())
+        emit({"party": settings.party, "pid": os.getpid(), **addresses}, text, json=json)
+
+    run(settings, ready=ready)
+
+
+def main() -> None:
+    """Run the command line."""
+    _collect()
+    try:
+        code = app(standalone_mode=False)
+    except SecretariatError as error:
+        _say(str(error))
+        code = 2
+    except click.exceptions.Abort:
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _collect() -> None:
+    """Add every part's commands."""
+    for word, name in GROUPS.items():
+        module = _part(name)
+        if module is not None and hasattr(module, "commands"):
+            app.add_typer(module.commands, name=word)
+    for name in VERBS:
+        module = _part(name)
+        if module is not None and hasattr(module, "verbs"):
+            app.add_typer(module.verbs)
+
+
+def _part(name: str) -> Any:
+    full = f"secretariat.{name}"
+    return importlib.import_module(full) if importlib.util.find_spec(full) else None
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"secretariat: {line}\n")
+
+
+def _pair(word: str) -> tuple[str, str]:
+    table, mark, level = word.partition("=")
+    if not (mark and table and level):
+        raise InputError(f"not TABLE=LEVEL: {word!r}", where="--ceiling")
+    return table, level
+
+
+def _text(settings: NodeSettings) -> str:
+    from secretariat.base.settings import write
+
+    return write(settings)
