@@ -36,9 +36,11 @@ from secretariat.web.site import Site
 log = logging.getLogger("secretariat")
 
 PAGES = (
+    "web.pages",
     "people.pages",
     "records.pages",
     "ledger.pages",
+    "ledger.people_pages",
     "agreements.pages",
     "exchange.pages",
     "exchange.peer_pages",
