@@ -1,0 +1,253 @@
+"""Tables of instruments, of which of them both sides signed, of consents and of releases."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from psycopg.types.json import Jsonb
+from sqlalchemy.dialects.postgresql import BYTEA, JSONB
+
+from secretariat.agreements.grants import grant_class, party
+from secretariat.records.canonical import canonical
+from secretariat.storage.engine import raw
+from secretariat.storage.metadata import metadata
+
+__all__ = ["consent", "grant_class", "house_rule", "instrument", "instrument_agreed", "party", "release"]
+
+_MOMENT = sa.DateTime(timezone=True)
+
+instrument = sa.Table(
+    "instrument",
+    metadata,
+    sa.Column("hash", BYTEA, primary_key=True),
+    sa.Column("key", sa.Text, nullable=False, index=True),
+    sa.Column("body", BYTEA, nullable=False),
+    sa.Column("synthetic", sa.Boolean, nullable=False),
+    sa.Column("recorded_at", _MOMENT, nullable=False),
+    sa.Column("replaced_at", _MOMENT),
+)
+
+instrument_agreed = sa.Table(
+    "instrument_agreed",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+    sa.Column("partner", sa.Text, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("set_hash", BYTEA, nullable=False),
+    sa.Column("hashes", JSONB, nullable=False),
+    sa.Column("origin", sa.Text, nullable=False),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("recorded_at", _MOMENT, nullable=False),
+    sa.Index(None, "partner", "by", "id"),
+)
+
+consent = sa.Table(
+    "consent",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("to", sa.Text, nullable=False),
+    sa.Column("roots", JSONB, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("until", _MOMENT),
+    sa.Column("purpose", sa.Text),
+    sa.Column("origin", sa.Text, nullable=False),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("recorded_at", _MOMENT, nullable=False),
+    sa.UniqueConstraint("origin", "position"),
+    sa.Index(None, "by", "to"),
+)
+
+release = sa.Table(
+    "release",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("objects", JSONB, nullable=False),
+    sa.Column("partners", JSONB),
+    sa.Column("purpose", sa.Text),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("needs_two", sa.Boolean, nullable=False),
+    sa.Column("offices", JSONB, nullable=False, server_default="[]"),
+    sa.Column("proposed_by", sa.Text, nullable=False),
+    sa.Column("proposed_at", _MOMENT, nullable=False),
+    sa.Column("decided_by", sa.Text),
+    sa.Column("decided_at", _MOMENT),
+    sa.Column("reason", sa.Text),
+    sa.Column("publication", sa.BigInteger),
+    sa.CheckConstraint("state IN ('proposed', 'released', 'refused')", name="state"),
+    sa.Index("ix_release_proposed", "proposed_at", postgresql_where=sa.text("state = 'proposed'")),
+)
+
+standing_release = sa.Table(
+    "standing_release",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("terms", JSONB, nullable=False),
+    sa.Column("begins", _MOMENT, nullable=False),
+    sa.Column("ends", _MOMENT, nullable=False),
+    sa.Column("signed_by", JSONB, nullable=False),
+    sa.Column("entry", sa.BigInteger, nullable=False),
+    sa.Column("revoked_at", _MOMENT),
+    sa.Column("revoked_by", sa.Text),
+)
+
+house_rule = sa.Table(
+    "house_rule",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+    sa.Column("rule", JSONB, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("recorded_at", _MOMENT, nullable=False),
+    sa.Column("ended_at", _MOMENT),
+)
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """An instrument as this node recorded it: `body` is its canonical JSON, `hash` the body's SHA-256."""
+
+    hash: bytes
+    key: str
+    body: bytes
+    synthetic: bool
+    recorded_at: datetime
+
+
+def set_hash(hashes: Iterable[bytes]) -> bytes:
+    """Give the instruments hash: SHA-256 over the sorted hashes (decisions.md 3)."""
+    return hashlib.sha256(b"".join(sorted(hashes))).digest()
+
+
+def keep_instrument(tx: sa.Connection, source: Mapping[str, Any], *, now: datetime) -> bytes:
+    """Record an instrument as written and give its hash; an older text under the same key is replaced."""
+    body = canonical(source)
+    number = hashlib.sha256(body).digest()
+    raw(tx).execute(
+        "UPDATE instrument SET replaced_at = %s WHERE key = %s AND hash <> %s AND replaced_at IS NULL",
+        (now, source["id"], number),
+    )
+    raw(tx).execute(
+        "INSERT INTO instrument (hash, key, body, synthetic, recorded_at) VALUES (%s, %s, %s, %s, %s)"
+        " ON CONFLICT (hash) DO UPDATE SET replaced_at = NULL",
+        (number, source["id"], body, bool(source.get("synthetic", False)), now),
+    )
+    return number
+
+
+def instruments(tx: sa.Connection, *, recorded_by: datetime | None = None) -> list[Recorded]:
+    """Give the instruments in use now, or those recorded by a moment, by key."""
+    if recorded_by is None:
+        where, bound = "replaced_at IS NULL", list[Any]()
+    else:
+        where = "recorded_at <= %s AND (replaced_at IS NULL OR replaced_at > %s)"
+        bound = [recorded_by, recorded_by]
+    rows = raw(tx).execute(
+        f"SELECT hash, key, body, synthetic, recorded_at FROM instrument WHERE {where} ORDER BY key, hash",
+        bound,
+    )
+    return [Recorded(*row) for row in rows]
+
+
+def instruments_by_hash(tx: sa.Connection, hashes: Sequence[bytes]) -> list[Recorded]:
+    """Give the instruments with these hashes that are recorded here, also replaced ones."""
+    rows = raw(tx).execute(
+        "SELECT hash, key, body, synthetic, recorded_at FROM instrument WHERE hash = ANY(%s)"
+        " ORDER BY key, hash",
+        (list(hashes),),
+    )
+    return [Recorded(*row) for row in rows]
+
+
+def keep_agreed(
+    tx: sa.Connection,
+    *,
+    partner: str,
+    by: str,
+    hashes: Sequence[bytes],
+    origin: str,
+    position: int,
+    now: datetime,
+) -> None:
+    """Record which instruments one side takes as those between this node and `partner`."""
+    raw(tx).execute(
+        "INSERT INTO instrument_agreed (partner, by, set_hash, hashes, origin, position, recorded_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s)",
+        (
+            partner,
+            by,
+            set_hash(hashes),
+            Jsonb([one.hex() for one in sorted(hashes)]),
+            origin,
+            position,
+            now,
+        ),
+    )
+
+
+def agreed_by(tx: sa.Connection, partner: str, by: str) -> list[bytes]:
+    """Give the hashes that `by` last signed for what is between this node and `partner`."""
+    row = (
+        raw(tx)
+        .execute(
+            "SELECT hashes FROM instrument_agreed WHERE partner = %s AND by = %s ORDER BY id DESC LIMIT 1",
+            (partner, by),
+        )
+        .fetchone()
+    )
+    return [] if row is None else [bytes.fromhex(one) for one in row[0]]
+
+
+def agreed(tx: sa.Connection, partner: str, own: str) -> list[bytes]:
+    """Give the hashes that both sides signed: only these take part in grants between them."""
+    return sorted(set(agreed_by(tx, partner, own)) & set(agreed_by(tx, partner, partner)))
+
+
+def keep_consent(
+    tx: sa.Connection,
+    *,
+    by: str,
+    to: str,
+    roots: Sequence[str],
+    state: str,
+    until: datetime | None,
+    purpose: str | None,
+    origin: str,
+    position: int,
+    now: datetime,
+) -> None:
+    """Record an originator's signed word on passing object versions on to `to`; the entry stands in a log."""
+    raw(tx).execute(
+        'INSERT INTO consent (by, "to", roots, state, until, purpose, origin, position, recorded_at)'
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (origin, position) DO NOTHING",
+        (by, to, Jsonb(list(roots)), state, until, purpose, origin, position, now),
+    )
+
+
+class KeptConsent(msgspec.Struct, frozen=True):
+    """A recorded consent, with the place of the entry that says it."""
+
+    by: str
+    to: str
+    roots: list[str]
+    state: str
+    until: datetime | None
+    purpose: str | None
+    origin: str
+    position: int
+    recorded_at: datetime
+
+
+def consents(tx: sa.Connection, to: str) -> list[KeptConsent]:
+    """Give every consent about passing something on to `to`, oldest first."""
+    rows = raw(tx).execute(
+        'SELECT by, "to", roots, state, until, purpose, origin, position, recorded_at FROM consent'
+        ' WHERE "to" = %s ORDER BY id',
+        (to,),
+    )
+    return [KeptConsent(*row) for row in rows]
