@@ -57,7 +57,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _INSERT = (
     "INSERT INTO item (collection, seq, version, grant_class)"
-    " SELECT %s, %s + number - 1, version, grant_class FROM unnest(%b::int8[], %b::int4[]) WITH ORDINALITY AS new (version, grant_class, number)"
+    " SELECT %s, %s + number - 1, version, grant_class FROM"
+    " unnest(%b::int8[], %b::int4[]) WITH ORDINALITY AS new (version, grant_class, number)"
 )
 
 
