@@ -73,18 +73,18 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 def pae(payload_type: str, payload: bytes) -> bytes:
     """Give the bytes that are signed (rule 1)."""
     kind = payload_type.encode()
-    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
+    return b"DSSEv1 %d %b %d " % (len(kind), kind, len(payload)) + payload
 
 
 def seal(payload: bytes, payload_type: str, signer: Signing) -> bytes:
     """Sign `payload` and give the envelope's bytes."""
     signature = signer.sign(pae(payload_type, payload))
-    return b'{"payload":"%b","payloadType":%b,"signatures":[{"keyid":%b,"sig":"%b"}]}' % (
-        _b64(payload, newline=False),
+    rest = b'","payloadType":%b,"signatures":[{"keyid":%b,"sig":"%b"}]}' % (
         _encode(payload_type),
         _encode(signer.key_id),
         _b64(signature, newline=False),
     )
+    return b"".join((b'{"payload":"', _b64(payload, newline=False), rest))
 
 
 def add_signature(envelope: bytes, signer: Signing) -> bytes:

@@ -80,13 +80,13 @@ def append(
         return []
     held = head or lock(tx)
     opening = [] if held.size else [_opening(keyring)]
-    sealed = [
-        _seal(keyring, draft, held.size + number, now) for number, draft in enumerate([*opening, *drafts])
-    ]
+    sealed = store.insert(
+        tx,
+        (_seal(keyring, draft, held.size + number, now) for number, draft in enumerate([*opening, *drafts])),
+    )
     frontier = Frontier.from_bytes(held.size, held.frontier)
     pieces = tiles.grow(frontier, [item.leaf for item in sealed])
     root = frontier.root()
-    store.insert(tx, sealed)
     store.grow_tiles(tx, pieces)
     note = notes.sign(keyring.origin, frontier.size, root, keyring.log)
     store.write_head(tx, Head(frontier.size, root, frontier.to_bytes()), note, now)

@@ -111,11 +111,11 @@ peer_entry = sa.Table(
 PART_BYTES = 8_388_608
 """Envelopes read at a time: a grant of 10,000 objects takes 0.9 MB."""
 
-# Not COPY: PostgreSQL refuses it under row-level security.
-_INSERT_ENTRIES = (
+# Not COPY: PostgreSQL refuses it under row-level security. One row each in a pipeline, so that the server
+# writes one entry while the next is being signed.
+_INSERT_ENTRY = (
     "INSERT INTO entry (position, kind, party, recipient, recorded_at, envelope, salt, digest, leaf)"
-    " SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::bytea[],"
-    " %s::bytea[], %s::bytea[], %s::bytea[])"
+    " VALUES (%b, %s, %s, %s, %b, %b, %b, %b, %b)"
 )
 _READ_ENTRIES = (
     "SELECT position, kind, party, recipient, recorded_at, envelope, salt, digest, leaf FROM entry"
@@ -144,33 +144,28 @@ def _head(row: Any) -> Head:
     return Head(*row)
 
 
-def insert(tx: Connection, entries: Sequence[Entry]) -> None:
-    """Write entries at their positions, a few megabytes at a time."""
-    part: list[Entry] = []
-    total = 0
-    for item in entries:
-        part.append(item)
-        total += len(item.envelope)
-        if total > PART_BYTES:
-            _insert_part(tx, part)
-            part, total = [], 0
-    if part:
-        _insert_part(tx, part)
-
-
-def _insert_part(tx: Connection, part: Sequence[Entry]) -> None:
-    columns = [
-        [item.position for item in part],
-        [item.kind for item in part],
-        [item.party for item in part],
-        [item.recipient for item in part],
-        [item.recorded_at for item in part],
-        [item.envelope for item in part],
-        [item.salt for item in part],
-        [item.digest for item in part],
-        [item.leaf for item in part],
-    ]
-    raw(tx).execute(_INSERT_ENTRIES, columns, binary=True)
+def insert(tx: Connection, entries: Iterable[Entry]) -> list[Entry]:
+    """Write entries at their positions while `entries` is still making the next ones; give them."""
+    written = []
+    with raw(tx).pipeline(), raw(tx).cursor() as cursor:
+        for item in entries:
+            cursor.execute(
+                _INSERT_ENTRY,
+                (
+                    item.position,
+                    item.kind,
+                    item.party,
+                    item.recipient,
+                    item.recorded_at,
+                    item.envelope,
+                    item.salt,
+                    item.digest,
+                    item.leaf,
+                ),
+                prepare=True,
+            )
+            written.append(item)
+    return written
 
 
 def grow_tiles(tx: Connection, pieces: Iterable[tuple[int, int, int, bytes]]) -> None:
