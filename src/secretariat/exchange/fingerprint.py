@@ -47,7 +47,8 @@ def same_fingerprint(party: str, root_key: bytes, words: str) -> bool:
     for number, word in enumerate(given, 1):
         if shape.fullmatch(word) is None:
             raise InputError(
-                f"{word!r} is no word of a fingerprint", where=f"--fingerprint, word {number}",
+                f"{word!r} is no word of a fingerprint",
+                where=f"--fingerprint, word {number}",
                 advice="ask for it to be read again",
             )
     return hmac.compare_digest(" ".join(given), fingerprint(party, root_key))

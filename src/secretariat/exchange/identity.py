@@ -134,8 +134,14 @@ def sign_request(request: Request, *, to: str, signer: Signer, now: datetime, no
     request.headers.pop("content-digest", None)
     maker = HTTPMessageSigner(signature_algorithm=ED25519)
     prepared = maker.prepare(
-        request, key_id=signer.key_id, created=now, nonce=nonce, label=LABEL, tag=TAG,
-        covered_component_ids=REQUEST_COVERS, body=request.body,
+        request,
+        key_id=signer.key_id,
+        created=now,
+        nonce=nonce,
+        label=LABEL,
+        tag=TAG,
+        covered_component_ids=REQUEST_COVERS,
+        body=request.body,
     )
     maker.apply(request, prepared, signer.sign(prepared.signature_base))
     request.headers = {name.lower(): value for name, value in request.headers.items()}
@@ -155,7 +161,9 @@ def verify_request(
     """
     if request.headers.get(TO_HEADER) != to:
         raise IdentityError(
-            f"this request is not addressed to {to}", where=TO_HEADER, advice=f"send it to {to}'s node, or name {to}"
+            f"this request is not addressed to {to}",
+            where=TO_HEADER,
+            advice=f"send it to {to}'s node, or name {to}",
         )
     return _verified(request, REQUEST_COVERS, find, now, skew, request.body)
 
@@ -165,8 +173,13 @@ def sign_answer(answer: Answer, *, signer: Signer, now: datetime) -> None:
     answer.headers.pop("content-digest", None)
     maker = HTTPMessageSigner(signature_algorithm=ED25519)
     prepared = maker.prepare(
-        answer, key_id=signer.key_id, created=now, label=LABEL, tag=TAG,
-        covered_component_ids=ANSWER_COVERS, body=answer.body,
+        answer,
+        key_id=signer.key_id,
+        created=now,
+        label=LABEL,
+        tag=TAG,
+        covered_component_ids=ANSWER_COVERS,
+        body=answer.body,
     )
     maker.apply(answer, prepared, signer.sign(prepared.signature_base))
     answer.headers = {name.lower(): value for name, value in answer.headers.items()}
@@ -188,7 +201,9 @@ def _verified(
     body: bytes,
 ) -> Caller:
     if "content-digest" not in message.headers:
-        raise IdentityError("the message has no content digest", where="content-digest", advice="see RFC 9530")
+        raise IdentityError(
+            "the message has no content digest", where="content-digest", advice="see RFC 9530"
+        )
     asked: list[str] = []
 
     def known(key_id: str) -> bytes | None:
@@ -208,7 +223,9 @@ def _verified(
             advice="enrol the party first (secretariat peers accept)" if unknown else None,
         ) from error
     if len(results) != 1:
-        raise IdentityError(f"{len(results)} signatures of this protocol, one is expected", where="signature-input")
+        raise IdentityError(
+            f"{len(results)} signatures of this protocol, one is expected", where="signature-input"
+        )
     result = results[0]
     nonce = result.nonce or ""
     if isinstance(message, Request) and len(nonce) not in NONCE_LENGTH:

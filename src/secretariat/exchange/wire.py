@@ -1,4 +1,4 @@
-"""What two nodes say to each other: descriptor, feed page, delivery, problem (docs/protocol.md, "Between nodes").
+"""What two nodes say to each other: descriptor, feed page, delivery, problem (docs/protocol.md).
 
 Rules that every implementation keeps:
 1. Bytes that somebody signed travel as they are: objects, DSSE envelopes and checkpoints are spliced in
@@ -27,6 +27,8 @@ VERSION: Final = 1
 PAGE_TYPE: Final = "application/vnd.secretariat.page+json"
 DESCRIPTOR_TYPE: Final = "application/vnd.secretariat.descriptor+json"
 PROBLEM_TYPE: Final = "application/problem+json"
+ABSENT: Final = msgspec.Raw()
+"""A raw part that is not there; it is left out when written."""
 _CURSOR = re.compile(r"(0|[1-9][0-9]{0,17})\.(0|[1-9][0-9]{0,17})")
 
 
@@ -52,24 +54,34 @@ class CarriedObject(msgspec.Struct, frozen=True, omit_defaults=True):
     """One object version of a grant: its bytes, salt and originator's signature, or why it is gone."""
 
     root: str
-    object: msgspec.Raw | None = None
+    object: msgspec.Raw = ABSENT
     salt: bytes | None = None
-    signature: msgspec.Raw | None = None
+    signature: msgspec.Raw = ABSENT
     originator: str | None = None
     gone: str | None = None
+
+
+class Attached(msgspec.Struct, frozen=True):
+    """A third party's signed entry that the carried entry refers to (a consent, a withdrawal)."""
+
+    origin: str
+    position: int
+    envelope: msgspec.Raw
+    salt: bytes
 
 
 class CarriedEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """One log entry addressed to the receiver, with a run of the objects it grants.
 
-    A continued entry (`offset` > 0) leaves the envelope out: the receiver kept it with the first run.
+    A continued entry (`offset` > 0) leaves envelope and attachments out: the receiver kept them with the
+    first run.
     """
 
     position: int
     salt: bytes
     proof: tuple[bytes, ...]
-    envelope: msgspec.Raw | None = None
-    digest: str | None = None
+    envelope: msgspec.Raw = ABSENT
+    attached: tuple[Attached, ...] = ()
     offset: int = 0
     total: int = 0
     objects: tuple[CarriedObject, ...] = ()
@@ -93,6 +105,7 @@ class Page(msgspec.Struct, frozen=True):
     to: str
     after: Cursor
     next: Cursor
+    since: int
     checkpoint: str
     consistency: tuple[bytes, ...]
     entries: tuple[CarriedEntry, ...]
@@ -174,7 +187,9 @@ def read_taken(data: bytes) -> Taken:
     try:
         return _TAKEN.decode(data)
     except msgspec.DecodeError as error:
-        raise InputError(f"not a place in a log: {error}", advice="compare docs/protocol.md, Taken") from error
+        raise InputError(
+            f"not a place in a log: {error}", advice="compare docs/protocol.md, Taken"
+        ) from error
 
 
 def read_descriptor(data: bytes) -> Descriptor:
@@ -182,7 +197,9 @@ def read_descriptor(data: bytes) -> Descriptor:
     try:
         return _DESCRIPTOR.decode(data)
     except msgspec.DecodeError as error:
-        raise InputError(f"not a descriptor: {error}", advice="compare docs/protocol.md, Descriptor") from error
+        raise InputError(
+            f"not a descriptor: {error}", advice="compare docs/protocol.md, Descriptor"
+        ) from error
 
 
 def read_problem(data: bytes) -> Problem:
@@ -190,13 +207,15 @@ def read_problem(data: bytes) -> Problem:
     try:
         return _PROBLEM.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return Problem("unreadable-answer", f"the partner answered {len(data)} bytes that are no problem report")
+        return Problem(
+            "unreadable-answer", f"the partner answered {len(data)} bytes that are no problem report"
+        )
 
 
 def page_hash(entries: Iterable[tuple[int, bytes, int, Iterable[str]]]) -> str:
     """Hash what a page carries: per entry its position, digest, offset and the roots in order.
 
-    SHA-256 over: position (8 bytes, big endian) ‖ entry digest (32) ‖ offset (8) ‖ number of roots (8) ‖ roots.
+    SHA-256 over: position (8 bytes, big endian) ‖ entry digest (32) ‖ offset (8) ‖ count of roots (8) ‖ roots.
     """
     total = hashlib.sha256()
     for position, digest, offset, roots in entries:

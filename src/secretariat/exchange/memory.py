@@ -1,0 +1,269 @@
+"""A node's store in memory: the same promises as the PostgreSQL store, for simulations and offline checks.
+
+`Memory` is what is kept; `MemoryStore` is one transaction on it. A transaction works on a copy that replaces
+the original only when it ends well, so a failure leaves nothing behind. tests/contract/peers holds both stores
+to the same contract.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import secrets
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from secretariat.base.clock import parse_stamp
+from secretariat.exchange.model import SHOWN_STATES, Arrival, Holding, KeptLog, LogEntry, Peer, Version
+from secretariat.exchange.peers import Head, Outgoing, Tomb
+from secretariat.ledger import checkpoint, entries, merkle
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from secretariat.exchange.model import Due, Refusal
+    from secretariat.exchange.wire import Cursor
+    from secretariat.ledger.keys import Keyring
+
+SHOWN = frozenset(SHOWN_STATES.values())
+
+
+class Memory:
+    """Everything one node keeps in one realm."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self.keyring = keyring
+        self.log: list[LogEntry] = []
+        self.leaves: list[bytes] = []
+        self.held: dict[bytes, Version] = {}
+        self.labels: dict[bytes, Any] = {}
+        self.rivals: dict[bytes, Arrival] = {}
+        self.arrivals: dict[bytes, Arrival] = {}
+        self.granted: dict[str, set[bytes]] = defaultdict(set)
+        self.from_partners: set[bytes] = set()
+        self.peers: dict[str, Peer] = {}
+        self.logs: dict[str, KeptLog] = {}
+        self.kept_entries: dict[tuple[str, int], LogEntry] = {}
+        self.holdings: dict[tuple[bytes, str], Holding] = {}
+        self.tombs: dict[bytes, list[Tomb]] = defaultdict(list)
+        self.refusals: list[Refusal] = []
+        self.dues: list[Due] = []
+        self.nonces: dict[tuple[str, str], datetime] = {}
+
+    @contextlib.contextmanager
+    def transaction(self, now: datetime) -> Iterator[MemoryStore]:
+        """Give a store whose changes stay only when the block ends without an error."""
+        work = copy.copy(self)
+        for name, value in vars(self).items():
+            if name == "granted":
+                work.granted = defaultdict(set, {party: set(roots) for party, roots in value.items()})
+            elif name == "tombs":
+                work.tombs = defaultdict(list, {root: list(tombs) for root, tombs in value.items()})
+            elif name != "keyring":
+                setattr(work, name, copy.copy(value))
+        yield MemoryStore(work, now)
+        vars(self).update(vars(work))
+
+
+class MemoryStore:
+    """One transaction on a `Memory`: the `Store` protocol of peers.py."""
+
+    def __init__(self, memory: Memory, now: datetime) -> None:
+        self._m = memory
+        self._now = now
+        self.party = memory.keyring.party
+        self.realm = memory.keyring.realm
+        self.origin = memory.keyring.origin
+
+    def head(self) -> Head:
+        size, root = len(self._m.leaves), merkle.root(self._m.leaves)
+        return Head(size, root, checkpoint.sign(self.origin, size, root, self._m.keyring.log))
+
+    def inclusions(self, positions: Sequence[int], size: int) -> Mapping[int, Sequence[bytes]]:
+        return {one: merkle.inclusion_path(self._m.leaves[:size], one) for one in positions}
+
+    def consistency(self, old: int, new: int) -> list[bytes]:
+        return merkle.consistency_path(self._m.leaves, old, new)
+
+    def addressed(self, recipient: str, start: int) -> Iterator[LogEntry]:
+        return (one for one in self._m.log[start:] if one.recipient == recipient)
+
+    def append(self, entries_: Sequence[Outgoing]) -> list[int]:
+        positions = []
+        ring = self._m.keyring
+        for one in entries_:
+            draft = entries.Draft(one.kind, one.recipient, one.body)
+            body = entries.payload(
+                draft, realm=self.realm, origin=self.origin, party=self.party, now=self._now
+            )
+            sealed = entries.seal(body, draft, ring.record, secrets.token_bytes(32))
+            positions.append(len(self._m.log))
+            self._m.log.append(
+                LogEntry(positions[-1], one.kind, self.party, one.recipient, sealed.envelope, sealed.salt)
+            )
+            self._m.leaves.append(sealed.leaf)
+        return positions
+
+    def granted(self, recipient: str, roots: Sequence[bytes]) -> Mapping[bytes, Version]:
+        may = self._m.granted.get(recipient, set())
+        return {one: self._m.held[one] for one in roots if one in may and one in self._m.held}
+
+    def versions(self, roots: Sequence[bytes]) -> Mapping[bytes, Version]:
+        found = {one: self._m.held[one] for one in roots if one in self._m.held}
+        rivals = {one: self._m.rivals[one].version for one in roots if one in self._m.rivals}
+        return {**rivals, **found}
+
+    def same(self, stix_ids: Collection[str]) -> Mapping[str, Sequence[Version]]:
+        found: dict[str, list[Version]] = defaultdict(list)
+        for one in self._m.held.values():
+            if one.stix_id in stix_ids:
+                found[one.stix_id].append(one)
+        return found
+
+    def history(self, stix_id: str) -> Sequence[Version]:
+        return sorted(
+            (one for one in self._m.held.values() if one.stix_id == stix_id),
+            key=lambda one: parse_stamp(one.version) if one.version else self._now,
+            reverse=True,
+        )
+
+    def keep(self, arrivals: Sequence[Arrival]) -> None:
+        for one in arrivals:
+            root = one.version.root
+            self._m.held[root] = one.version
+            self._m.labels[root] = one.label
+            self._m.arrivals[root] = one
+            if one.version.state in SHOWN:
+                self._m.from_partners.add(root)
+
+    def keep_rival(self, arrival: Arrival) -> None:
+        self._m.rivals[arrival.version.root] = arrival
+
+    def settle(self, arrivals: Sequence[Arrival]) -> None:
+        self.keep(arrivals)
+
+    def waiting(self) -> Sequence[Arrival]:
+        return [self._m.arrivals[root] for root, one in self._m.held.items() if one.state == "waiting"]
+
+    def publish(self, versions: Sequence[Version], recipients: Sequence[str]) -> None:
+        """Write own versions and let `recipients` read them (what a release does on a real node)."""
+        for one in versions:
+            self._m.held[one.root] = one
+            for party in recipients:
+                self._m.granted[party].add(one.root)
+
+    def revise(self, version: Version, replaces: Sequence[bytes]) -> None:
+        self._m.held[version.root] = version
+        for roots in self._m.granted.values():
+            if roots & set(replaces):
+                roots.difference_update(replaces)
+                roots.add(version.root)
+
+    def destroy(self, roots: Sequence[bytes]) -> int:
+        there = 0
+        for root in roots:
+            there += self._m.held.pop(root, None) is not None or root in self._m.rivals
+            self._m.rivals.pop(root, None)
+            self._m.labels.pop(root, None)
+            self._m.arrivals.pop(root, None)
+            self._hide(root)
+        self._m.dues = [one for one in self._m.dues if one.root not in set(roots)]
+        return there
+
+    def retire(self, roots: Sequence[bytes]) -> None:
+        for root in roots:
+            if root in self._m.held:
+                self._m.held[root] = msgspec.structs.replace(self._m.held[root], state="withdrawn")
+            self._hide(root)
+
+    def _hide(self, root: bytes) -> None:
+        self._m.from_partners.discard(root)
+        for held in self._m.granted.values():
+            held.discard(root)
+
+    def recipients(self, roots: Sequence[bytes]) -> Mapping[str, Sequence[bytes]]:
+        found = {party: [one for one in roots if one in may] for party, may in self._m.granted.items()}
+        return {party: held for party, held in found.items() if held}
+
+    def ungrant(self, recipient: str, roots: Sequence[bytes]) -> None:
+        self._m.granted[recipient].difference_update(roots)
+
+    def peer(self, party: str) -> Peer | None:
+        return self._m.peers.get(party)
+
+    def peers(self) -> Sequence[Peer]:
+        return [self._m.peers[party] for party in sorted(self._m.peers)]
+
+    def save_peer(self, peer: Peer) -> None:
+        self._m.peers[peer.party] = peer
+
+    def advance(self, party: str, cursor: Cursor) -> None:
+        self._m.peers[party] = msgspec.structs.replace(self._m.peers[party], cursor=cursor)
+
+    def record_keys(self, party: str) -> Mapping[str, bytes]:
+        if party == self.party:
+            record = self._m.keyring.record
+            return {record.key_id: record.public}
+        peer = self._m.peers.get(party)
+        return peer.record_keys if peer is not None and peer.state != "removed" else {}
+
+    def kept_log(self, origin: str) -> KeptLog | None:
+        return self._m.logs.get(origin)
+
+    def keep_log(self, log: KeptLog) -> None:
+        self._m.logs[log.origin] = log
+
+    def peer_entry(self, origin: str, position: int) -> LogEntry | None:
+        return self._m.kept_entries.get((origin, position))
+
+    def keep_entries(self, origin: str, entries: Sequence[LogEntry], *, size: int = 0) -> None:
+        del size
+        for one in entries:
+            self._m.kept_entries.setdefault((origin, one.position), one)
+
+    def hold(self, holdings: Sequence[Holding]) -> None:
+        for one in holdings:
+            self._m.holdings[one.root, one.holder] = one
+
+    def holdings(self, roots: Sequence[bytes]) -> Sequence[Holding]:
+        wanted = set(roots)
+        return [one for one in self._m.holdings.values() if one.root in wanted]
+
+    def arrived(self, roots: Sequence[bytes]) -> Mapping[bytes, tuple[str, int]]:
+        found = {root: self._m.arrivals[root] for root in roots if root in self._m.arrivals}
+        return {root: (one.origin, one.position) for root, one in found.items()}
+
+    def entomb(self, roots: Sequence[bytes], tomb: Tomb) -> None:
+        for root in roots:
+            if tomb not in self._m.tombs[root]:
+                self._m.tombs[root].append(tomb)
+
+    def tombs(self, roots: Sequence[bytes]) -> Mapping[bytes, Sequence[Tomb]]:
+        return {root: self._m.tombs[root] for root in roots if self._m.tombs.get(root)}
+
+    def refuse(self, refusals: Sequence[Refusal]) -> None:
+        self._m.refusals.extend(one for one in refusals if one not in self._m.refusals)
+
+    def refused(self) -> Sequence[Refusal]:
+        return list(self._m.refusals)
+
+    def shown(self) -> Sequence[Version]:
+        """Give what viewers see of partners: `from_partners` and disputed copies."""
+        return [self._m.held[root] for root in self._m.from_partners] + [
+            one.version for one in self._m.rivals.values()
+        ]
+
+    def owe(self, dues: Sequence[Due]) -> None:
+        self._m.dues.extend(one for one in dues if one not in self._m.dues)
+
+    def obligations(self, root: bytes) -> Sequence[Due]:
+        return [one for one in self._m.dues if one.root == root]
+
+    def first_use(self, key_id: str, nonce: str, at: datetime) -> bool:
+        if (key_id, nonce) in self._m.nonces:
+            return False
+        self._m.nonces[key_id, nonce] = at
+        return True

@@ -1,0 +1,151 @@
+"""The nouns of exchange between nodes: partner, kept log, object version, holding, refusal, obligation.
+
+All are facts at a moment, so all are frozen. Nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final, Literal
+
+import msgspec
+
+from secretariat.exchange.wire import Cursor
+
+PeerState = Literal["invited", "accepted", "suspended", "removed"]
+Outcome = Literal["received", "own", "quarantined", "waiting", "disputed", "refused", "gone"]
+"""What a receiver did with one granted object. `received` and `disputed` are shown, the rest is not."""
+HoldingState = Literal[
+    "received",
+    "own",
+    "quarantined",
+    "waiting",
+    "disputed",
+    "refused",
+    "gone",
+    "asked",
+    "destroyed",
+    "returned",
+    "kept-by-law",
+    "cannot-answer",
+]
+"""What a holder said it did, or (`asked`, `cannot-answer`) what we know it was told."""
+ANSWERS: Final = ("destroyed", "returned", "kept-by-law")
+SHOWN_STATES: Final = {"received": "kept", "disputed": "disputed"}
+
+
+class Peer(msgspec.Struct, frozen=True, kw_only=True):
+    """A partner as enrolled in one realm: pinned keys, address, how far we are with its log."""
+
+    party: str
+    name: str
+    root_key: bytes
+    record_keys: dict[str, bytes]
+    log_keys: dict[str, bytes]
+    transport_keys: dict[str, bytes]
+    origin: str
+    url: str
+    state: PeerState = "accepted"
+    reason: str | None = None
+    cursor: Cursor = Cursor()
+    last_contact: datetime | None = None
+    last_error: str | None = None
+    descriptor: bytes = b""
+
+
+class KeptLog(msgspec.Struct, frozen=True):
+    """The newest checkpoint of a partner's log that this node verified and kept."""
+
+    origin: str
+    party: str
+    size: int
+    root: bytes
+    note: bytes
+
+
+class LogEntry(msgspec.Struct, frozen=True):
+    """One line of a log: what was signed, its salt and where it stands."""
+
+    position: int
+    kind: str
+    party: str
+    recipient: str | None
+    envelope: bytes
+    salt: bytes
+
+
+class Version(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of one object as it is stored and carried; `root` is what entries name it by."""
+
+    stix_id: str
+    version: str
+    """`modified`, else `created`; empty for observables, which have neither."""
+    type: str
+    originator: str
+    source: str
+    root: bytes
+    salt: bytes
+    data: bytes
+    signature: bytes
+    state: str
+    created: str | None = None
+    modified: str | None = None
+    revoked: bool = False
+
+
+class Ruling(msgspec.Struct, frozen=True):
+    """What this node's own recomputation of a grant says about one object.
+
+    `equal`: it may come, by the very articles and duties that the grant states. `unequal`: it may not, or
+    not so. `own`: it is our own information. `unknown`: an instrument, a marking or a key is missing here.
+    """
+
+    outcome: Literal["equal", "unequal", "own", "unknown"]
+    why: str = ""
+    label: object = None
+
+
+class Arrival(msgspec.Struct, frozen=True, kw_only=True):
+    """An object version that a grant brought, with the label it has here and the grant's place."""
+
+    version: Version
+    label: object
+    origin: str
+    position: int
+    why: str = ""
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """Something a partner sent that was not accepted: which rule it broke, and where. Never its content."""
+
+    party: str
+    code: str
+    what: str
+    where: str | None = None
+    advice: str | None = None
+    position: int | None = None
+    root: str | None = None
+    evidence: bytes = b""
+
+
+class Holding(msgspec.Struct, frozen=True, kw_only=True):
+    """What one party holds of one object version, by its own signed word, or what it was asked."""
+
+    root: bytes
+    holder: str
+    state: HoldingState
+    via: str
+    origin: str
+    position: int
+    at: datetime
+    note: str | None = None
+
+
+class Due(msgspec.Struct, frozen=True, kw_only=True):
+    """A duty with a date that an object version brought along."""
+
+    root: bytes
+    duty: str
+    article: str
+    owed_to: str
+    at: datetime
