@@ -80,7 +80,7 @@ def build(node: Node) -> Litestar:
     return Litestar(
         route_handlers=routes,
         plugins=plugins,
-        state=State({"node": node, "database": node.database, "listeners": _listeners(node)}),
+        state=State({"node": node, "database": node.database, "listener": Listener(node.database)}),
         lifespan=[lambda app: _running(app, node, background)],
         before_request=refuse_when_restored,
         request_max_body_size=node.settings.limits.max_request_bytes,
@@ -157,16 +157,11 @@ def _site() -> Site:
     return Site(visitor=visitor, navigation=getattr(desk, "RAIL", ()))
 
 
-def _listeners(node: Node) -> dict[str, Listener]:
-    return {realm: Listener(node.database, realm) for realm in node.settings.realms}
-
-
 @contextlib.asynccontextmanager
 async def _running(app: Litestar, node: Node, background: list[Background]) -> AsyncIterator[None]:
     """Listen for changes and run the background tasks while the application runs."""
-    listeners: dict[str, Listener] = app.state.listeners
-    for listener in listeners.values():
-        await listener.start()
+    listener: Listener = app.state.listener
+    await listener.start()
     tasks = [asyncio.create_task(_keep_running(task, node), name=task.__module__) for task in background]
     try:
         yield
@@ -174,8 +169,7 @@ async def _running(app: Litestar, node: Node, background: list[Background]) -> A
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for listener in listeners.values():
-            await listener.stop()
+        await listener.stop()
 
 
 async def _keep_running(task: Background, node: Node) -> None:

@@ -46,20 +46,29 @@ _BUSY = {
 class Database:
     """The pools of one node's database, one per realm."""
 
-    def __init__(self, parameters: Mapping[str, Any], realms: Sequence[str], prefix: str, size: int) -> None:
+    def __init__(
+        self, parameters: Mapping[str, Any], realms: Sequence[str], prefix: str, size: int, patience: float
+    ) -> None:
         self._parameters = dict(parameters)
         self._roles = {realm: roles_of(prefix, realm) for realm in realms}
-        self._engines = {realm: self._engine(realm, size) for realm in realms}
+        self._engines = {realm: self._engine(realm, size, patience) for realm in realms}
         self.prefix = prefix
 
     @classmethod
     def open(
-        cls, url: str, realms: Sequence[str] = REALMS, *, prefix: str | None = None, size: int = 4
+        cls,
+        url: str,
+        realms: Sequence[str] = REALMS,
+        *,
+        prefix: str | None = None,
+        size: int = 4,
+        patience: float = 15,
     ) -> Database:
         """Open pools on `url` (libpq URL or key words, with the app roles' password; its user is ignored).
 
         Connects lazily. `prefix` names the roles when it is not the database's name; `size` connections per
-        realm are kept, three times as many may be open at once. Refuses a URL without a database name.
+        realm are kept, three times as many may be open at once; beyond that a transaction waits `patience` s.
+        Refuses a URL without a database name.
         """
         try:
             parameters = conninfo_to_dict(url)
@@ -73,7 +82,7 @@ class Database:
                 "the database address names no database", advice="write postgresql://:password@host/database"
             )
         parameters.pop("user", None)
-        return cls(parameters, realms, prefix or str(name), size)
+        return cls(parameters, realms, prefix or str(name), size, patience)
 
     @property
     def realms(self) -> tuple[str, ...]:
@@ -123,14 +132,14 @@ class Database:
         given = {"connect_timeout": 5, "application_name": "secretariat", "client_encoding": "utf8"}
         return {**given, **self._parameters, "user": self._roles[realm].app, "options": options.strip()}
 
-    def _engine(self, realm: str, size: int) -> sa.Engine:
+    def _engine(self, realm: str, size: int, patience: float) -> sa.Engine:
         engine = sa.create_engine(
             "postgresql+psycopg://",
             creator=lambda: psycopg.connect(**self.parameters(realm)),
             poolclass=QueuePool,
             pool_size=size,
             max_overflow=2 * size,
-            pool_timeout=15,
+            pool_timeout=patience,
             use_native_hstore=False,
             json_serializer=_json_text,
             json_deserializer=msgspec.json.decode,

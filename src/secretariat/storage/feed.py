@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -43,17 +43,17 @@ class Subscription:
         self._waiting: dict[str, None] = {}
         self._event = asyncio.Event()
 
-    async def get(self) -> str:
-        """Give the oldest payload not yet given, waiting for one; may be cancelled without loss.
+    async def get(self, seconds: float | None = None) -> list[str]:
+        """Give the payloads not yet given, waiting up to `seconds` for the first; empty when none came.
 
-        The empty payload means: something may have been missed, look at everything.
+        Among them the empty payload means: something may have been missed, look at everything.
         """
-        while not self._waiting:
-            self._event.clear()
-            await self._event.wait()
-        payload = next(iter(self._waiting))
-        del self._waiting[payload]
-        return payload
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._event.wait()
+        self._event.clear()
+        found, self._waiting = list(self._waiting), {}
+        return found
 
     def put(self, payload: str) -> None:
         """Hand over a payload; when too many wait, they become one empty payload."""
@@ -64,57 +64,60 @@ class Subscription:
 
 
 class Listener:
-    """The one LISTEN connection of a realm in this process; connects again when the database was gone."""
+    """One LISTEN connection per realm for the whole process; connects again when the database was gone."""
 
-    def __init__(self, database: Database, realm: str) -> None:
-        self._parameters = database.parameters(realm)
-        self.realm = realm
-        self._subscribers: dict[str, set[Subscription]] = {channel: set() for channel in _CHANNELS}
-        self._task: asyncio.Task[None] | None = None
-        self._listening = asyncio.Event()
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._subscribers: dict[tuple[str, str], set[Subscription]] = {
+            (realm, channel): set() for realm in database.realms for channel in _CHANNELS
+        }
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Listen; returns when the first connection stands."""
-        self._task = asyncio.create_task(self._run(), name=f"listen {self.realm}")
-        await self._listening.wait()
+        """Listen in every realm; returns when the first connections stand."""
+        standing = {realm: asyncio.Event() for realm in self._database.realms}
+        for realm, event in standing.items():
+            self._tasks.append(asyncio.create_task(self._run(realm, event), name=f"listen {realm}"))
+        for event in standing.values():
+            await event.wait()
 
     async def stop(self) -> None:
-        """End the connection."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        """End the connections."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
 
-    @contextlib.asynccontextmanager
-    async def subscribe(self, channel: str) -> AsyncIterator[Subscription]:
-        """Receive the payloads of `channel` for the time of the block."""
+    @contextlib.contextmanager
+    def subscribe(self, realm: str, channel: str) -> Iterator[Subscription]:
+        """Receive the payloads of `channel` in `realm` for the time of the block."""
         subscription = Subscription()
-        self._subscribers[channel].add(subscription)
+        self._subscribers[realm, channel].add(subscription)
         try:
             yield subscription
         finally:
-            self._subscribers[channel].discard(subscription)
+            self._subscribers[realm, channel].discard(subscription)
 
-    def _hand_out(self, channel: str, payload: str) -> None:
-        for subscription in self._subscribers[channel]:
+    def _hand_out(self, realm: str, channel: str, payload: str) -> None:
+        for subscription in self._subscribers[realm, channel]:
             subscription.put(payload)
 
-    async def _run(self) -> None:
+    async def _run(self, realm: str, standing: asyncio.Event) -> None:
         tries = 0
         while True:
             try:
                 connection: psycopg.AsyncConnection[Any] = await psycopg.AsyncConnection.connect(
-                    **self._parameters, autocommit=True
+                    **self._database.parameters(realm), autocommit=True
                 )
                 async with connection:
                     for channel in _CHANNELS:
-                        name = sql.Identifier(f"{channel}_{self.realm}")
+                        name = sql.Identifier(f"{channel}_{realm}")
                         await connection.execute(sql.SQL("LISTEN {}").format(name))
-                        self._hand_out(channel, "")
-                    self._listening.set()
+                        self._hand_out(realm, channel, "")
+                    standing.set()
                     tries = 0
                     async for note in connection.notifies():
-                        self._hand_out(note.channel.removesuffix(f"_{self.realm}"), note.payload)
+                        self._hand_out(realm, note.channel.removesuffix(f"_{realm}"), note.payload)
             except psycopg.Error:
                 pass  # gone: try again below
             await asyncio.sleep(_RETRY_S[min(tries, len(_RETRY_S) - 1)])

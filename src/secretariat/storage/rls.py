@@ -8,8 +8,8 @@ from alembic.runtime.migration import MigrationContext
 
 from secretariat.storage.roles import Roles
 
-READER = "current_setting('secretariat.reader', true)"
-"""SQL for who asks. NULL or empty outside `Database.peer`: equal to no reader, so nothing is seen."""
+READER = "nullif(current_setting('secretariat.reader', true), '')"
+"""SQL for who asks. NULL outside `Database.peer`: equal to no reader, so nothing is seen."""
 
 
 class Operations(Protocol):

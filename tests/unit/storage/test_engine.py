@@ -1,13 +1,191 @@
-"""Transactions, readers and what a database that is gone answers."""
+"""Transactions, readers, and what a database that is gone answers."""
 
 from __future__ import annotations
 
+import threading
+
+import psycopg
+import pytest
 import sqlalchemy as sa
 
-from secretariat.storage.engine import Database
+from secretariat.base.errors import InputError, UnavailableError
+from secretariat.storage.engine import REALMS, Database, raw
+from secretariat.storage.rls import READER
+
+GRANTED = """
+CREATE TABLE thing(reader text, secret text);
+ALTER TABLE thing ENABLE ROW LEVEL SECURITY; ALTER TABLE thing FORCE ROW LEVEL SECURITY;
+GRANT SELECT, INSERT ON thing TO "{app}"; CREATE POLICY app ON thing TO "{app}" USING (true);
+GRANT SELECT ON thing TO "{peer}";
+CREATE POLICY peer ON thing FOR SELECT TO "{peer}" USING (reader = {reader});
+INSERT INTO thing VALUES ('JP', 'for JP'), ('KR', 'for KR'), ('', 'for nobody');
+"""
 
 
-def test_app_commits_at_the_end(database: Database, realm: str) -> None:
-    with database.app(realm) as tx:
-        assert tx.execute(sa.text("SELECT current_user")).scalar() == database.roles(realm).app
-        assert tx.execute(sa.text("SHOW search_path")).scalar() == realm
+@pytest.fixture
+def things(database: Database, superuser: psycopg.Connection, realm: str) -> Database:
+    """Give a database with a table of which each reader may see one row."""
+    roles = database.roles(realm)
+    superuser.execute(
+        f"SET search_path = {realm}; " + GRANTED.format(app=roles.app, peer=roles.peer, reader=READER)
+    )
+    return database
+
+
+def read(tx: sa.Connection) -> list[str]:
+    return list(tx.execute(sa.text("SELECT secret FROM thing ORDER BY reader")).scalars())
+
+
+def test_app_commits_at_the_end(things: Database, realm: str) -> None:
+    """The end of the block commits; an error rolls everything back."""
+    with things.app(realm) as tx:
+        assert tx.execute(sa.text("SELECT current_user")).scalar() == things.roles(realm).app
+        tx.execute(sa.text("INSERT INTO thing VALUES ('US', 'for US')"))
+    with pytest.raises(ZeroDivisionError), things.app(realm) as tx:
+        tx.execute(sa.text("INSERT INTO thing VALUES ('CN', 'for CN')"))
+        raise ZeroDivisionError
+    with things.app(realm) as tx:
+        assert read(tx) == ["for nobody", "for JP", "for KR", "for US"]
+
+
+def test_one_pooled_connection_two_readers(things: Database, realm: str) -> None:
+    """The same connection serves JP, KR and the application in turn; nothing of one is left for the next."""
+    backends = set()
+    for _ in range(3):
+        for reader, expected in (("JP", ["for JP"]), ("KR", ["for KR"]), ("US", [])):
+            with things.peer(realm, reader) as tx:
+                backends.add(raw(tx).info.backend_pid)
+                assert read(tx) == expected
+        with things.app(realm) as tx:
+            backends.add(raw(tx).info.backend_pid)
+            assert not tx.execute(sa.text("SELECT current_setting('secretariat.reader', true)")).scalar()
+            assert len(read(tx)) == 3
+    assert len(backends) == 1, "the test must see one pooled connection reused"
+
+
+def test_unset_reader_sees_nothing(things: Database, realm: str) -> None:
+    """The peer role without a reader, as after a forgotten setting, sees nothing: not even rows of ''."""
+    with things.direct(realm) as connection:
+        connection.execute(f'SET ROLE "{things.roles(realm).peer}"')
+        assert connection.execute("SELECT * FROM thing").fetchall() == []
+        # a setting that was set once in a session is empty, not NULL, ever after
+        with connection.transaction():
+            connection.execute("SELECT set_config('secretariat.reader', 'JP', true)")
+            assert connection.execute("SELECT secret FROM thing").fetchall() == [("for JP",)]
+        assert connection.execute("SELECT * FROM thing").fetchall() == []
+
+
+def test_a_failed_peer_transaction_leaves_nothing(things: Database, realm: str) -> None:
+    """An error inside a reader's transaction gives the connection back as the application's."""
+    with pytest.raises(sa.exc.ProgrammingError), things.peer(realm, "JP") as tx:
+        tx.execute(sa.text("SELECT * FROM nowhere"))
+    with things.app(realm) as tx:
+        assert tx.execute(sa.text("SELECT current_user")).scalar() == things.roles(realm).app
+
+
+def test_peer_cannot_write(things: Database, realm: str) -> None:
+    with pytest.raises(UnavailableError), things.peer(realm, "JP") as tx:
+        tx.execute(sa.text("INSERT INTO thing VALUES ('JP', 'forged')"))
+
+
+def test_hostile_reader_is_a_value(things: Database, realm: str) -> None:
+    """A reader's name is data, whatever it holds."""
+    with things.peer(realm, "JP'; RESET ROLE; --") as tx:
+        assert tx.execute(sa.text("SELECT current_user")).scalar() == things.roles(realm).peer
+        assert read(tx) == []
+
+
+@pytest.mark.parametrize(
+    "statement", ["SELECT * FROM {other}.schema_version", "SET ROLE {owner}", "SET ROLE {peer}"]
+)
+def test_a_realm_cannot_reach_the_other(database: Database, statement: str) -> None:
+    """The application's role of one realm has no way into the other realm, nor to any owner."""
+    other = database.roles("exercise")
+    text = statement.format(other="exercise", owner=other.owner, peer=other.peer)
+    with pytest.raises(sa.exc.ProgrammingError, match="permission denied"), database.app("live") as tx:
+        tx.execute(sa.text(text))
+
+
+@pytest.mark.parametrize("realm", REALMS)
+def test_roles_have_no_power(database: Database, superuser: psycopg.Connection, realm: str) -> None:
+    """No role is superuser or passes by row-level security; the application owns nothing."""
+    roles = database.roles(realm)
+    rows = superuser.execute(
+        "SELECT rolname, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolcanlogin FROM pg_roles"
+        " WHERE rolname = ANY(%s)",
+        ([roles.owner, roles.app, roles.peer],),
+    ).fetchall()
+    assert {row[0]: row[1:] for row in rows} == {
+        roles.owner: (False, False, False, False, False),
+        roles.app: (False, False, False, False, True),
+        roles.peer: (False, False, False, False, False),
+    }
+    owned = superuser.execute(
+        "SELECT count(*) FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner WHERE r.rolname = ANY(%s)",
+        ([roles.app, roles.peer],),
+    ).fetchone()
+    assert owned == (0,)
+
+
+def test_lost_connections_are_replaced(things: Database, superuser: psycopg.Connection, realm: str) -> None:
+    """A transaction that loses its connection answers `UnavailableError`; the next one works."""
+    with pytest.raises(UnavailableError, match="does not answer"), things.app(realm) as tx:
+        superuser.execute("SELECT pg_terminate_backend(%s)", (raw(tx).info.backend_pid,))
+        read(tx)
+    with things.app(realm) as tx:
+        assert len(read(tx)) == 3
+
+
+def test_idle_connections_are_tried_first(
+    things: Database, superuser: psycopg.Connection, realm: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Connections that died while idle in the pool are noticed before anybody gets them."""
+    monkeypatch.setattr("secretariat.storage.engine._PING_AFTER_S", 0)
+    with things.app(realm) as one, things.app(realm) as two:
+        read(one), read(two)
+    superuser.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    with things.app(realm) as tx:
+        assert len(read(tx)) == 3
+
+
+def test_nobody_there() -> None:
+    """A server that does not exist is an answer, not a traceback."""
+    away = Database.open("host=/nonexistent dbname=x password=y", ["live"])
+    with pytest.raises(UnavailableError), away.app("live"):
+        pass
+    with pytest.raises(UnavailableError):
+        away.direct("live")
+
+
+def test_a_full_pool_answers(database: Database, database_url: str) -> None:
+    """More transactions than connections wait, and then answer."""
+
+    small = Database.open(database_url, ["live"], prefix=database.prefix, size=1, patience=0.1)
+    free, taken = threading.Event(), threading.Barrier(4)
+
+    def hold() -> None:
+        with small.app("live"):
+            taken.wait(10)
+            free.wait(10)
+
+    threads = [threading.Thread(target=hold) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    taken.wait(10)
+    with pytest.raises(UnavailableError, match="in use"), small.app("live"):
+        pass
+    free.set()
+    for thread in threads:
+        thread.join()
+    small.close()
+
+
+@pytest.mark.parametrize(
+    "url", ["host=x", "postgresql://[", "mysql://x/y"], ids=["no-name", "broken", "other"]
+)
+def test_wrong_addresses_are_refused(url: str) -> None:
+    with pytest.raises(InputError, match="database"):
+        Database.open(url)
