@@ -109,7 +109,11 @@ def list_persons(data: Data = DATA, realm: Realm = "live", json: Json = False) -
     with _node(data, realm) as (_settings, tx):
         found = [_show_person(one) for one in store.persons(tx)]
     lines = [f"{p['login']:<20} {p['state']:<9} {', '.join(p['roles']):<28} {p['name']}" for p in found]
-    emit(found, "\n".join(lines) or "nobody yet: secretariat person add LOGIN --name NAME --role admin", json=json)
+    emit(
+        found,
+        "\n".join(lines) or "nobody yet: secretariat person add LOGIN --name NAME --role admin",
+        json=json,
+    )
 
 
 @person.command("disable")

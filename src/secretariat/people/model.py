@@ -6,9 +6,9 @@ when one of its roles has it in `TABLE`. Tokens carry scopes, never roles: a too
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003  (msgspec reads the annotations)
+from datetime import datetime
 from enum import StrEnum
-from uuid import UUID  # noqa: TC003
+from uuid import UUID
 
 import msgspec
 
@@ -94,8 +94,7 @@ TABLE: dict[Role, frozenset[Permission]] = {
     },
     Role.OFFICER: _READ | {Permission.EDIT_REGISTER, Permission.EDIT_AGREEMENTS, Permission.READ_ASSURANCE},
     Role.PLANNER: _READ | {Permission.RUN_DRILL},
-    Role.AUDITOR: _READ
-    | {Permission.READ_ASSURANCE, Permission.EDIT_ASSURANCE, Permission.READ_READ_LOG},
+    Role.AUDITOR: _READ | {Permission.READ_ASSURANCE, Permission.EDIT_ASSURANCE, Permission.READ_READ_LOG},
     Role.INTEGRATOR: frozenset(
         {Permission.READ_REPORTS, Permission.READ_LEDGER, Permission.WRITE_REPORTS, Permission.MANAGE_TOKENS}
     ),

@@ -6,21 +6,18 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from litestar import Request, Response, get, post
-from litestar.datastructures import FormMultiDict
-from litestar.enums import RequestEncodingType
-from litestar.params import Body
+from litestar import Request, Response
 
 from secretariat.base.clock import now
 from secretariat.base.errors import InputError, SecretariatError
 from secretariat.people import service, store
 from secretariat.people.model import SENTENCES, TABLE, Permission, Person, Role, Scope
 from secretariat.web import words
-from secretariat.web.guard import PUBLIC, requires
-from secretariat.web.pages import Form, inside, see
+from secretariat.web.guard import PUBLIC
+from secretariat.web.routing import Form, act, inside, page, see
 from secretariat.web.screen import screen_of
 from secretariat.web.site import realm_of
 from secretariat.web.tables import Column, Table
@@ -29,8 +26,6 @@ from secretariat.web.words import mark
 
 if TYPE_CHECKING:
     from litestar.connection import ASGIConnection
-
-Fields = Annotated[dict[str, Any], Body(media_type=RequestEncodingType.URL_ENCODED)]
 
 ROLE_WORDS = {
     Role.ANALYST: mark("analyst"),
@@ -81,7 +76,7 @@ def visitor(connection: ASGIConnection[Any, Any, Any, Any], realm: str) -> Perso
         return service.person_of_session(tx, secret, limits=node.settings.limits, now=now())
 
 
-@get("/sign-in", opt=requires(PUBLIC), sync_to_thread=True)
+@page("/sign-in", PUBLIC)
 def sign_in_page(request: Request[Any, Any, Any]) -> Response[Any]:
     """Show the sign-in form; who is signed in is led on."""
     screen = screen_of(request)
@@ -93,12 +88,13 @@ def sign_in_page(request: Request[Any, Any, Any]) -> Response[Any]:
     return screen.render("people/sign_in.html", next=target, error=None, login="", nobody_yet=nobody_yet)
 
 
-@post("/sign-in", opt=requires(PUBLIC), status_code=303, sync_to_thread=True)
-def sign_in(request: Request[Any, Any, Any], data: Form) -> Response[Any]:
+@act("/sign-in", PUBLIC)
+def sign_in(request: Request[Any, Any, Any]) -> Response[Any]:
     """Check login and password, and open a session."""
     screen = screen_of(request)
-    target = inside(data.get("next", "/"))
-    login = data.get("login", "").strip().lower()
+    form = Form(request)
+    target = inside(form.text("next", "/"))
+    login = form.text("login").strip().lower()
     address = request.client.host if request.client else "?"
     limits = screen.node.settings.limits
     try:
@@ -106,7 +102,7 @@ def sign_in(request: Request[Any, Any, Any], data: Form) -> Response[Any]:
             screen.node.database,
             screen.realm,
             login,
-            data.get("password", ""),
+            form.text("password"),
             address=address,
             limits=limits,
             now=now(),
@@ -132,7 +128,7 @@ def sign_in(request: Request[Any, Any, Any], data: Form) -> Response[Any]:
     return answer
 
 
-@post("/sign-out", opt=requires(PUBLIC), status_code=303, sync_to_thread=True)
+@act("/sign-out", PUBLIC)
 def sign_out(request: Request[Any, Any, Any]) -> Response[None]:
     """End the session."""
     realm = realm_of(request)
@@ -146,14 +142,16 @@ def sign_out(request: Request[Any, Any, Any]) -> Response[None]:
     return answer
 
 
-@get("/admin", opt=requires(Permission.MANAGE_PEOPLE), sync_to_thread=True)
+@page("/admin", Permission.MANAGE_PEOPLE)
 def people_page(request: Request[Any, Any, Any]) -> Response[Any]:
     """Persons of this realm and the form that adds one."""
     return _people(request)
 
 
 def _people(
-    request: Request[Any, Any, Any], error: SecretariatError | None = None, given: dict[str, str] | None = None
+    request: Request[Any, Any, Any],
+    error: SecretariatError | None = None,
+    given: dict[str, str] | None = None,
 ) -> Response[Any]:
     screen = screen_of(request)
     with screen.transaction() as tx:
@@ -178,7 +176,7 @@ def _people(
             for one in persons
         ],
     ).sorted_by(screen.query)
-    page = screen.answer(
+    answer = screen.answer(
         "people/people.html",
         [table],
         roles=[(role.value, _(word)) for role, word in ROLE_WORDS.items()],
@@ -187,36 +185,36 @@ def _people(
         given=given or {},
     )
     if error is not None:
-        page.status_code = error.status
-    return page
+        answer.status_code = error.status
+    return answer
 
 
-@post("/admin/people", opt=requires(Permission.MANAGE_PEOPLE), status_code=303, sync_to_thread=True)
+@act("/admin/people", Permission.MANAGE_PEOPLE)
 def add_person(
     request: Request[Any, Any, Any],
-    data: Annotated[FormMultiDict, Body(media_type=RequestEncodingType.URL_ENCODED)],
 ) -> Response[Any]:
     """Add a person."""
     screen = screen_of(request)
+    form = Form(request)
     try:
-        roles = [Role(word) for word in data.getall("role", []) if word in set(Role)]
+        roles = [Role(word) for word in form.texts("role") if word in set(Role)]
         with screen.transaction() as tx:
             service.add_person(
                 tx,
-                login=data.get("login", "").strip().lower(),
-                name=data.get("name", ""),
-                password=data.get("password", ""),
+                login=form.text("login").strip().lower(),
+                name=form.text("name"),
+                password=form.text("password"),
                 roles=roles,
-                language=data.get("language", "en"),
+                language=form.text("language", "en"),
                 by=_by(request),
                 now=now(),
             )
     except SecretariatError as error:
-        return _people(request, error, {"login": data.get("login", ""), "name": data.get("name", "")})
+        return _people(request, error, {"login": form.text("login"), "name": form.text("name")})
     return see("/admin")
 
 
-@post("/admin/people/{login:str}/disable", opt=requires(Permission.MANAGE_PEOPLE), status_code=303, sync_to_thread=True)
+@act("/admin/people/{login:str}/disable", Permission.MANAGE_PEOPLE)
 def disable_person(request: Request[Any, Any, Any], login: str) -> Response[None]:
     """Disable a person. Refuses oneself, so that no realm loses its last administrator by a slip."""
     if login == _by(request):
@@ -226,7 +224,7 @@ def disable_person(request: Request[Any, Any, Any], login: str) -> Response[None
     return see("/admin")
 
 
-@get("/admin/roles", opt=requires(Permission.MANAGE_PEOPLE), sync_to_thread=False)
+@page("/admin/roles", Permission.MANAGE_PEOPLE)
 def roles_page(request: Request[Any, Any, Any]) -> Response[Any]:
     """The one table of rights: permission by role."""
     screen = screen_of(request)
@@ -249,7 +247,7 @@ def roles_page(request: Request[Any, Any, Any]) -> Response[Any]:
     return screen.answer("people/roles.html", [table], roles=list(Role))
 
 
-@get("/admin/tokens", opt=requires(Permission.MANAGE_TOKENS), sync_to_thread=True)
+@page("/admin/tokens", Permission.MANAGE_TOKENS)
 def tokens_page(request: Request[Any, Any, Any]) -> Response[Any]:
     """Tokens of tools, without their secrets."""
     return _tokens(request)
@@ -291,31 +289,29 @@ def _tokens(
             for one in tokens
         ],
     ).sorted_by(screen.query)
-    page = screen.answer(
-        "people/tokens.html", [table], secret=secret, label=label, error=error, days=90
-    )
+    answer = screen.answer("people/tokens.html", [table], secret=secret, label=label, error=error, days=90)
     if error is not None:
-        page.status_code = error.status
-    return page
+        answer.status_code = error.status
+    return answer
 
 
-@post("/admin/tokens", opt=requires(Permission.MANAGE_TOKENS), status_code=200, sync_to_thread=True)
+@act("/admin/tokens", Permission.MANAGE_TOKENS, status=200)
 def create_token(
     request: Request[Any, Any, Any],
-    data: Annotated[FormMultiDict, Body(media_type=RequestEncodingType.URL_ENCODED)],
 ) -> Response[Any]:
     """Create a token and show its secret once: in this answer, which no cache keeps."""
     screen = screen_of(request)
+    form = Form(request)
     try:
-        days = data.get("days", "90")
+        days = form.text("days", "90")
         if not days.isdecimal() or len(days) > 4:
             raise InputError("days is a whole number", where="days")
         with screen.transaction() as tx:
             token, secret = service.create_token(
                 tx,
-                label=data.get("label", ""),
-                reader=data.get("reader", "").strip().upper() or screen.party,
-                scopes=[Scope(word) for word in data.getall("scope", []) if word in set(Scope)],
+                label=form.text("label"),
+                reader=form.text("reader").strip().upper() or screen.party,
+                scopes=[Scope(word) for word in form.texts("scope") if word in set(Scope)],
                 lifetime=timedelta(days=int(days)),
                 by=_by(request),
                 limits=screen.node.settings.limits,
@@ -326,7 +322,7 @@ def create_token(
     return _tokens(request, secret=secret, label=token.label)
 
 
-@post("/admin/tokens/{token:uuid}/revoke", opt=requires(Permission.MANAGE_TOKENS), status_code=303, sync_to_thread=True)
+@act("/admin/tokens/{token:uuid}/revoke", Permission.MANAGE_TOKENS)
 def revoke_token(request: Request[Any, Any, Any], token: UUID) -> Response[None]:
     """Revoke a token at once."""
     with screen_of(request).transaction() as tx:
@@ -334,7 +330,7 @@ def revoke_token(request: Request[Any, Any, Any], token: UUID) -> Response[None]
     return see("/admin/tokens")
 
 
-@get("/admin/reads", opt=requires(Permission.READ_READ_LOG), sync_to_thread=True)
+@page("/admin/reads", Permission.READ_READ_LOG)
 def reads_page(request: Request[Any, Any, Any]) -> Response[Any]:
     """Who read what, the newest first."""
     screen = screen_of(request)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import datetime  # noqa: TC003
+from datetime import datetime
 from typing import TYPE_CHECKING
-from uuid import UUID  # noqa: TC003
+from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -147,7 +147,9 @@ def insert_person(tx: Connection, one: Person, password: str, *, by: str) -> Non
 
 def insert_roles(tx: Connection, whom: UUID, roles: Iterable[Role], *, by: str, now: datetime) -> None:
     """Give roles to a person."""
-    rows = [{"person": whom, "role": role.value, "granted_by": by, "granted_at": now} for role in sorted(roles)]
+    rows = [
+        {"person": whom, "role": role.value, "granted_by": by, "granted_at": now} for role in sorted(roles)
+    ]
     if rows:
         tx.execute(sa.insert(person_role), rows)
 
@@ -183,9 +185,7 @@ def count_failures(tx: Connection, column: str, value: str, since: datetime) -> 
 
 def insert_attempt(tx: Connection, login: str, address: str, *, succeeded: bool, now: datetime) -> None:
     """Note an attempt to sign in."""
-    tx.execute(
-        sa.insert(sign_in_attempt).values(login=login, address=address, at=now, succeeded=succeeded)
-    )
+    tx.execute(sa.insert(sign_in_attempt).values(login=login, address=address, at=now, succeeded=succeeded))
 
 
 def forget_attempts(tx: Connection, before: datetime) -> None:
@@ -262,7 +262,9 @@ def tokens(tx: Connection) -> Sequence[Token]:
     return [_token(row) for row in tx.execute(sa.select(api_token).order_by(api_token.c.created_at.desc()))]
 
 
-def token_by_digest(tx: Connection, digest: bytes, now: datetime) -> tuple[TokenIdentity, datetime | None] | None:
+def token_by_digest(
+    tx: Connection, digest: bytes, now: datetime
+) -> tuple[TokenIdentity, datetime | None] | None:
     """The live token of this digest, and when it was last used."""
     asked = sa.select(
         api_token.c.id,
@@ -298,9 +300,7 @@ def revoke_token(tx: Connection, token: UUID, now: datetime) -> int:
 
 def insert_read(tx: Connection, entry: ReadEntry) -> None:
     """Note a read."""
-    tx.execute(
-        sa.insert(read_log).values(at=entry.at, who=entry.who, subject=entry.subject, page=entry.page)
-    )
+    tx.execute(sa.insert(read_log).values(at=entry.at, who=entry.who, subject=entry.subject, page=entry.page))
 
 
 def reads(tx: Connection, *, subject: str | None = None, limit: int = 100) -> list[ReadEntry]:

@@ -46,9 +46,9 @@ def moment(value: datetime | str | None) -> Markup:
         except ValueError:
             return Markup("{}").format(value)
     at = value.astimezone(UTC)
-    return Markup('<time datetime="{}">{} <span class="clock">{}</span><span class="zone">Z</span></time>').format(
-        at.isoformat().replace("+00:00", "Z"), at.strftime("%Y-%m-%d"), at.strftime("%H:%M:%S")
-    )
+    return Markup(
+        '<time datetime="{}">{} <span class="clock">{}</span><span class="zone">Z</span></time>'
+    ).format(at.isoformat().replace("+00:00", "Z"), at.strftime("%Y-%m-%d"), at.strftime("%H:%M:%S"))
 
 
 def ago(value: datetime, now: datetime) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,16 +20,17 @@ KEEP_ALIVE_S = 20.0
 """Shorter than the 30 s after which common proxies drop a silent connection."""
 
 
-async def _events(listener: Listener, realm: str) -> AsyncIterator[ServerSentEventMessage]:
+async def _events(listener: Listener) -> AsyncIterator[ServerSentEventMessage]:
     yield ServerSentEventMessage(comment="open", data=None, retry=3000)
-    with listener.subscribe(realm, LIVE) as news:
+    async with listener.subscribe(LIVE) as news:
         while True:
-            payloads = await news.get(KEEP_ALIVE_S)
-            if not payloads:
+            try:
+                payload = await asyncio.wait_for(news.get(), KEEP_ALIVE_S)
+            except TimeoutError:
                 yield ServerSentEventMessage(comment="still here", data=None)
-            for payload in payloads:
-                event = _event(payload)
-                yield ServerSentEventMessage(event="change", data=msgspec.json.encode(event).decode())
+                continue
+            data = msgspec.json.encode(_event(payload)).decode()
+            yield ServerSentEventMessage(event="change", data=data)
 
 
 def _event(payload: str) -> dict[str, Any]:
@@ -45,20 +47,22 @@ class Streams:
     def __init__(self) -> None:
         self._open = 0
 
-    async def _counted(self, listener: Listener, realm: str) -> AsyncIterator[ServerSentEventMessage]:
+    async def _counted(self, listener: Listener) -> AsyncIterator[ServerSentEventMessage]:
         self._open += 1
         try:
-            async for message in _events(listener, realm):
+            async for message in _events(listener):
                 yield message
         finally:
             self._open -= 1
 
-    def stream(self, listener: Listener, realm: str, *, limit: int) -> ServerSentEvent:
+    def stream(self, listener: Listener, *, limit: int) -> ServerSentEvent:
         """Answer with the live events of a realm. Refuses more than `limit` at once."""
         if self._open >= limit:
-            raise UnavailableError("too many live pages are open", where="live_streams", advice="reload to see news")
+            raise UnavailableError(
+                "too many live pages are open", where="live_streams", advice="reload to see news"
+            )
         return ServerSentEvent(
-            self._counted(listener, realm), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+            self._counted(listener), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         )
 
 

@@ -45,7 +45,10 @@ def wants_page(request: Request[Any, Any, Any]) -> bool:
 
 
 def answer(
-    request: Request[Any, Any, Any], status: int, problem: dict[str, str], headers: dict[str, str] | None = None
+    request: Request[Any, Any, Any],
+    status: int,
+    problem: dict[str, str],
+    headers: dict[str, str] | None = None,
 ) -> Response[Any]:
     """Give the problem as a page or as JSON."""
     if not wants_page(request):
@@ -66,7 +69,9 @@ def answer(
         )
     words.set_language(screen.language)
     title = _(TITLES.get(status, TITLES[400]))
-    page = screen.render("web/problem.html", status=status, title=title, problem=problem)
+    page = screen.render(
+        "web/problem.html", status=status, title=title, problem={"status": str(status), **problem}
+    )
     page.headers.update(headers or {})
     return page
 

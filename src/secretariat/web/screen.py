@@ -104,16 +104,20 @@ class Screen:
     def html(self, template: str, *, markings: Iterable[Marking] = (), **context: Any) -> str:
         """Render a template; `markings` are those of everything the page shows."""
         words.set_language(self.language)
-        return environment().get_template(template).render(
-            screen=self,
-            _visitor=self.visitor,
-            realm=self.realm,
-            href=self.href,
-            here=self.here,
-            language=self.language,
-            now=now(),
-            marking=highest(markings),
-            **context,
+        return (
+            environment()
+            .get_template(template)
+            .render(
+                screen=self,
+                _visitor=self.visitor,
+                realm=self.realm,
+                href=self.href,
+                here=self.here,
+                language=self.language,
+                now=now(),
+                marking=highest(markings),
+                **context,
+            )
         )
 
     def answer(

@@ -1,6 +1,6 @@
 """The web half of the application as one plugin: guard, headers, errors, static files.
 
-    Litestar(route_handlers=routes, plugins=[Site(visitor=people.pages.visitor, navigation=desk.pages.RAIL)])
+Litestar(route_handlers=routes, plugins=[Site(visitor=people.pages.visitor, navigation=desk.pages.RAIL)])
 """
 
 from __future__ import annotations
