@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from psycopg.types.json import Jsonb
 from sqlalchemy.dialects.postgresql import BYTEA, JSONB
 
+from secretariat.agreements.book import set_hash
 from secretariat.agreements.grants import grant_class, party
-from secretariat.records.canonical import canonical
 from secretariat.storage.engine import raw
 from secretariat.storage.metadata import metadata
 
@@ -119,23 +119,17 @@ class Recorded(msgspec.Struct, frozen=True):
     recorded_at: datetime
 
 
-def set_hash(hashes: Iterable[bytes]) -> bytes:
-    """Give the instruments hash: SHA-256 over the sorted hashes (decisions.md 3)."""
-    return hashlib.sha256(b"".join(sorted(hashes))).digest()
-
-
-def keep_instrument(tx: sa.Connection, source: Mapping[str, Any], *, now: datetime) -> bytes:
-    """Record an instrument as written and give its hash; an older text under the same key is replaced."""
-    body = canonical(source)
+def keep_instrument(tx: sa.Connection, key: str, body: bytes, *, synthetic: bool, now: datetime) -> bytes:
+    """Record an instrument and give its hash; an older text under the same key is replaced by this one."""
     number = hashlib.sha256(body).digest()
     raw(tx).execute(
         "UPDATE instrument SET replaced_at = %s WHERE key = %s AND hash <> %s AND replaced_at IS NULL",
-        (now, source["id"], number),
+        (now, key, number),
     )
     raw(tx).execute(
         "INSERT INTO instrument (hash, key, body, synthetic, recorded_at) VALUES (%s, %s, %s, %s, %s)"
         " ON CONFLICT (hash) DO UPDATE SET replaced_at = NULL",
-        (number, source["id"], body, bool(source.get("synthetic", False)), now),
+        (number, key, body, synthetic, now),
     )
     return number
 
@@ -181,7 +175,7 @@ def keep_agreed(
         (
             partner,
             by,
-            set_hash(hashes),
+            bytes.fromhex(set_hash(one.hex() for one in hashes)),
             Jsonb([one.hex() for one in sorted(hashes)]),
             origin,
             position,

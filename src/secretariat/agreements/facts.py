@@ -1,0 +1,134 @@
+"""What a decision at this node rests on beside the object: the instruments both sides signed, and facts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from secretariat.agreements import grants, store
+from secretariat.agreements.book import Book, build, instrument_body, package_book
+from secretariat.agreements.model import Consent, Facts, Party
+from secretariat.agreements.reading import Source
+from secretariat.base.errors import DeniedError
+from secretariat.records.markings import Label
+from secretariat.records.store import Version
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+
+def keep_book(tx: sa.Connection, book: Book, *, now: datetime) -> list[bytes]:
+    """Record every instrument of a book at this node; give their hashes."""
+    return [
+        store.keep_instrument(tx, key, instrument_body(instrument), synthetic=instrument.synthetic, now=now)
+        for key, instrument in sorted(book.instruments.items())
+    ]
+
+
+def whole_book(tx: sa.Connection, *, recorded_by: datetime | None = None) -> Book:
+    """Give the book of all instruments recorded here, as now or as recorded by a moment."""
+    recorded = store.instruments(tx, recorded_by=recorded_by)
+    book = _book_of(tuple(one.body for one in recorded))
+    parties = [
+        Party(one.code, one.name, one.kind, one.parent, one.facts.get("office")) for one in grants.parties(tx)
+    ]
+    return book.with_parties(parties) if any(party.under for party in parties) else book
+
+
+def book_for(tx: sa.Connection, own: str, partner: str | None) -> Book:
+    """Give the instruments that both sides signed; without a partner, none: only TLP then speaks."""
+    hashes = [] if partner is None else store.agreed(tx, partner, own)
+    bodies = tuple(one.body for one in store.instruments_by_hash(tx, hashes))
+    return _book_of(bodies)
+
+
+@lru_cache(maxsize=64)
+def _book_of(bodies: tuple[bytes, ...]) -> Book:
+    """Make a book of recorded instruments; levels and groups that all nodes share are the package's."""
+    shared = package_book()
+    instruments: list[dict[str, Any]] = []
+    equivalence: list[dict[str, Any]] = []
+    for body in bodies:
+        written: dict[str, Any] = msgspec.json.decode(body)
+        tables = written.pop("equivalence", [])
+        equivalence += [{"instrument": written["id"], **table} for table in tables]
+        instruments.append(written)
+    here = {one["id"] for one in instruments}
+    for one in instruments:
+        if "depends_on" in one:
+            one["depends_on"] = [key for key in one["depends_on"] if key in here]
+    source = Source("instruments recorded here", {"instruments": instruments, "equivalence": equivalence}, {})
+    book = build(source, readings=True)
+    return Book(
+        book.instruments.values(),
+        schemes={**shared.schemes, **book.schemes}.values(),
+        groups={**shared.groups, **book.groups},
+        parties={**shared.parties, **book.parties}.values(),
+    )
+
+
+def facts_for(tx: sa.Connection, partner: str, versions: Sequence[Version], *, purpose: str | None) -> Facts:
+    """Give what is recorded about passing these versions to `partner`: its stage, compartments, consents."""
+    row = next((one for one in grants.parties(tx) if one.code == partner), None)
+    stated: Mapping[str, Any] = {} if row is None else row.facts
+    by_root = {one.root.hex(): one.stix_id for one in versions if one.root is not None}
+    given = msgspec.convert(
+        {name: stated[name] for name in ("stage", "stage_since", "holds", "to_office") if name in stated},
+        Facts,
+    )
+    return msgspec.structs.replace(
+        given,
+        purpose=purpose,
+        consents=tuple(consents_for(tx, partner, by_root)),
+    )
+
+
+def consents_for(tx: sa.Connection, partner: str, by_root: Mapping[str, str]) -> list[Consent]:
+    """Give the originators' words on passing any of these versions (root to STIX id) on to `partner`."""
+    found = []
+    for one in store.consents(tx, partner):
+        named = tuple(sorted({by_root[root] for root in one.roots if root in by_root}))
+        if not named:
+            continue
+        found.append(
+            Consent(
+                by=one.by,
+                to=(one.to,),
+                since=one.recorded_at.date(),
+                until=None if one.until is None else one.until.date(),
+                state=one.state,
+                purposes=() if one.purpose is None else (one.purpose,),
+                objects=named,
+            )
+        )
+    return found
+
+
+def refuse_above_ceiling(label: Label, ceiling: Mapping[str, str]) -> None:
+    """Refuse content above what this realm may hold (decisions.md 3: unclassified unless set at `init`)."""
+    if label.level is None:
+        return
+    book = package_book()
+    schemes = [book.schemes[label.scheme]] if label.scheme in book.schemes else list(book.schemes.values())
+    holding = [scheme for scheme in schemes if scheme.has(label.level)]
+    if any(label.level in scheme.unclassified for scheme in holding):
+        return
+    for scheme in holding:
+        top = ceiling.get(scheme.key)
+        if top is not None and scheme.has(top) and _rank(scheme, label.level) <= _rank(scheme, top):
+            return
+    raise DeniedError(
+        f"{label.level} is above the ceiling of this realm",
+        where=f"{label.scheme or 'level'}/{label.level}",
+        advice="register it without content, or set a ceiling for this table of levels at `init`",
+    )
+
+
+def _rank(scheme: Any, level: str) -> int:
+    """Give how high a level stands in its table."""
+    same = dict(scheme.beside).get(level, level)
+    return int(scheme.order.index(same))

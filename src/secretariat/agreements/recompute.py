@@ -1,0 +1,126 @@
+"""The receiver's half of a grant: decide again with what the grant pins, and compare (decisions.md 3).
+
+Rules:
+
+1. A grant pins its instruments' hash, the version of the rules, purpose, times and the facts used. A receiver
+   that has these instruments computes each row again with exactly these and must find it equal.
+2. Equal means: the outcome is `may`, and articles, marks, term, duties and conditions are those of the row.
+3. Markings, identities and extension definitions accompany what refers to them: such an object stands
+   rightly in a row when an object of that row refers to it, whatever its own label would say.
+4. An object's label is computed from the object and its markings, unmarked ones by the sender's stated default.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from secretariat.agreements.model import ENGINE, MAY, Decision, Facts, Question
+from secretariat.agreements.rules import decide
+from secretariat.base.clock import parse_stamp, stamp
+from secretariat.base.errors import ProofError
+from secretariat.ledger.entries import GrantRow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+    from secretariat.agreements.book import Book
+    from secretariat.ledger.entries import Grant
+    from secretariat.records.markings import Label
+
+COMPANY = frozenset({"marking-definition", "identity", "extension-definition"})
+"""Types without which what refers to them cannot be read."""
+
+
+class _Refs(msgspec.Struct):
+    object_marking_refs: list[str] = []
+    created_by_ref: str | None = None
+    granular_markings: list[dict[str, Any]] = []
+    extensions: dict[str, msgspec.Raw] = {}
+
+
+_refs = msgspec.json.Decoder(_Refs).decode
+
+
+def references(data: bytes) -> set[str]:
+    """Name the markings, the creator and the extensions that an object refers to."""
+    refs = _refs(data)
+    named = {*refs.object_marking_refs, *refs.extensions}
+    if refs.created_by_ref is not None:
+        named.add(refs.created_by_ref)
+    named.update(str(one["marking_ref"]) for one in refs.granular_markings if "marking_ref" in one)
+    return named
+
+
+def row_for(decision: Decision, roots: Sequence[str]) -> GrantRow:
+    """Write what a decision permits as the row of a grant, for the object versions with these roots."""
+    return GrantRow(
+        articles=list(dict.fromkeys([decision.article, *decision.because])),
+        objects=list(roots),
+        marks={mark.party: {"level": mark.level, "art": mark.art} for mark in decision.marks},
+        until=moment_text(decision.until),
+        obligations=[msgspec.to_builtins(duty) for duty in decision.obligations],
+        conditions=[{"art": tried.ref, "rule": tried.rule} for tried in decision.conditions],
+    )
+
+
+def moment_text(moment: datetime | date | None) -> str | None:
+    """Write a moment, or the first instant of a day, as a stamp."""
+    if moment is None:
+        return None
+    if not isinstance(moment, datetime):
+        moment = datetime.combine(moment, time(), UTC)
+    return stamp(moment)
+
+
+def default_tlp_of(grant: Grant) -> str:
+    """Give the TLP under which the sender took unmarked objects. Refuses a grant that does not say."""
+    facts = grant.facts
+    if not isinstance(facts, dict) or not isinstance(facts.get("default_tlp"), str):
+        raise ProofError("the grant does not say how unmarked objects were taken", where="/body/facts")
+    found: str = facts["default_tlp"]
+    return found
+
+
+def recompute(
+    book: Book, grant: Grant, *, sender: str, recipient: str, label: Label, object_id: str
+) -> Decision:
+    """Decide one object of a received grant again. Refuses another version of the rules."""
+    if grant.engine != ENGINE:
+        raise ProofError(
+            f"the grant was decided by {grant.engine}, this node has {ENGINE}",
+            where="/body/engine",
+            advice="bring both nodes to the same release",
+        )
+    facts = {name: value for name, value in dict(grant.facts or {}).items() if name != "default_tlp"}
+    try:
+        known = msgspec.convert(facts, Facts)
+    except msgspec.ValidationError as error:
+        raise ProofError(f"the grant's facts cannot be read: {error}", where="/body/facts") from error
+    question = Question(
+        sender=sender,
+        recipient=recipient,
+        label=label,
+        true=parse_stamp(str(grant.true_on)),
+        known=None,
+        direct=True,
+        facts=known,
+        object_id=object_id,
+    )
+    return decide(book, question)
+
+
+def difference(row: GrantRow, decision: Decision) -> str | None:
+    """Say how a row differs from what we compute, or None where it is equal (rule 2)."""
+    if decision.outcome != MAY:
+        return f"we find {decision.text}, the grant says MAY by {', '.join(map(str, row.articles))}"
+    ours = row_for(decision, ())
+    for name in ("articles", "marks", "until", "obligations", "conditions"):
+        mine = msgspec.to_builtins(getattr(ours, name))
+        theirs = msgspec.to_builtins(getattr(row, name))
+        if mine != theirs:
+            return f"{name}: we find {mine!r}, the grant says {theirs!r}"
+    return None

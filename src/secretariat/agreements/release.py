@@ -1,0 +1,508 @@
+"""Release: from a person's DO to grants, in one durable transaction.
+
+Rules (decisions.md 1 and 3):
+
+1. Every recipient is decided by the one function of `rules`, now and with everything recorded; only `may`
+   puts a version into a recipient's collection, and the grant names the articles that permit it.
+2. One publish call writes one `publication` entry (roots, no recipient), one `grant` entry per recipient who
+   got something, one local `decision` entry with the whole matrix; never one signature per decision.
+3. What a recipient originated or sent us is never sent back (`own`); nothing is granted to it twice.
+4. Markings, identities and extension definitions that a granted object refers to accompany it, under the
+   articles of that object: without them the object could not be read.
+5. Above this realm's ceiling nothing is released.
+6. An object is signed once, by its originator; a relay passes the originator's signature on as it stands.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from secretariat.agreements import grants
+from secretariat.agreements.book import set_hash
+from secretariat.agreements.facts import book_for, facts_for, refuse_above_ceiling
+from secretariat.agreements.model import DENY, ENGINE, MAY, OWN, Decision, Facts, Question
+from secretariat.agreements.recompute import COMPANY, moment_text, references, row_for
+from secretariat.agreements.rules import decide
+from secretariat.base.errors import InputError, NotFoundError, StateError
+from secretariat.ledger import object_signature
+from secretariat.ledger import service as ledger
+from secretariat.ledger.entries import DecisionRecord, Draft, GrantRow, LogPin, Publication
+from secretariat.ledger.entries import Grant as GrantBody
+from secretariat.ledger.property_tree import root_of
+from secretariat.records import collections
+from secretariat.records import store as records
+from secretariat.records.collections import Placed
+from secretariat.records.markings import Label
+from secretariat.records.store import Seal, Stored, Version
+from secretariat.storage.feed import LIVE, notify
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from secretariat.agreements.book import Book
+    from secretariat.ledger.node import Node
+
+PUBLIC = "*"
+"""Reader of the public collection: everybody, for what is CLEAR."""
+
+_RELEASABLE = frozenset({"draft", "published", "kept"})
+_SALT = 32
+
+
+class Basis(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who said DO: a named person (two above a level), or a standing release."""
+
+    by: str
+    second: str | None = None
+    release: str | None = None
+    standing: str | None = None
+
+
+class Withheld(msgspec.Struct, frozen=True):
+    """Object versions that a partner did not get, and why."""
+
+    party: str
+    objects: Sequence[str]
+    true_on: str
+    article: str
+    missing: str | None
+
+
+class Published(msgspec.Struct, frozen=True):
+    """What one publish call did. `granted` counts object versions per partner."""
+
+    publication: int
+    published: int
+    granted: dict[str, int]
+    withheld: list[Withheld]
+    seqs: dict[str, list[int]]
+
+
+def publish(
+    node: Node,
+    realm: str,
+    objects: Sequence[str | int],
+    *,
+    to: Iterable[str] | None = None,
+    basis: Basis,
+    purpose: str | None = None,
+    now: datetime,
+) -> Published:
+    """Release the newest versions of `objects` (STIX ids or row ids) to `to`, or to every partner that may.
+
+    One transaction: all of it stands when it returns, nothing of it when it raises. Refuses objects that are
+    not here, that are withdrawn or not verified, or that lie above the ceiling of the realm.
+    """
+    with node.database.app(realm) as tx:
+        return publish_in(tx, node, realm, find(tx, objects), to=to, basis=basis, purpose=purpose, now=now)
+
+
+def find(tx: sa.Connection, objects: Sequence[str | int]) -> list[Stored]:
+    """Give the versions named by row id, or the newest by STIX id. Refuses what is not here."""
+    names = [one for one in objects if isinstance(one, str)]
+    newest = records.latest(tx, names)
+    absent = [name for name in names if name not in newest]
+    if absent:
+        raise NotFoundError(f"not here: {', '.join(absent[:5])}", advice="`secretariat import` brings it in")
+    found = records.by_ids(tx, [one for one in objects if isinstance(one, int)])
+    return [*newest.values(), *found]
+
+
+def publish_in(
+    tx: sa.Connection,
+    node: Node,
+    realm: str,
+    versions: Sequence[Version],
+    *,
+    to: Iterable[str] | None = None,
+    basis: Basis,
+    purpose: str | None = None,
+    now: datetime,
+) -> Published:
+    """Release versions in the caller's transaction; those not stored yet are written as published."""
+    keyring = node.keyring(realm)
+    head = ledger.open_log(tx, keyring, now=now)
+    batch = _Batch(tx, node, realm, _with_company(tx, versions), now)
+    partners = _partners(tx, to)
+    answers = [batch.ask(code, purpose) for code in partners]
+    if to is None:
+        answers.append(batch.ask_public())
+    batch.seal()
+    pin = LogPin(node.origin(realm), head.size, head.root.hex())
+    publication = Draft("publication", None, Publication(objects=batch.roots, by=basis.by))
+    drafts = [publication]
+    drafts += [answer.draft(head.size, basis, purpose, pin, now) for answer in answers if answer.rows]
+    drafts.append(_record(head.size, answers, batch, basis, purpose, now))
+    ledger.append(tx, keyring, drafts, now=now, head=head)
+    seqs = _place(tx, node, realm, [answer for answer in answers if answer.rows], head.size, basis, now)
+    notify(tx, LIVE, f'{{"kind":"publication","entry":{head.size}}}')
+    return Published(
+        publication=head.size,
+        published=len(batch.versions),
+        granted={answer.party: answer.count for answer in answers if answer.party != PUBLIC},
+        withheld=[one for answer in answers if answer.party != PUBLIC for one in answer.withheld(now)],
+        seqs=seqs,
+    )
+
+
+class _Class:
+    """One recipient's versions under equal articles, marks, term and duties."""
+
+    def __init__(self, decision: Decision) -> None:
+        self.decision = decision
+        self.members: list[int] = []
+        """Places in the batch."""
+
+    def row(self, roots: Sequence[str]) -> GrantRow:
+        return row_for(self.decision, [roots[one] for one in self.members])
+
+
+class _Answer:
+    """All decisions of one batch for one recipient."""
+
+    def __init__(self, batch: _Batch, party: str, book: Book, facts: Facts) -> None:
+        self.batch = batch
+        self.party = party
+        self.book = book
+        self.facts = facts
+        self.rows: list[GrantRow] = []
+        self.classes: list[_Class] = []
+        self.denied: dict[tuple[str, str | None], list[int]] = {}
+        self.matrix: list[list[Any]] = []
+        self.count = 0
+
+    def decide_all(self) -> None:
+        """Decide label by label; object by object where a consent may name single objects."""
+        batch, classes = self.batch, dict[Any, _Class]()
+        there = batch.granted(self.party)
+        for number, (label, members) in enumerate(batch.by_label.items()):
+            fresh = [one for one in members if one not in there and not batch.is_from(one, self.party)]
+            foreign = label.orig != batch.node.party or any(
+                parent.orig != batch.node.party for parent in label.derived_from
+            )
+            if foreign and self.facts.consents:
+                for one in fresh:
+                    self._sort(classes, batch.decide(self, label, batch.versions[one].stix_id), [one], number)
+            elif fresh:
+                self._sort(classes, batch.decide(self, label, None), fresh, number)
+        self.classes = list(classes.values())
+        self._add_company(there)
+        self.count = sum(len(one.members) for one in self.classes)
+
+    def _sort(
+        self, classes: dict[Any, _Class], decision: Decision, members: list[int], label_number: int
+    ) -> None:
+        missing = decision.missing.text if decision.missing is not None else None
+        self.matrix.append([label_number, len(members), decision.outcome, decision.article, missing])
+        if decision.outcome == MAY:
+            key = (
+                decision.article,
+                decision.because,
+                decision.marks,
+                decision.conditions,
+                decision.obligations,
+                decision.until,
+            )
+            classes.setdefault(key, _Class(decision)).members.extend(members)
+        elif decision.outcome == DENY:
+            self.denied.setdefault((decision.article, missing), []).extend(members)
+
+    def _add_company(self, there: set[int]) -> None:
+        """Add what granted objects refer to (rule 4), under the articles of the first that refers to it."""
+        batch = self.batch
+        have = there | {one for group in self.classes for one in group.members}
+        for group in self.classes:
+            wanted = {
+                companion
+                for one in group.members
+                for companion in batch.company.get(one, ())
+                if companion not in have and not batch.is_from(companion, self.party)
+            }
+            group.members.extend(sorted(wanted))
+            have |= wanted
+        for members in self.denied.values():
+            members[:] = [one for one in members if one not in have]
+
+    def close(self) -> None:
+        """Write the rows of the grant; the batch is sealed by now."""
+        self.rows = [group.row(self.batch.roots_at) for group in self.classes if group.members]
+        self.classes = [group for group in self.classes if group.members]
+
+    def draft(self, publication: int, basis: Basis, purpose: str | None, pin: LogPin, now: datetime) -> Draft:
+        body = GrantBody(
+            to=self.party,
+            publication=publication,
+            instruments=self.book.hash,
+            engine=ENGINE,
+            rows=self.rows,
+            basis=msgspec.to_builtins(basis),
+            purpose=purpose,
+            route=None,
+            true_on=moment_text(now),
+            known_by=msgspec.to_builtins(pin),
+            facts={
+                **msgspec.to_builtins(self.facts),
+                "default_tlp": self.batch.node.settings.default_tlp,
+            },
+        )
+        return Draft("grant", self.party, body)
+
+    def withheld(self, now: datetime) -> list[Withheld]:
+        """Say what this recipient did not get."""
+        return [
+            Withheld(
+                self.party,
+                [self.batch.versions[one].stix_id for one in members],
+                now.date().isoformat(),
+                article,
+                missing,
+            )
+            for (article, missing), members in self.denied.items()
+            if members
+        ]
+
+
+class _Batch:
+    """The versions of one publish call, grouped by label."""
+
+    def __init__(
+        self, tx: sa.Connection, node: Node, realm: str, versions: Sequence[Version], now: datetime
+    ) -> None:
+        if not versions:
+            raise InputError("nothing to publish", advice="name at least one object")
+        self.tx, self.node, self.realm, self.now = tx, node, realm, now
+        self.versions = list(versions)
+        self.roots_at: list[str] = []
+        self.answers: list[_Answer] = []
+        for one in versions:
+            if one.state not in _RELEASABLE:
+                raise StateError(
+                    f"{one.stix_id} is {one.state} and cannot be released",
+                    where=one.stix_id,
+                    advice="only drafts, published and verified objects can",
+                )
+        self.by_label: dict[Label, list[int]] = {}
+        for number, one in enumerate(versions):
+            self.by_label.setdefault(one.label, []).append(number)
+        for label in self.by_label:
+            refuse_above_ceiling(label, node.settings.ceiling)
+        self.company = self._company()
+        self._sources = {one.source for one in versions} | {one.originator for one in versions}
+
+    def _company(self) -> dict[int, tuple[int, ...]]:
+        """Say, per version, which others of the batch accompany it."""
+        by_id = {one.stix_id: number for number, one in enumerate(self.versions) if one.type in COMPANY}
+        if not by_id:
+            return {}
+        company: dict[int, tuple[int, ...]] = {}
+        for number, one in enumerate(self.versions):
+            named = {by_id[name] for name in references(one.data) if name in by_id} - {number}
+            if named:
+                company[number] = tuple(sorted(named))
+        for number, first in list(company.items()):
+            second = {other for one in first for other in company.get(one, ())} - {number}
+            company[number] = tuple(sorted({*first, *second}))
+        return company
+
+    def is_from(self, place: int, party: str) -> bool:
+        """Whether this version came from `party` or is its own: it is not sent back."""
+        if party not in self._sources:
+            return False
+        one = self.versions[place]
+        return party in {one.source, one.originator}
+
+    def granted(self, party: str) -> set[int]:
+        """Give the places of what `party` holds granted already."""
+        numbers = {one.id: place for place, one in enumerate(self.versions) if isinstance(one, Stored)}
+        if all(one.root is None for one in self.versions):
+            return set()
+        return {numbers[one] for one in grants.granted(self.tx, party, list(numbers))}
+
+    def ask(self, party: str, purpose: str | None) -> _Answer:
+        """Decide the whole batch for one partner."""
+        book = book_for(self.tx, self.node.party, party)
+        facts = facts_for(self.tx, party, self.versions, purpose=purpose)
+        return self._answer(party, book, facts)
+
+    def ask_public(self) -> _Answer:
+        """Decide the whole batch for everybody: only what needs no instrument passes."""
+        return self._answer(PUBLIC, book_for(self.tx, self.node.party, None), Facts())
+
+    def _answer(self, party: str, book: Book, facts: Facts) -> _Answer:
+        answer = _Answer(self, party, book, facts)
+        answer.decide_all()
+        self.answers.append(answer)
+        return answer
+
+    def decide(self, answer: _Answer, label: Label, object_id: str | None) -> Decision:
+        """Ask the one function."""
+        if label.orig == answer.party:
+            return Decision(OWN, "own")
+        question = Question(
+            sender=self.node.party,
+            recipient=answer.party,
+            label=label,
+            true=self.now,
+            known=None,
+            direct=True,
+            facts=answer.facts,
+            object_id=object_id,
+        )
+        return decide(answer.book, question)
+
+    def seal(self) -> None:
+        """Sign what this party has not signed yet, write what is not stored yet, then close the answers."""
+        signer = self.node.keyring(self.realm).record
+        salts = secrets.token_bytes(_SALT * len(self.versions))
+        new: list[int] = []
+        seals: list[Seal] = []
+        for place, one in enumerate(self.versions):
+            if one.root is not None:
+                continue
+            if one.originator != self.node.party:
+                raise StateError(
+                    f"{one.stix_id} of {one.originator} has no signature of its originator",
+                    where=one.stix_id,
+                    advice="only what its originator signed can be passed on",
+                )
+            salt = salts[place * _SALT : (place + 1) * _SALT]
+            root = root_of(one.data, salt)
+            header = {"id": one.stix_id, "type": one.type, "created": one.created, "modified": one.modified}
+            envelope = object_signature.sign_object(header, root, signer)
+            if isinstance(one, Stored):
+                seals.append(Seal(one.id, root, salt, envelope))
+            else:
+                new.append(place)
+            self.versions[place] = msgspec.structs.replace(
+                one, root=root, salt=salt, envelope=envelope, state="published"
+            )
+        records.seal(self.tx, seals)
+        numbers = records.put(self.tx, [self.versions[place] for place in new])
+        for place, number in zip(new, numbers, strict=True):
+            fields = {name: getattr(self.versions[place], name) for name in Version.__struct_fields__}
+            self.versions[place] = Stored(id=number, **fields)
+        self.roots_at = [one.root.hex() for one in self.versions if one.root is not None]
+        for answer in self.answers:
+            answer.close()
+
+    @property
+    def roots(self) -> list[str]:
+        """The roots of this party's own versions: what it publishes, not what it passes on."""
+        return [
+            root
+            for root, one in zip(self.roots_at, self.versions, strict=True)
+            if one.originator == self.node.party
+        ]
+
+    def id_at(self, place: int) -> int:
+        """Give the row id at a place of the batch."""
+        one = self.versions[place]
+        assert isinstance(one, Stored)
+        return one.id
+
+
+def _with_company(tx: sa.Connection, versions: Sequence[Version]) -> list[Version]:
+    """Add stored markings, identities and extension definitions that the versions refer to."""
+    held = {one.stix_id for one in versions}
+    found: list[Version] = list(versions)
+    wanted = {name for one in versions for name in references(one.data)} - held
+    while wanted:
+        more = [
+            one
+            for one in records.latest(tx, sorted(wanted)).values()
+            if one.type in COMPANY and one.state in _RELEASABLE
+        ]
+        held |= wanted
+        found += more
+        wanted = {name for one in more for name in references(one.data)} - held
+    return found
+
+
+def _partners(tx: sa.Connection, to: Iterable[str] | None) -> list[str]:
+    known = [one.code for one in grants.parties(tx, partners_only=True)]
+    if to is None:
+        return known
+    asked = list(dict.fromkeys(to))
+    strangers = [code for code in asked if code not in known]
+    if strangers:
+        raise NotFoundError(
+            f"no partner {', '.join(strangers)}",
+            advice=f"partners are {', '.join(known) or 'none yet'}; `secretariat peers invite` enrols one",
+        )
+    return asked
+
+
+def _record(
+    publication: int,
+    answers: Sequence[_Answer],
+    batch: _Batch,
+    basis: Basis,
+    purpose: str | None,
+    now: datetime,
+) -> Draft:
+    results = {
+        "labels": [msgspec.to_builtins(label) for label in batch.by_label],
+        "to": {
+            answer.party: {"instruments": answer.book.hash, "results": answer.matrix} for answer in answers
+        },
+    }
+    body = DecisionRecord(
+        instruments=set_hash({answer.book.hash for answer in answers}),
+        engine=ENGINE,
+        results=results,
+        publication=publication,
+        purpose=purpose,
+        true_on=moment_text(now),
+        by=msgspec.to_builtins(basis),
+    )
+    return Draft("decision", None, body)
+
+
+def _place(
+    tx: sa.Connection,
+    node: Node,
+    realm: str,
+    answers: Sequence[_Answer],
+    publication: int,
+    basis: Basis,
+    now: datetime,
+) -> dict[str, list[int]]:
+    """Fill the recipients' collections."""
+    batches: dict[int, list[Placed]] = {}
+    readers: dict[int, str] = {}
+    for number, answer in enumerate(answers):
+        entry = publication + 1 + number
+        ids = grants.put_classes(tx, [_stored_class(answer, row, entry, basis, now) for row in answer.rows])
+        kind = "clear" if answer.party == PUBLIC else "partner"
+        collection = collections.ensure(tx, kind, answer.party, party=node.party, realm=realm)
+        readers[collection] = answer.party
+        batches[collection] = [
+            Placed(answer.batch.id_at(place), class_id)
+            for class_id, group in zip(ids, answer.classes, strict=True)
+            for place in group.members
+        ]
+    seqs = collections.add_many(tx, batches, now=now) if batches else {}
+    return {readers[collection]: given for collection, given in seqs.items()}
+
+
+def _stored_class(
+    answer: _Answer, row: GrantRow, entry: int, basis: Basis, now: datetime
+) -> grants.GrantClass:
+    return grants.GrantClass(
+        0,
+        answer.party,
+        entry,
+        row.articles,
+        row.marks,
+        row.conditions,
+        row.obligations,
+        None if row.until is None else datetime.fromisoformat(row.until),
+        msgspec.to_builtins(basis),
+        now,
+        None,
+    )
