@@ -1,0 +1,87 @@
+"""Pages of the documentation that are made from the code: commands and routes.
+
+`python tests/docs/generated.py` writes them; `test_docs.py` fails when they lag behind.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+def commands_page() -> str:
+    """Write every command with its options, in the order in which `secretariat --help` lists them."""
+    from secretariat.cli import app
+
+    root = typer.main.get_command(app)
+    lines = [
+        "# Commands",
+        "",
+        "Made from the program by `python tests/docs/generated.py`. Every command takes `--help`; those that",
+        "answer with data take `--json`.",
+        "",
+    ]
+    _walk(root, ["secretariat"], lines)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _walk(command: Any, words: list[str], lines: list[str]) -> None:
+    context = command.context_class(command, info_name=words[-1])  # typer brings its own click
+    if len(words) > 1:
+        lines += [f"{'#' * min(len(words), 4)} `{' '.join(words)}`", "", _text(command.help), ""]
+        rows = [_row(one, context) for one in command.params if not getattr(one, "hidden", False)]
+        rows = [row for row in rows if row]
+        if rows:
+            lines += ["| argument or option | meaning |", "|---|---|", *rows, ""]
+    if hasattr(command, "list_commands"):
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            if below is not None and not below.hidden:
+                _walk(below, [*words, name], lines)
+
+
+def _row(parameter: Any, context: Any) -> str:
+    record = parameter.get_help_record(context)
+    if parameter.param_type_name == "argument" and record is None:
+        name, text = parameter.make_metavar(context), ""
+    elif record is None or "--help" in parameter.opts:
+        return ""
+    else:
+        name, text = record
+    return f"| `{_cell(name)}` | {_cell(_text(text))} |"
+
+
+def _text(text: str | None) -> str:
+    return " ".join((text or "").replace("\f", " ").split())
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def routes_page() -> str:
+    """Write every address that a node answers: method, path, handler."""
+    from secretariat.app import routes_table
+
+    lines = [
+        "# Addresses",
+        "",
+        "Made from the program by `python tests/docs/generated.py`. `{realm}` is `live` or `exercise`.",
+        "",
+        "| methods | path | answered by |",
+        "|---|---|---|",
+        *(f"| {methods} | `{path}` | `{handler}` |" for methods, path, handler in routes_table()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {"commands.md": commands_page, "routes.md": routes_page}
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or PAGES:
+        (DOCS / name).write_text(PAGES[name](), encoding="utf-8")
