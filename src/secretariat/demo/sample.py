@@ -23,6 +23,8 @@ from secretariat.records.markings import classification_marking, tlp_marking
 SCO_NAMESPACE = uuid.UUID("00abedb4-aa42-466c-9c01-fed23315a9b7")
 """STIX 2.1 section 2.9: namespace of deterministic ids of cyber-observable objects."""
 SCO_TYPES = frozenset({"file", "ipv4-addr", "domain-name"})
+UNLISTED = frozenset({"report", "language-content"})
+"""A report lists domain, relationship and observable objects; stock stix2 refuses anything else."""
 SET_KEYS = frozenset({"publisher", "marking", "objects", "synthetic"})
 
 JsonObject = dict[str, Any]
@@ -96,7 +98,7 @@ def _part(
     report = next((one["id"] for one in made if one["type"] == "report"), None)
     for one in made:
         if one["type"] == "report":
-            one["object_refs"] = [other["id"] for other in made if other is not one]
+            one["object_refs"] = [other["id"] for other in made if other["type"] not in UNLISTED]
     return Part(key=part, publisher=publisher, objects=(*markings, *made), report=report)
 
 
