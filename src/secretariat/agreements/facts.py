@@ -11,8 +11,9 @@ import msgspec
 
 from secretariat.agreements import grants, store
 from secretariat.agreements.book import Book, build, instrument_body, package_book
-from secretariat.agreements.model import Consent, Facts, Party
+from secretariat.agreements.model import Facts, Party
 from secretariat.agreements.reading import Source
+from secretariat.agreements.recompute import consent_of
 from secretariat.base.errors import DeniedError
 from secretariat.records.markings import Label
 from secretariat.records.store import Version
@@ -71,7 +72,14 @@ def _book_of(bodies: tuple[bytes, ...]) -> Book:
     )
 
 
-def facts_for(tx: sa.Connection, partner: str, versions: Sequence[Version], *, purpose: str | None) -> Facts:
+class Known(msgspec.Struct, frozen=True):
+    """Facts about one recipient, and the third parties' entries that prove them: (log origin, position)."""
+
+    facts: Facts
+    evidence: tuple[tuple[str, int], ...] = ()
+
+
+def facts_for(tx: sa.Connection, partner: str, versions: Sequence[Version], *, purpose: str | None) -> Known:
     """Give what is recorded about passing these versions to `partner`: its stage, compartments, consents."""
     row = next((one for one in grants.parties(tx) if one.code == partner), None)
     stated: Mapping[str, Any] = {} if row is None else row.facts
@@ -80,32 +88,15 @@ def facts_for(tx: sa.Connection, partner: str, versions: Sequence[Version], *, p
         {name: stated[name] for name in ("stage", "stage_since", "holds", "to_office") if name in stated},
         Facts,
     )
-    return msgspec.structs.replace(
-        given,
-        purpose=purpose,
-        consents=tuple(consents_for(tx, partner, by_root)),
-    )
-
-
-def consents_for(tx: sa.Connection, partner: str, by_root: Mapping[str, str]) -> list[Consent]:
-    """Give the originators' words on passing any of these versions (root to STIX id) on to `partner`."""
-    found = []
-    for one in store.consents(tx, partner):
-        named = tuple(sorted({by_root[root] for root in one.roots if root in by_root}))
-        if not named:
-            continue
-        found.append(
-            Consent(
-                by=one.by,
-                to=(one.to,),
-                since=one.recorded_at.date(),
-                until=None if one.until is None else one.until.date(),
-                state=one.state,
-                purposes=() if one.purpose is None else (one.purpose,),
-                objects=named,
-            )
+    kept = [one for one in store.consents(tx, partner) if any(root in by_root for root in one.roots)]
+    consents = tuple(
+        consent_of(
+            one.by, one.to, one.roots, one.state, one.until, one.purpose, one.recorded_at, by_root=by_root
         )
-    return found
+        for one in kept
+    )
+    facts = msgspec.structs.replace(given, purpose=purpose, consents=consents)
+    return Known(facts, tuple((one.origin, one.position) for one in kept))
 
 
 def refuse_above_ceiling(label: Label, ceiling: Mapping[str, str]) -> None:

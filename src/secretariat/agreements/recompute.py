@@ -7,7 +7,8 @@ Rules:
 2. Equal means: the outcome is `may`, and articles, marks, term, duties and conditions are those of the row.
 3. Markings, identities and extension definitions accompany what refers to them: such an object stands
    rightly in a row when an object of that row refers to it, whatever its own label would say.
-4. An object's label is computed from the object and its markings, unmarked ones by the sender's stated default.
+4. Consents are read from the originators' signed entries that come with the grant, not from the sender's word.
+5. An object's label is computed from the object and its markings, unmarked ones by the sender's default.
 """
 
 from __future__ import annotations
@@ -17,22 +18,26 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from secretariat.agreements.model import ENGINE, MAY, Decision, Facts, Question
+from secretariat.agreements.model import ENGINE, MAY, Consent, Decision, Facts, Question
 from secretariat.agreements.rules import decide
 from secretariat.base.clock import parse_stamp, stamp
 from secretariat.base.errors import ProofError
-from secretariat.ledger.entries import GrantRow
+from secretariat.ledger.entries import Consent as ConsentBody
+from secretariat.ledger.entries import GrantRow, body_as
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import date
 
     from secretariat.agreements.book import Book
-    from secretariat.ledger.entries import Grant
+    from secretariat.ledger.entries import Grant, Statement
     from secretariat.records.markings import Label
 
 COMPANY = frozenset({"marking-definition", "identity", "extension-definition"})
 """Types without which what refers to them cannot be read."""
+
+
+_PINNED = frozenset({"purpose", "stage", "stage_since", "holds", "to_office"})
 
 
 class _Refs(msgspec.Struct):
@@ -85,8 +90,64 @@ def default_tlp_of(grant: Grant) -> str:
     return found
 
 
+def consent_of(
+    by: str,
+    to: str,
+    roots: Sequence[str],
+    state: str,
+    until: datetime | None,
+    purpose: str | None,
+    at: datetime,
+    *,
+    by_root: Mapping[str, str],
+) -> Consent:
+    """Give an originator's word as the rules read it; both sides of a grant make it in this one way."""
+    return Consent(
+        by=by,
+        to=(to,),
+        since=at.date(),
+        until=None if until is None else until.date(),
+        state=state,
+        purposes=() if purpose is None else (purpose,),
+        objects=tuple(sorted({by_root[root] for root in roots if root in by_root})),
+    )
+
+
+def consents_from(
+    evidence: Iterable[Statement], recipient: str, by_root: Mapping[str, str]
+) -> tuple[Consent, ...]:
+    """Give the consents that verified `consent` entries state for `recipient` on these versions."""
+    found = []
+    for statement in evidence:
+        if statement.kind != "consent":
+            continue
+        body = body_as(statement, ConsentBody)
+        if body.to_reader != recipient or not any(root in by_root for root in body.objects):
+            continue
+        found.append(
+            consent_of(
+                statement.party,
+                recipient,
+                body.objects,
+                "withdrawn" if body.withdrawn else "given",
+                None if body.until is None else parse_stamp(body.until),
+                body.purpose,
+                statement.at,
+                by_root=by_root,
+            )
+        )
+    return tuple(found)
+
+
 def recompute(
-    book: Book, grant: Grant, *, sender: str, recipient: str, label: Label, object_id: str
+    book: Book,
+    grant: Grant,
+    *,
+    sender: str,
+    recipient: str,
+    label: Label,
+    object_id: str,
+    consents: Sequence[Consent] = (),
 ) -> Decision:
     """Decide one object of a received grant again. Refuses another version of the rules."""
     if grant.engine != ENGINE:
@@ -95,9 +156,9 @@ def recompute(
             where="/body/engine",
             advice="bring both nodes to the same release",
         )
-    facts = {name: value for name, value in dict(grant.facts or {}).items() if name != "default_tlp"}
+    pinned = {name: value for name, value in dict(grant.facts or {}).items() if name in _PINNED}
     try:
-        known = msgspec.convert(facts, Facts)
+        known = msgspec.convert(pinned, Facts)
     except msgspec.ValidationError as error:
         raise ProofError(f"the grant's facts cannot be read: {error}", where="/body/facts") from error
     question = Question(
@@ -107,7 +168,7 @@ def recompute(
         true=parse_stamp(str(grant.true_on)),
         known=None,
         direct=True,
-        facts=known,
+        facts=msgspec.structs.replace(known, consents=tuple(consents)),
         object_id=object_id,
     )
     return decide(book, question)

@@ -24,7 +24,7 @@ import msgspec
 
 from secretariat.agreements import grants
 from secretariat.agreements.book import set_hash
-from secretariat.agreements.facts import book_for, facts_for, refuse_above_ceiling
+from secretariat.agreements.facts import Known, book_for, facts_for, refuse_above_ceiling
 from secretariat.agreements.model import DENY, ENGINE, MAY, OWN, Decision, Facts, Question
 from secretariat.agreements.recompute import COMPANY, moment_text, references, row_for
 from secretariat.agreements.rules import decide
@@ -165,11 +165,12 @@ class _Class:
 class _Answer:
     """All decisions of one batch for one recipient."""
 
-    def __init__(self, batch: _Batch, party: str, book: Book, facts: Facts) -> None:
+    def __init__(self, batch: _Batch, party: str, book: Book, known: Known) -> None:
         self.batch = batch
         self.party = party
         self.book = book
-        self.facts = facts
+        self.facts = known.facts
+        self.evidence = known.evidence
         self.rows: list[GrantRow] = []
         self.classes: list[_Class] = []
         self.denied: dict[tuple[str, str | None], list[int]] = {}
@@ -246,7 +247,8 @@ class _Answer:
             true_on=moment_text(now),
             known_by=msgspec.to_builtins(pin),
             facts={
-                **msgspec.to_builtins(self.facts),
+                **msgspec.to_builtins(msgspec.structs.replace(self.facts, consents=())),
+                "evidence": [{"origin": origin, "position": number} for origin, number in self.evidence],
                 "default_tlp": self.batch.node.settings.default_tlp,
             },
         )
@@ -326,15 +328,15 @@ class _Batch:
     def ask(self, party: str, purpose: str | None) -> _Answer:
         """Decide the whole batch for one partner."""
         book = book_for(self.tx, self.node.party, party)
-        facts = facts_for(self.tx, party, self.versions, purpose=purpose)
-        return self._answer(party, book, facts)
+        known = facts_for(self.tx, party, self.versions, purpose=purpose)
+        return self._answer(party, book, known)
 
     def ask_public(self) -> _Answer:
         """Decide the whole batch for everybody: only what needs no instrument passes."""
-        return self._answer(PUBLIC, book_for(self.tx, self.node.party, None), Facts())
+        return self._answer(PUBLIC, book_for(self.tx, self.node.party, None), Known(Facts()))
 
-    def _answer(self, party: str, book: Book, facts: Facts) -> _Answer:
-        answer = _Answer(self, party, book, facts)
+    def _answer(self, party: str, book: Book, known: Known) -> _Answer:
+        answer = _Answer(self, party, book, known)
         answer.decide_all()
         self.answers.append(answer)
         return answer
