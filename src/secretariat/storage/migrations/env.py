@@ -2,11 +2,13 @@
 
 from alembic import context
 
+from secretariat.storage.metadata import metadata
 from secretariat.storage.migrate import VERSION_TABLE
 
 connection = context.config.attributes["connection"]
 context.configure(
     connection=connection,
+    target_metadata=metadata,  # its naming convention names what a migration leaves unnamed
     version_table=VERSION_TABLE,
     transactional_ddl=True,
     roles=context.config.attributes["roles"],
