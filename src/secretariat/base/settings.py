@@ -39,6 +39,12 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     max_request_bytes: Annotated[
         Size, Meta(description="Bytes of one HTTP request after decompression; TAXII's max_content_length.")
     ] = 104_857_600
+    max_unpacked_bytes: Annotated[Size, Meta(description="Bytes of one gzip file after decompression.")] = (
+        8_589_934_592
+    )
+    max_gzip_ratio: Annotated[
+        Size, Meta(description="Bytes that one byte of gzip may become, beyond the first 16 MiB.")
+    ] = 200
     max_refusals: Annotated[
         Size, Meta(description="Refusals an import result lists one by one; beyond it they are counted.")
     ] = 1_000

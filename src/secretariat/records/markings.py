@@ -157,15 +157,15 @@ def classification_marking(
         kind=kind,
         purpose=purpose,
     )
-    words = [scheme, level, *controls, *(f"REL {one}" for one in rel_to), *compartments]
+    words = [originator, scheme, level, *controls, *(f"REL {one}" for one in rel_to), *compartments]
     return {
         "type": "marking-definition",
         "spec_version": "2.1",
         "id": classification_id(says),
         "created": CLASSIFICATION_SINCE,
-        "name": " ".join([originator, *(word for word in words if word)]),
+        "name": " ".join(dict.fromkeys(word for word in words if word)),
         "extensions": {
-            CLASSIFICATION: {"extension_type": "property-extension", **msgspec.to_builtins(says)},
+            CLASSIFICATION: {"extension_type": "property-extension", **msgspec.json.decode(canonical(says))},
         },
     }
 
