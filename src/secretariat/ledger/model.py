@@ -13,11 +13,12 @@ PeerState = Literal["ok", "suspended"]
 
 
 class Head(msgspec.Struct, frozen=True):
-    """Where a log stands: its size, root, and right edge (`frontier`, hashes packed)."""
+    """Where a log stands: size, root, right edge (hashes packed), ids of the record and log keys in force."""
 
     size: int
     root: bytes
     frontier: bytes
+    keys: str = ""
 
 
 class Entry(msgspec.Struct, frozen=True):

@@ -107,8 +107,8 @@ def advance(
 
     `keys` are the log keys known for `origin`; `asked_from` is the kept size when the question was asked.
     Raises ProofError where the note is not theirs, ContradictionError where it takes something back (then
-    call `suspend` in a transaction of its own: this one is lost), LateError where it was overtaken, StateError
-    for a suspended log.
+    call `suspend` in a transaction of its own: this one is lost), LateError where it was overtaken,
+    StateError for a suspended log.
     """
     kept = store.lock_peer_log(tx, origin)
     if kept is not None:

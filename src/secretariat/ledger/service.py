@@ -74,12 +74,20 @@ def append(
 
     Writes tiles and a checkpoint over the new size, and wakes the recipients when the transaction commits.
     `head` is what `lock` gave in this same transaction, where the caller took it. Refuses drafts that are not
-    of a known kind, and a `key` entry without the root key on this machine.
+    of a known kind, a `key` entry without the root key on this machine, and keys that the log does not name.
     """
     if not drafts:
         return []
     held = head or lock(tx)
-    opening = [] if held.size else [_opening(keyring)]
+    names_keys = drafts[0].kind == "key"
+    if held.size and not names_keys and held.keys != in_force(keyring):
+        raise StateError(
+            "the log names other keys than those this process signs with",
+            where=keyring.origin,
+            advice="start the node again; if that does not help, `secretariat log rotate` was interrupted: "
+            "run it again",
+        )
+    opening = [] if held.size or names_keys else [_opening(keyring)]
     sealed = store.insert(
         tx,
         (_seal(keyring, draft, held.size + number, now) for number, draft in enumerate([*opening, *drafts])),
@@ -89,10 +97,15 @@ def append(
     root = frontier.root()
     store.grow_tiles(tx, pieces)
     note = notes.sign(keyring.origin, frontier.size, root, keyring.log)
-    store.write_head(tx, Head(frontier.size, root, frontier.to_bytes()), note, now)
+    store.write_head(tx, Head(frontier.size, root, frontier.to_bytes(), in_force(keyring)), note, now)
     for recipient in sorted({item.recipient for item in sealed if item.recipient is not None}):
         notify(tx, FEED, recipient)
     return sealed[len(opening) :]
+
+
+def in_force(keyring: Keyring) -> str:
+    """Name the keys that sign entries and checkpoints, as the head keeps them."""
+    return f"{keyring.record.key_id} {keyring.log.key_id}"
 
 
 def _seal(keyring: Keyring, draft: Draft, position: int, now: datetime) -> Entry:
@@ -153,7 +166,7 @@ def checkpoint(tx: Connection, size: int | None = None) -> bytes:
     note = store.read_note(tx, size)
     if note is None:
         if size is None:
-            raise NotFoundError("this log is empty", advice="`secretariat init` writes its first entry")
+            raise NotFoundError("this log is empty", advice="it begins with the first thing recorded")
         raise NotFoundError(f"no checkpoint of size {size}", advice="ask for the newest")
     return note
 

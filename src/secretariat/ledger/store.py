@@ -46,6 +46,7 @@ log_head = sa.Table(
     sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("root", BYTEA, nullable=False),
     sa.Column("frontier", BYTEA, nullable=False),
+    sa.Column("keys", sa.Text, nullable=False, server_default=""),
     sa.CheckConstraint("only", name="one_row"),
 )
 
@@ -129,13 +130,13 @@ _GROW_TILE = (
 
 def lock_head(tx: Connection) -> Head:
     """Take the append lock of this realm's log until the transaction ends; give the head."""
-    row = raw(tx).execute("SELECT size, root, frontier FROM log_head FOR UPDATE").fetchone()
+    row = raw(tx).execute("SELECT size, root, frontier, keys FROM log_head FOR UPDATE").fetchone()
     return _head(row)
 
 
 def read_head(tx: Connection) -> Head:
     """Give the head without a lock."""
-    return _head(raw(tx).execute("SELECT size, root, frontier FROM log_head").fetchone())
+    return _head(raw(tx).execute("SELECT size, root, frontier, keys FROM log_head").fetchone())
 
 
 def _head(row: Any) -> Head:
@@ -183,8 +184,8 @@ def write_head(tx: Connection, head: Head, note: bytes, now: datetime) -> None:
     """Move the head, and write the checkpoint of its size."""
     connection = raw(tx)
     connection.execute(
-        "UPDATE log_head SET size = %s, root = %s, frontier = %s",
-        (head.size, head.root, head.frontier),
+        "UPDATE log_head SET size = %s, root = %s, frontier = %s, keys = %s",
+        (head.size, head.root, head.frontier, head.keys),
         binary=True,
     )
     connection.execute(
@@ -233,6 +234,24 @@ def read_notes(tx: Connection, limit: int, before: int | None = None) -> list[tu
     if before is not None:
         query = query.where(checkpoint.c.size < before)
     return [(row.size, row.root, row.at) for row in tx.execute(query)]
+
+
+def stream_notes(tx: Connection, size: int, step: int = 1000) -> Iterable[tuple[int, bytes]]:
+    """Give every checkpoint up to `size`, oldest first."""
+    after = 0
+    while True:
+        rows = (
+            raw(tx)
+            .execute(
+                "SELECT size, note FROM checkpoint WHERE size > %s AND size <= %s ORDER BY size LIMIT %s",
+                (after, size, step),
+            )
+            .fetchall()
+        )
+        if not rows:
+            return
+        yield from rows
+        after = rows[-1][0]
 
 
 def add_cosignature(tx: Connection, size: int, name: str, line: bytes, now: datetime) -> None:

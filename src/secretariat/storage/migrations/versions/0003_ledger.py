@@ -43,6 +43,7 @@ def upgrade() -> None:
         sa.Column("size", sa.BigInteger, nullable=False),
         sa.Column("root", BYTEA, nullable=False),
         sa.Column("frontier", BYTEA, nullable=False),
+        sa.Column("keys", sa.Text, nullable=False, server_default=""),
         sa.CheckConstraint('"only"', name="one_row"),
     )
     op.execute("INSERT INTO log_head (size, root, frontier) VALUES (0, sha256(''), '')")

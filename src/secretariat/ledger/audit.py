@@ -1,0 +1,277 @@
+"""Verifying a log from its first entry to its checkpoint, out of the database or out of an exported file.
+
+Rules:
+
+1. The party's root key is the only thing believed beforehand. The first entry is a `key` entry signed with
+   it; it names the record key that signs entries and the log key that signs checkpoints, until the next one.
+2. Every entry: the envelope's signature by the record key in force at its position; realm, origin and party
+   of the payload; digest and leaf from envelope and salt.
+3. The tree over all leaves gives the root in the signed checkpoint. In the database also: head, every tile,
+   every older checkpoint, and what the rows say about their entries.
+4. An excerpt holds chosen entries, each with its inclusion path, and every `key` entry of the log.
+5. The report lists what does not hold and where; it ends at nothing, so that the extent is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+from sqlalchemy import Connection
+
+from secretariat.base.errors import SecretariatError
+from secretariat.ledger import checkpoint as notes
+from secretariat.ledger import dsse, entries, merkle, store, tiles
+from secretariat.ledger.checkpoint import Checkpoint
+from secretariat.ledger.entries import Key, Statement
+from secretariat.ledger.keys import Keyring, key_id
+from secretariat.ledger.merkle import Frontier
+from secretariat.ledger.model import Entry
+from secretariat.ledger.tiles import TileAt
+
+MAX_PROBLEMS = 100
+"""Problems listed one by one; beyond it they are counted."""
+
+Advance = Callable[[int], None]
+
+
+def _silent(_: int) -> None:
+    return None
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Something that does not hold."""
+
+    where: str
+    what: str
+
+
+class Report(msgspec.Struct, frozen=True):
+    """The result of verifying a log."""
+
+    holds: bool
+    origin: str
+    party: str
+    realm: str
+    size: int
+    root: str
+    entries: int
+    whole: bool
+    root_key: str
+    root_key_from: str
+    kinds: dict[str, int]
+    cosigned_by: list[str]
+    problems: list[Problem]
+    problem_count: int
+
+
+class Auditor:
+    """Takes entries in order and finds what does not hold. Does no I/O."""
+
+    def __init__(
+        self, origin: str, party: str, realm: str, root_public: bytes, *, root_key_from: str
+    ) -> None:
+        self.origin = origin
+        self.party = party
+        self.realm = realm
+        self.problems: list[Problem] = []
+        self.problem_count = 0
+        self.kinds: dict[str, int] = {}
+        self.count = 0
+        self.log_keys: dict[str, bytes] = {}
+        self._root = {key_id(root_public): root_public}
+        self._root_key_from = root_key_from
+        self._record: dict[str, bytes] = {}
+
+    def problem(self, where: str, what: str) -> None:
+        """Note that something does not hold."""
+        self.problem_count += 1
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(Problem(where, what))
+
+    def entry(self, position: int, envelope: bytes, salt: bytes) -> tuple[bytes, Statement | None]:
+        """Verify one entry; give its leaf, and what it says where its signature holds."""
+        where = f"entry {position}"
+        self.count += 1
+        statement = None
+        try:
+            statement = self._signed(position, envelope)
+            self.kinds[statement.kind] = self.kinds.get(statement.kind, 0) + 1
+        except SecretariatError as error:
+            self.problem(where, str(error))
+        try:
+            leaf = entries.leaf_of(entries.digest_of(envelope, salt))
+        except SecretariatError as error:
+            self.problem(where, str(error))
+            leaf = b""
+        return leaf, statement
+
+    def _signed(self, position: int, envelope: bytes) -> Statement:
+        keys = {**self._root, **self._record}
+        opened = dsse.unseal(envelope, keys, entries.PAYLOAD_TYPE)
+        statement = entries.read(opened.payload)
+        told = (statement.origin, statement.party, statement.realm)
+        if told != (self.origin, self.party, self.realm):
+            self.problem(f"entry {position}", f"it was signed for {'/'.join(told)}")
+        by_root = any(signer in self._root for signer in opened.key_ids)
+        if (statement.kind == "key") != by_root:
+            self.problem(
+                f"entry {position}", f"a {statement.kind} entry signed by {', '.join(opened.key_ids)}"
+            )
+        elif by_root:
+            self._take_keys(statement)
+        if position == 0 and statement.kind != "key":
+            self.problem("entry 0", "the first entry of a log names its keys")
+        return statement
+
+    def _take_keys(self, statement: Statement) -> None:
+        body = entries.body_as(statement, Key)
+        named = [(line.role, bytes.fromhex(line.public)) for line in body.keys]
+        self._record = {key_id(public): public for role, public in named if role == "record"}
+        self.log_keys = {key_id(public): public for role, public in named if role == "log"}
+
+    def checkpoint(self, note: bytes) -> Checkpoint | None:
+        """Verify a checkpoint with the log key in force."""
+        try:
+            return notes.verify(note, self.origin, self.log_keys.values())
+        except SecretariatError as error:
+            self.problem("checkpoint", str(error))
+            return None
+
+    def report(self, held: Checkpoint | None, *, whole: bool) -> Report:
+        """Give the result."""
+        [root_key] = self._root
+        cosigners = [line.name for line in held.signatures if line.name != self.origin] if held else []
+        return Report(
+            holds=self.problem_count == 0,
+            origin=self.origin,
+            party=self.party,
+            realm=self.realm,
+            size=held.size if held else 0,
+            root=held.root.hex() if held else "",
+            entries=self.count,
+            whole=whole,
+            root_key=root_key,
+            root_key_from=self._root_key_from,
+            kinds=dict(sorted(self.kinds.items())),
+            cosigned_by=cosigners,
+            problems=self.problems,
+            problem_count=self.problem_count,
+        )
+
+
+def verify_whole(
+    auditor: Auditor, items: Iterable[tuple[int, bytes, bytes]], note: bytes, advance: Advance = _silent
+) -> Report:
+    """Verify (position, envelope, salt) of every entry in order against a checkpoint: an exported file."""
+    frontier = Frontier()
+    for position, envelope, salt in items:
+        if position != frontier.size:
+            auditor.problem(f"entry {position}", f"entry {frontier.size} is expected here")
+        leaf, _ = auditor.entry(position, envelope, salt)
+        frontier.append(leaf)
+        advance(1)
+    held = auditor.checkpoint(note)
+    if held is not None:
+        _compare_tree(auditor, frontier, held)
+    return auditor.report(held, whole=True)
+
+
+def _compare_tree(auditor: Auditor, frontier: Frontier, held: Checkpoint) -> None:
+    if frontier.size != held.size:
+        auditor.problem("checkpoint", f"signed over {held.size} entries, {frontier.size} are here")
+    elif frontier.root() != held.root:
+        auditor.problem(
+            "checkpoint", f"the entries give the root {frontier.root().hex()}, signed is {held.root.hex()}"
+        )
+
+
+def verify_excerpt(
+    auditor: Auditor,
+    items: Iterable[tuple[int, bytes, bytes, Sequence[bytes]]],
+    note: bytes,
+    advance: Advance = _silent,
+) -> Report:
+    """Verify chosen entries, each with its inclusion path, against a checkpoint (rule 4)."""
+    try:
+        shown = notes.parse(note)
+    except SecretariatError as error:
+        auditor.problem("checkpoint", str(error))
+        return auditor.report(None, whole=False)
+    last = -1
+    for position, envelope, salt, path in items:
+        if position <= last:
+            auditor.problem(f"entry {position}", f"stands after entry {last}")
+        last = position
+        leaf, _ = auditor.entry(position, envelope, salt)
+        if not merkle.verify_inclusion(leaf, position, shown.size, path, shown.root):
+            auditor.problem(f"entry {position}", f"is not in the tree of {shown.size} entries")
+        advance(1)
+    return auditor.report(auditor.checkpoint(note), whole=False)
+
+
+def verify_database(tx: Connection, keyring: Keyring, advance: Advance = _silent) -> Report:
+    """Verify this node's own log with everything that is stored about it (rule 3)."""
+    head = store.read_head(tx)
+    auditor = Auditor(
+        keyring.origin,
+        keyring.party,
+        keyring.realm,
+        keyring.root_public,
+        root_key_from="this node's key folder",
+    )
+    frontier = Frontier()
+    checkpoints = iter(store.stream_notes(tx, head.size))
+    next_note = next(checkpoints, None)
+    held: Checkpoint | None = None
+    grown: dict[TileAt, bytes] = {}
+    for item in store.stream_entries(tx, head.size):
+        if item.position != frontier.size:
+            auditor.problem(f"entry {item.position}", f"entry {frontier.size} is missing")
+        leaf, statement = auditor.entry(item.position, item.envelope, item.salt)
+        _compare_row(auditor, item, leaf, statement)
+        for level, number, _, added in tiles.grow(frontier, [leaf]):
+            at = TileAt(level, number)
+            grown[at] = grown.get(at, b"") + added
+        while next_note is not None and next_note[0] <= frontier.size:
+            held = auditor.checkpoint(next_note[1]) or held
+            if next_note[0] != frontier.size or held is None or held.root != frontier.root():
+                auditor.problem(f"checkpoint {next_note[0]}", "it is not over these entries")
+            next_note = next(checkpoints, None)
+        if frontier.size % tiles.WIDTH == 0:
+            _compare_tiles(auditor, tx, grown)
+        advance(1)
+    _compare_tiles(auditor, tx, grown, last=True)
+    if head.size == 0:
+        return auditor.report(None, whole=True)
+    if (head.size, head.root, head.frontier) != (frontier.size, frontier.root(), frontier.to_bytes()):
+        auditor.problem(
+            "head", f"it says {head.size} entries; the entries give another tree of {frontier.size}"
+        )
+    if held is None or held.size != head.size:
+        auditor.problem("checkpoint", f"the newest checkpoint is not of size {head.size}")
+    return auditor.report(held, whole=True)
+
+
+def _compare_row(auditor: Auditor, item: Entry, leaf: bytes, statement: Statement | None) -> None:
+    where = f"entry {item.position}"
+    if item.leaf != leaf or item.leaf != entries.leaf_of(item.digest):
+        auditor.problem(where, "digest or leaf in the row are not those of its envelope and salt")
+    if statement is None:
+        return
+    told = (statement.kind, statement.party, statement.recipient, statement.at)
+    if told != (item.kind, item.party, item.recipient, item.recorded_at):
+        auditor.problem(where, "the row says another kind, party, recipient or time than the signed entry")
+
+
+def _compare_tiles(
+    auditor: Auditor, tx: Connection, grown: dict[TileAt, bytes], *, last: bool = False
+) -> None:
+    """Compare finished tiles (all of them at the end) with the stored ones and let them go."""
+    done = [at for at, hashes in grown.items() if last or len(hashes) == tiles.TILE_BYTES]
+    stored = store.read_tiles(tx, done)
+    for at in done:
+        hashes = grown.pop(at)
+        # the last tiles may have grown since the head was read
+        if stored.get(at, b"")[: len(hashes)] != hashes:
+            auditor.problem(f"tile {at.level}/{at.number}", "it does not hold the hashes of these entries")

@@ -1,0 +1,277 @@
+"""`secretariat log …`: read, verify and export this node's log; look after partners' logs and own keys."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from sqlalchemy import Connection
+
+from secretariat.base.clock import now, stamp
+from secretariat.base.console import DATA, Data, Json, Realm, emit, progress
+from secretariat.base.errors import InputError, NotFoundError
+from secretariat.base.settings import NodeSettings
+from secretariat.ledger import audit, export, keys, partners, service, store
+from secretariat.ledger import checkpoint as notes
+from secretariat.ledger.audit import Report
+from secretariat.ledger.entries import Draft, Note
+from secretariat.ledger.keys import Keyring
+
+commands = typer.Typer(help="The signed log: list, show, verify, export.", no_args_is_help=True)
+
+
+@contextlib.contextmanager
+def _log(data: Path, realm: str) -> Iterator[tuple[Connection, Keyring]]:
+    from secretariat.storage.opening import opened
+
+    settings = NodeSettings.load(data)
+    keyring = _keyring(settings, realm)
+    with opened(settings) as database, database.app(realm) as tx:
+        yield tx, keyring
+
+
+def _keyring(settings: NodeSettings, realm: str) -> Keyring:
+    if realm not in settings.realms:
+        raise NotFoundError(f"no realm {realm!r} here", advice=f"one of {', '.join(settings.realms)}")
+    folder = keys.folder_of(settings.data, realm)
+    return keys.load(folder, party=settings.party, realm=realm, host=settings.host)
+
+
+@commands.command("list")
+def list_entries(
+    data: Data = DATA,
+    realm: Realm = "live",
+    kind: Annotated[list[str] | None, typer.Option("--kind", help="Only this kind; repeatable.")] = None,
+    to: Annotated[str | None, typer.Option("--to", help="Only entries for this party.")] = None,
+    before: Annotated[int | None, typer.Option("--before", help="Only positions below this.")] = None,
+    limit: Annotated[int, typer.Option("--limit", help="How many.", min=1, max=10_000)] = 50,
+    json: Json = False,
+) -> None:
+    """List entries, newest first."""
+    with _log(data, realm) as (tx, keyring):
+        lines = service.list_entries(tx, kinds=kind or (), recipient=to, before=before, limit=limit)
+        size = store.read_head(tx).size
+    rows = [
+        {
+            "position": line.position,
+            "recorded_at": stamp(line.recorded_at),
+            "kind": line.kind,
+            "party": line.party,
+            "to": line.recipient,
+            "bytes": line.envelope_bytes,
+            "leaf": line.leaf.hex(),
+        }
+        for line in lines
+    ]
+    text = "\n".join(
+        f"{row['position']:>8}  {row['recorded_at']}  {row['kind']:<18} {row['to'] or '-':<8}"
+        f" {row['bytes']:>9}"
+        for row in rows
+    )
+    emit({"origin": keyring.origin, "size": size, "entries": rows}, text or "no such entry", json=json)
+
+
+@commands.command()
+def show(
+    position: Annotated[int, typer.Argument(help="Position of the entry.", min=0)],
+    data: Data = DATA,
+    realm: Realm = "live",
+    json: Json = False,
+) -> None:
+    """Show one entry: what it says, who signed it, and whether it holds."""
+    with _log(data, realm) as (tx, keyring):
+        found = service.detail(tx, position)
+        verdict = service.verify_entry(tx, keyring, position)
+    entry = found.entry
+    value = {
+        "position": entry.position,
+        "statement": found.statement,
+        "signed_by": found.key_ids,
+        "salt": entry.salt.hex(),
+        "digest": entry.digest.hex(),
+        "leaf": entry.leaf.hex(),
+        "holds": verdict.holds,
+        "steps": verdict.steps,
+    }
+    body = msgspec.json.format(msgspec.json.encode(found.statement.body), indent=2).decode()
+    lines = [
+        f"entry {entry.position} of {found.statement.origin}: {entry.kind} by {entry.party}"
+        + (f" to {entry.recipient}" if entry.recipient else ""),
+        f"recorded {found.statement.recorded_at}, signed by {', '.join(found.key_ids)}",
+        *(f"{'holds' if step.holds else 'FAILS'}  {step.name}  {step.detail}" for step in verdict.steps),
+        body,
+    ]
+    emit(value, "\n".join(lines), json=json)
+    if not verdict.holds:
+        raise typer.Exit(1)
+
+
+@commands.command("checkpoint")
+def show_checkpoint(data: Data = DATA, realm: Realm = "live", json: Json = False) -> None:
+    """Print the newest checkpoint as a signed note, with the key that other tools verify it with."""
+    with _log(data, realm) as (tx, keyring):
+        note = service.checkpoint(tx)
+    held = notes.parse(note)
+    value = {
+        "origin": held.origin,
+        "size": held.size,
+        "root": held.root.hex(),
+        "note": note.decode(),
+        "verifier_key": notes.verifier_key(keyring.origin, keyring.log.public),
+        "root_key": keys.key_id(keyring.root_public),
+    }
+    emit(value, note.decode(), json=json)
+
+
+@commands.command()
+def verify(
+    data: Data = DATA,
+    realm: Realm = "live",
+    file: Annotated[
+        Path | None, typer.Option("--file", help="Verify this exported file instead; needs no node.")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option("--key", help="The party's root key (64 hex digits) or key id, for --file.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Verify the whole log: every signature and digest, the tree, tiles, checkpoints. Exit code 1 if not."""
+    if file is None:
+        if key is not None:
+            raise InputError(
+                "--key is for --file", advice="this node's log is verified with its own root key"
+            )
+        with _log(data, realm) as (tx, keyring):
+            total = store.read_head(tx).size
+            with progress("verifying", total) as advance:
+                report = audit.verify_database(tx, keyring, advance)
+    else:
+        with progress("verifying") as advance:
+            report = export.verify_file(file, root_key=key, advance=advance)
+    emit(report, _report_text(report), json=json)
+    if not report.holds:
+        raise typer.Exit(1)
+
+
+def _report_text(report: Report) -> str:
+    kinds = ", ".join(f"{count} {kind}" for kind, count in report.kinds.items())
+    what = "the whole log" if report.whole else f"an excerpt of {report.entries} entries"
+    lines = [
+        f"{'HOLDS' if report.holds else 'DOES NOT HOLD'}: {what} of {report.party}, {report.origin}",
+        f"size {report.size}, root {report.root}",
+        f"entries verified: {report.entries} ({kinds})",
+        f"root key {report.root_key}, from {report.root_key_from}",
+    ]
+    if report.cosigned_by:
+        lines.append(f"cosigned by {', '.join(report.cosigned_by)} (not verified here)")
+    lines += [f"  {problem.where}: {problem.what}" for problem in report.problems]
+    if report.problem_count > len(report.problems):
+        lines.append(f"  and {report.problem_count - len(report.problems)} more")
+    return "\n".join(lines)
+
+
+@commands.command("export")
+def export_log(
+    file: Annotated[Path, typer.Argument(help="The file to write.")],
+    data: Data = DATA,
+    realm: Realm = "live",
+    to: Annotated[
+        str | None, typer.Option("--to", help="Only entries for this party, each with its proof.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Write the log to one file that anybody verifies offline with `secretariat log verify --file`."""
+    with _log(data, realm) as (tx, keyring):
+        total = None if to is not None else store.read_head(tx).size
+        with progress("exporting", total) as advance:
+            done = export.write_file(tx, keyring, file, now=now(), recipient=to, advance=advance)
+    text = f"{done.file}: {done.entries} of {done.size} entries of {done.origin}, {done.bytes} bytes"
+    emit(done, f"{text}\nSHA-256 {done.sha256}", json=json)
+
+
+@commands.command("partners")
+def list_partners(data: Data = DATA, realm: Realm = "live", json: Json = False) -> None:
+    """List partners' logs as this node last verified them."""
+    with _log(data, realm) as (tx, _):
+        kept = partners.kept_logs(tx)
+    rows: list[dict[str, Any]] = [
+        {
+            "origin": one.origin,
+            "party": one.party,
+            "size": one.size,
+            "root": one.root.hex(),
+            "state": one.state,
+            "reason": one.reason,
+            "checked_at": stamp(one.checked_at),
+        }
+        for one in kept
+    ]
+    text = "\n".join(
+        f"{row['party']:<8} {row['origin']:<32} {row['size']:>8}  {row['checked_at']}  {row['state']}"
+        + (f": {row['reason']}" if row["reason"] else "")
+        for row in rows
+    )
+    emit({"logs": rows}, text or "no partner's log is kept yet", json=json)
+
+
+@commands.command()
+def resume(
+    origin: Annotated[str, typer.Argument(help="The suspended log, e.g. jp.example/live.")],
+    data: Data = DATA,
+    realm: Realm = "live",
+    json: Json = False,
+) -> None:
+    """Believe a suspended partner's log again, from the checkpoint kept before the contradiction."""
+    with _log(data, realm) as (tx, keyring):
+        partners.resume(tx, origin)
+        draft = Draft("note", None, Note(act="log-resumed", by="command line", detail=origin))
+        [entry] = service.append(tx, keyring, [draft], now=now())
+    emit({"origin": origin, "entry": entry.position}, f"{origin} is believed again", json=json)
+
+
+@commands.command("keys")
+def list_keys(data: Data = DATA, realm: Realm = "live", json: Json = False) -> None:
+    """List this node's public keys by role."""
+    settings = NodeSettings.load(data)
+    keyring = _keyring(settings, realm)
+    rows = {
+        role: {"key_id": keys.key_id(public), "public": public.hex()}
+        for role, public in keyring.by_role.items()
+    }
+    text = "\n".join(f"{role:<10} {row['key_id']}  {row['public']}" for role, row in rows.items())
+    emit({"origin": keyring.origin, "keys": rows, "retired": sorted(keyring.retired)}, text, json=json)
+
+
+@commands.command()
+def rotate(
+    role: Annotated[str, typer.Argument(help="record, log, transport or witness.")],
+    data: Data = DATA,
+    realm: Realm = "live",
+    reason: Annotated[str, typer.Option("--reason", help="Why; it stands in the log.")] = "",
+    json: Json = False,
+) -> None:
+    """Replace one key and write the `key` entry that says so. Stop the node first: it holds the old one.
+
+    A rotation that was cut short (keys replaced, entry not written) is finished instead of starting another.
+    """
+    from secretariat.storage.opening import opened
+
+    settings = NodeSettings.load(data)
+    _keyring(settings, realm)
+    with opened(settings, serving=True) as database, database.app(realm) as tx:
+        held = _keyring(settings, realm)
+        head = service.open_log(tx, held, now=now())
+        folder = keys.folder_of(settings.data, realm)
+        fresh = (
+            held
+            if head.keys != service.in_force(held)
+            else keys.rotate(folder, role, party=settings.party, realm=realm, host=settings.host)
+        )
+        draft = service.key_draft(fresh, reason=reason or f"{role} key replaced")
+        [entry] = service.append(tx, fresh, [draft], now=now())
+    value = {"role": role, "key_id": keys.key_id(fresh.by_role[role]), "entry": entry.position}
+    emit(value, f"{role}: {value['key_id']}, entry {entry.position}", json=json)

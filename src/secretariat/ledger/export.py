@@ -1,0 +1,287 @@
+"""The exported log: one file that a stranger verifies without a database or a network.
+
+JSON Lines, UTF-8 (docs/protocol.md "Exported log"):
+
+1. head: {"format": "secretariat-log-export", "v": 1, origin, realm, party, root_key, checkpoint, whole,
+   made_at}
+2. an entry per line, by position: {"position", "salt", "envelope"} and in an excerpt {"path"}
+3. tail: {"end": true, "entries": N, "sha256": hex over every byte before this line}
+
+A file without its tail was cut off and is refused: partial is never silent. The envelope stands as a JSON
+string, byte for byte as it was signed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+from sqlalchemy import Connection
+
+from secretariat.base.clock import stamp
+from secretariat.base.errors import InputError, ProofError
+from secretariat.ledger import audit, service, store
+from secretariat.ledger import checkpoint as notes
+from secretariat.ledger.audit import Advance, Auditor, Report
+from secretariat.ledger.keys import Keyring, key_id
+from secretariat.ledger.model import Entry
+
+FORMAT = "secretariat-log-export"
+VERSION = 1
+MAX_LINE_BYTES = 268_435_456
+"""A grant of a million objects takes 90 MB."""
+
+
+class Head(msgspec.Struct, frozen=True):
+    """The first line."""
+
+    format: str
+    v: int
+    origin: str
+    realm: str
+    party: str
+    root_key: str
+    checkpoint: str
+    whole: bool
+    made_at: str
+
+
+class Line(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One entry."""
+
+    position: int
+    salt: str
+    envelope: str
+    path: list[str] | None = None
+
+
+class Tail(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The last line."""
+
+    end: bool
+    entries: int
+    sha256: str
+
+
+class Exported(msgspec.Struct, frozen=True):
+    """What was written."""
+
+    file: str
+    origin: str
+    size: int
+    entries: int
+    bytes: int
+    sha256: str
+
+
+_encode = msgspec.json.Encoder().encode
+_head = msgspec.json.Decoder(Head).decode
+_line = msgspec.json.Decoder(Line).decode
+_tail = msgspec.json.Decoder(Tail).decode
+
+
+def write_file(
+    tx: Connection,
+    keyring: Keyring,
+    path: Path,
+    *,
+    now: datetime,
+    recipient: str | None = None,
+    advance: Advance = lambda _: None,
+) -> Exported:
+    """Write the whole log, or the entries for `recipient` with their proofs, to a new file.
+
+    Writes beside it first and renames at the end, so that a file of this name is always complete. Refuses an
+    existing file.
+    """
+    if path.exists():
+        raise InputError("the file exists already", where=str(path), advice="choose another name")
+    note = service.checkpoint(tx)
+    size = notes.parse(note).size
+    whole = recipient is None
+    head = Head(
+        FORMAT,
+        VERSION,
+        keyring.origin,
+        keyring.realm,
+        keyring.party,
+        keyring.root_public.hex(),
+        note.decode(),
+        whole,
+        stamp(now),
+    )
+    lines = _all_lines(tx, size) if recipient is None else _excerpt_lines(tx, size, recipient)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with beside.open("xb") as file:
+            count, length, digest = _write(file, head, lines, advance)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.rename(path)
+    except OSError as error:
+        raise InputError(
+            f"cannot write: {error.strerror}", where=str(path), advice="nothing was kept"
+        ) from error
+    finally:
+        beside.unlink(missing_ok=True)
+    return Exported(str(path), keyring.origin, size, count, length, digest)
+
+
+def _write(file: BinaryIO, head: Head, lines: Iterable[Line], advance: Advance) -> tuple[int, int, str]:
+    running = hashlib.sha256()
+    length = count = 0
+    for item in _objects(head, lines):
+        data = _encode(item) + b"\n"
+        running.update(data)
+        length += file.write(data)
+        if isinstance(item, Line):
+            count += 1
+            advance(1)
+    digest = running.hexdigest()
+    length += file.write(_encode(Tail(True, count, digest)) + b"\n")
+    return count, length, digest
+
+
+def _objects(head: Head, lines: Iterable[Line]) -> Iterator[Head | Line]:
+    yield head
+    yield from lines
+
+
+def _all_lines(tx: Connection, size: int) -> Iterator[Line]:
+    for item in store.stream_entries(tx, size):
+        yield _as_line(item)
+
+
+def _excerpt_lines(tx: Connection, size: int, recipient: str) -> Iterator[Line]:
+    keys = store.read_entries(tx, kinds=["key"], end=size, max_bytes=MAX_LINE_BYTES)
+    wanted: list[Entry] = []
+    start = 0
+    while part := store.read_entries(tx, start=start, end=size, recipient=recipient):
+        while keys and keys[0].position < part[-1].position:
+            wanted.append(keys.pop(0))
+        wanted = sorted([*wanted, *part], key=lambda item: item.position)
+        yield from _proven(tx, size, wanted)
+        wanted, start = [], part[-1].position + 1
+    yield from _proven(tx, size, keys)
+
+
+def _proven(tx: Connection, size: int, items: list[Entry]) -> Iterator[Line]:
+    paths = service.inclusions(tx, [item.position for item in items], size)
+    for item in items:
+        yield _as_line(item, [step.hex() for step in paths[item.position]])
+
+
+def _as_line(item: Entry, path: list[str] | None = None) -> Line:
+    return Line(item.position, item.salt.hex(), item.envelope.decode(), path)
+
+
+def verify_file(
+    path: Path, *, root_key: bytes | str | None = None, advance: Advance = lambda _: None
+) -> Report:
+    """Verify an exported log. `root_key`: the party's root key, or its id, from a source one trusts.
+
+    Without it the key in the file is used, which proves only that the file agrees with itself; the report
+    says so. Refuses a file that is cut off, changed in transport, or of another format.
+    """
+    try:
+        with path.open("rb") as file:
+            _check_whole(file)
+            file.seek(0)
+            return _verify(file, root_key, advance)
+    except OSError as error:
+        raise InputError(f"cannot read: {error.strerror}", where=str(path)) from error
+
+
+def _check_whole(file: BinaryIO) -> None:
+    """Find the tail and compare count and hash before anything else is looked at."""
+    running = hashlib.sha256()
+    count = -1
+    previous = b""
+    for line in _limited(file):
+        if previous:
+            running.update(previous)
+            count += 1
+        previous = line
+    try:
+        tail = _tail(previous)
+    except msgspec.DecodeError as error:
+        raise ProofError("the file was cut off: its last line is missing", advice="fetch it again") from error
+    if not tail.end or tail.entries != count:
+        raise ProofError(
+            f"{count} entries where the file's tail says {tail.entries}", advice="fetch it again"
+        )
+    if tail.sha256 != running.hexdigest():
+        raise ProofError("the file was changed after it was written", where="tail", advice="fetch it again")
+
+
+def _verify(file: BinaryIO, root_key: bytes | str | None, advance: Advance) -> Report:
+    try:
+        head = _head(file.readline())
+        public = bytes.fromhex(head.root_key)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise ProofError(f"not an exported log: {error}", where="line 1") from error
+    if head.format != FORMAT or head.v != VERSION:
+        raise ProofError(
+            f"format {head.format!r} version {head.v}", where="line 1", advice=f"{FORMAT} {VERSION} is read"
+        )
+    auditor = Auditor(
+        head.origin,
+        head.party,
+        head.realm,
+        public,
+        root_key_from="the file itself: compare it with what the party told you"
+        if root_key is None
+        else "you",
+    )
+    if root_key is not None and root_key not in {public, public.hex(), key_id(public)}:
+        auditor.problem("root key", f"the file's is {key_id(public)}, not the one you gave")
+    note = head.checkpoint.encode()
+    lines = _lines(file)
+    if head.whole:
+        return audit.verify_whole(
+            auditor,
+            ((item.position, item.envelope.encode(), _hex(item.salt)) for item in lines),
+            note,
+            advance,
+        )
+    return audit.verify_excerpt(
+        auditor,
+        (
+            (item.position, item.envelope.encode(), _hex(item.salt), [_hex(step) for step in item.path or []])
+            for item in lines
+        ),
+        note,
+        advance,
+    )
+
+
+def _limited(file: BinaryIO) -> Iterator[bytes]:
+    """Give lines, none longer than a grant can be."""
+    number = 0
+    while line := file.readline(MAX_LINE_BYTES + 1):
+        number += 1
+        if len(line) > MAX_LINE_BYTES:
+            raise ProofError(f"a line longer than {MAX_LINE_BYTES} bytes", where=f"line {number}")
+        yield line
+
+
+def _lines(file: BinaryIO) -> Iterator[Line]:
+    for number, data in enumerate(_limited(file), 2):
+        if data.startswith(b'{"end":'):
+            return
+        try:
+            yield _line(data)
+        except msgspec.DecodeError as error:
+            raise ProofError(f"not an entry: {error}", where=f"line {number}") from error
+
+
+def _hex(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        return b""
