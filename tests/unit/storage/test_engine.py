@@ -189,3 +189,21 @@ def test_a_full_pool_answers(database: Database, database_url: str) -> None:
 def test_wrong_addresses_are_refused(url: str) -> None:
     with pytest.raises(InputError, match="database"):
         Database.open(url)
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("53100", "disk"),
+        ("53200", "memory"),
+        ("57P01", "does not answer"),
+        ("40P01", "waited"),
+        ("58030", "disk"),
+    ],
+)
+def test_a_database_in_trouble_is_an_answer(database: Database, realm: str, state: str, said: str) -> None:
+    """Full disk, no memory, shutdown, deadlock: `UnavailableError`, and the next transaction works."""
+    with pytest.raises(UnavailableError, match=said), database.app(realm) as tx:
+        raw(tx).execute(f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{state}'; END $$")
+    with database.app(realm) as tx:
+        assert tx.execute(sa.text("SELECT 1")).scalar() == 1
