@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from secretariat.base.errors import SecretariatError
 from secretariat.base.settings import Limits
 from secretariat.exchange import withdrawal
@@ -22,7 +24,7 @@ from secretariat.exchange.memory import Memory
 from secretariat.exchange.model import Peer, Refusal, Ruling, Version
 from secretariat.exchange.offer import offer
 from secretariat.exchange.peers import Outgoing, Store
-from secretariat.exchange.take import PageRefusedError, Result, take
+from secretariat.exchange.take import PageRefusedError, Result, retry, take
 from secretariat.exchange.wire import Page, encode, read_page
 from secretariat.ledger import entries, object_signature
 from secretariat.ledger.keys import Keyring
@@ -79,14 +81,19 @@ class World:
         self.now += timedelta(**(delta or {"seconds": 1}))
 
     def publish(
-        self, party: str, *objects: dict[str, Any], to: Sequence[str], obligations: Sequence[dict[str, Any]] = ()
+        self,
+        party: str,
+        *objects: dict[str, Any],
+        to: Sequence[str],
+        obligations: Sequence[dict[str, Any]] = (),
     ) -> list[bytes]:
         """Sign objects as their originator, log them and grant them: what a release does on a real node."""
         node = self.nodes[party]
         versions = [sealed(node.keyring, one) for one in objects]
         with node.store(self.now) as store:
+            store.lock()
             store.publish(versions, to)
-            self._grants(store, [one.root for one in versions], to, obligations)
+            self.grants(store, [one.root for one in versions], to, obligations)
         self.tick()
         return [one.root for one in versions]
 
@@ -94,8 +101,9 @@ class World:
         self, party: str, roots: Sequence[bytes], *, to: str, consent: tuple[str, int] | None = None
     ) -> None:
         with self.nodes[party].store(self.now) as store:
+            store.lock()
             store.publish(list(store.versions(roots).values()), [to])
-            self._grants(store, roots, [to], (), consent)
+            self.grants(store, roots, [to], (), consent)
         self.tick()
 
     def consent(self, party: str, roots: Sequence[bytes], *, via: str, to: str) -> tuple[str, int]:
@@ -104,28 +112,35 @@ class World:
             (position,) = store.append([Outgoing("consent", via, body)])
             return store.origin, position
 
-    def _grants(
+    def grants(
         self,
         store: Store,
         roots: Sequence[bytes],
         to: Sequence[str],
-        obligations: Sequence[dict[str, Any]],
+        obligations: Sequence[dict[str, Any]] = (),
         consent: tuple[str, int] | None = None,
     ) -> None:
         objects = [root.hex() for root in roots]
         (publication,) = store.append([Outgoing("publication", None, entries.Publication(objects=objects))])
         facts = {"consents": [{"origin": consent[0], "position": consent[1]}]} if consent else None
         row = entries.GrantRow(articles=["sim/1"], objects=objects, obligations=list(obligations))
-        store.append([
-            Outgoing(
-                "grant",
-                party,
-                entries.Grant(
-                    to=party, publication=publication, instruments="00" * 32, engine="sim", rows=[row], facts=facts
-                ),
-            )
-            for party in to
-        ])
+        store.append(
+            [
+                Outgoing(
+                    "grant",
+                    party,
+                    entries.Grant(
+                        to=party,
+                        publication=publication,
+                        instruments="00" * 32,
+                        engine="sim",
+                        rows=[row],
+                        facts=facts,
+                    ),
+                )
+                for party in to
+            ]
+        )
 
     def withdraw(self, party: str, stix_id: str, reason: str = "wrong") -> withdrawal.Called:
         node = self.nodes[party]
@@ -157,19 +172,37 @@ class World:
         try:
             with node.store(self.now) as store:
                 result = take(
-                    store, store.peer(sender), page, recompute=self.recompute(receiver), limits=Limits(), now=self.now
+                    store,
+                    store.peer(sender),
+                    page,
+                    recompute=self.recompute(receiver),
+                    limits=Limits(),
+                    now=self.now,
                 )
         except PageRefusedError as error:
             with node.store(self.now) as store:
-                store.refuse([
-                    Refusal(party=sender, code=error.code, what=error.what, where=error.where, position=error.position)
-                ])
+                store.refuse(
+                    [
+                        Refusal(
+                            party=sender,
+                            code=error.code,
+                            what=error.what,
+                            where=error.where,
+                            position=error.position,
+                        )
+                    ]
+                )
             raise
         self.moved += sum(one.gone is None for carried in page.entries for one in carried.objects)
         return result
 
     def pull(
-        self, receiver: str, sender: str, *, change: Callable[[dict[str, Any]], Any] | None = None, **limits: int
+        self,
+        receiver: str,
+        sender: str,
+        *,
+        change: Callable[[dict[str, Any]], Any] | None = None,
+        **limits: int,
     ) -> Result:
         """One page on its way; `change` may bend its JSON."""
         page = self.page(receiver, sender, **limits)
@@ -195,7 +228,7 @@ class World:
 
     def partners(self, party: str) -> set[str]:
         with self.nodes[party].store(self.now) as store:
-            return {one.party for one in store.peers()}
+            return {one.party for one in store.peers() if one.state == "accepted"}
 
     def recompute(self, receiver: str) -> Callable[..., list[Ruling]]:
         def rule(sender: Peer, grant: Any, evidence: Any, objects: Sequence[Version]) -> list[Ruling]:
@@ -221,6 +254,36 @@ class World:
         """Ids of the partners' objects that a viewer at `party` sees."""
         with self.nodes[party].store(self.now) as store:
             return {one.stix_id for one in store.shown()}
+
+    def states(self, party: str, name: str) -> list[str]:
+        """States of the copies of an indicator at `party`, disputed rivals among them."""
+        stix_id = indicator(name)["id"]
+        with self.nodes[party].store(self.now) as store:
+            held = {one.root: one.state for one in store.history(stix_id)}
+            held |= {one.root: one.state for one in store.shown() if one.stix_id == stix_id}
+        return sorted(held.values())
+
+    def retry(self, party: str) -> None:
+        with self.nodes[party].store(self.now) as store:
+            store.lock()
+            store.append(retry(store, self.recompute(party)))
+        self.tick()
+
+    def forget(self, at: str, partner: str) -> None:
+        with self.nodes[at].store(self.now) as store:
+            peer = store.peer(partner)
+            store.save_peer(msgspec.structs.replace(peer, state="removed"))
+
+    def publish_rival(self, party: str, value: dict[str, Any], *, to: Sequence[str]) -> list[bytes]:
+        """Sign other content under an id and version that was published before, as a cheat would."""
+        version = sealed(self.nodes[party].keyring, value)
+        with self.nodes[party].store(self.now) as store:
+            store.lock()
+            store.destroy([one.root for one in store.history(version.stix_id)])
+            store.publish([version], to)
+            self.grants(store, [version.root], to)
+        self.tick()
+        return [version.root]
 
     def refusals(self, party: str) -> list[str]:
         with self.nodes[party].store(self.now) as store:
@@ -296,4 +359,13 @@ def indicator(name: str = "a", *, at: str = "2013-03-20T05:00:00.000Z", **more: 
     }
 
 
-__all__ = ["START", "SecretariatError", "SimulatedNode", "World", "indicator", "memory_node", "peer_of", "sealed"]
+__all__ = [
+    "START",
+    "SecretariatError",
+    "SimulatedNode",
+    "World",
+    "indicator",
+    "memory_node",
+    "peer_of",
+    "sealed",
+]

@@ -47,6 +47,7 @@ class Memory:
         self.peers: dict[str, Peer] = {}
         self.logs: dict[str, KeptLog] = {}
         self.kept_entries: dict[tuple[str, int], LogEntry] = {}
+        self.attachments: dict[tuple[str, int], list[LogEntry]] = defaultdict(list)
         self.holdings: dict[tuple[bytes, str], Holding] = {}
         self.tombs: dict[bytes, list[Tomb]] = defaultdict(list)
         self.refusals: list[Refusal] = []
@@ -60,8 +61,8 @@ class Memory:
         for name, value in vars(self).items():
             if name == "granted":
                 work.granted = defaultdict(set, {party: set(roots) for party, roots in value.items()})
-            elif name == "tombs":
-                work.tombs = defaultdict(list, {root: list(tombs) for root, tombs in value.items()})
+            elif name in {"tombs", "attachments"}:
+                setattr(work, name, defaultdict(list, {key: list(held) for key, held in value.items()}))
             elif name != "keyring":
                 setattr(work, name, copy.copy(value))
         yield MemoryStore(work, now)
@@ -88,8 +89,11 @@ class MemoryStore:
     def consistency(self, old: int, new: int) -> list[bytes]:
         return merkle.consistency_path(self._m.leaves, old, new)
 
-    def addressed(self, recipient: str, start: int) -> Iterator[LogEntry]:
-        return (one for one in self._m.log[start:] if one.recipient == recipient)
+    def addressed(self, recipient: str, start: int, end: int | None = None) -> Iterator[LogEntry]:
+        return (one for one in self._m.log[start:end] if one.recipient == recipient)
+
+    def lock(self) -> None:
+        """One transaction at a time is all a `Memory` has."""
 
     def append(self, entries_: Sequence[Outgoing]) -> list[int]:
         positions = []
@@ -219,10 +223,19 @@ class MemoryStore:
     def peer_entry(self, origin: str, position: int) -> LogEntry | None:
         return self._m.kept_entries.get((origin, position))
 
-    def keep_entries(self, origin: str, entries: Sequence[LogEntry], *, size: int = 0) -> None:
+    def keep_entries(self, origin: str, entries: Sequence[LogEntry], *, size: int) -> None:
         del size
         for one in entries:
             self._m.kept_entries.setdefault((origin, one.position), one)
+
+    def attach(self, origin: str, entry: LogEntry) -> None:
+        if entry not in self._m.attachments[origin, entry.position]:
+            self._m.attachments[origin, entry.position].append(entry)
+
+    def attached(self, origin: str, position: int) -> Sequence[LogEntry]:
+        proven = self.peer_entry(origin, position)
+        claimed = self._m.attachments.get((origin, position), [])
+        return [*([proven] if proven else []), *claimed]
 
     def hold(self, holdings: Sequence[Holding]) -> None:
         for one in holdings:

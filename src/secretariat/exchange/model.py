@@ -61,6 +61,8 @@ class KeptLog(msgspec.Struct, frozen=True):
     size: int
     root: bytes
     note: bytes
+    suspended: str | None = None
+    """Why nothing of this log is believed until a person resumes it."""
 
 
 class LogEntry(msgspec.Struct, frozen=True):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from secretariat.exchange.peers import Store
 
 MAX_ENTRIES = 1_000
+MAX_CLAIMS = 4
 _LOOK_AHEAD = 200
 
 
@@ -66,7 +67,7 @@ def offer(
     objects = gone = 0
     size = 0
     at, more = after, False
-    for entry in store.addressed(to, after.position):
+    for entry in store.addressed(to, after.position, head.size):
         if len(carried) >= MAX_ENTRIES or objects >= max_objects or size >= max_bytes:
             more = True
             break
@@ -116,11 +117,12 @@ def _carried(
 ) -> CarriedEntry:
     if offset:
         return CarriedEntry(entry.position, entry.salt, (), offset=offset, total=total, objects=tuple(run))
-    attached = []
+    attached: list[Attached] = []
     for origin, position in references_of(entries.read(dsse.payload_of(entry.envelope))):
-        third = store.peer_entry(origin, position)
-        if third is not None:
-            attached.append(Attached(origin, position, msgspec.Raw(third.envelope), third.salt))
+        attached += [
+            Attached(origin, position, msgspec.Raw(third.envelope), third.salt)
+            for third in store.attached(origin, position)[:MAX_CLAIMS]
+        ]
     return CarriedEntry(
         entry.position, entry.salt, (), msgspec.Raw(entry.envelope), tuple(attached), 0, total, tuple(run)
     )

@@ -108,8 +108,12 @@ class Store(Protocol):
         """Prove that the tree of `old` leaves is a prefix of that of `new`."""
         ...
 
-    def addressed(self, recipient: str, start: int) -> Iterator[LogEntry]:
-        """Give entries addressed to `recipient` from position `start` on, in order."""
+    def addressed(self, recipient: str, start: int, end: int | None = None) -> Iterator[LogEntry]:
+        """Give entries addressed to `recipient` from position `start` on, in order, below `end`."""
+        ...
+
+    def lock(self) -> None:
+        """Take the right to append until the transaction ends: what follows is in the order of the log."""
         ...
 
     def append(self, entries: Sequence[Outgoing]) -> list[int]:
@@ -203,13 +207,29 @@ class Store(Protocol):
         """Give a partner's entry that was kept before."""
         ...
 
-    def keep_entries(self, origin: str, entries: Sequence[LogEntry], *, size: int = 0) -> None:
-        """Keep a party's entries (proven under `size`, 0 for attached ones); one that is there already stays."""
+    def keep_entries(self, origin: str, entries: Sequence[LogEntry], *, size: int) -> None:
+        """Keep a partner's entries, proven under `size`; one that is there already stays."""
+        ...
+
+    def attach(self, origin: str, entry: LogEntry) -> None:
+        """Keep an entry of `origin` that somebody else brought along. It claims its position, nothing more."""
+        ...
+
+    def attached(self, origin: str, position: int) -> Sequence[LogEntry]:
+        """Give what is claimed to stand at a position of a log: the proven entry first, then what was attached."""
         ...
 
     # what became of it
     def hold(self, holdings: Sequence[Holding]) -> None:
         """Note what holders said; a later word of the same holder on the same version replaces the earlier."""
+        ...
+
+    def shown(self) -> Sequence[Version]:
+        """Give what viewers see of partners' objects, disputed copies among them."""
+        ...
+
+    def publish(self, versions: Sequence[Version], recipients: Sequence[str]) -> None:
+        """Write versions where they are new and let `recipients` read them; the caller appends the grants."""
         ...
 
     def holdings(self, roots: Sequence[bytes]) -> Sequence[Holding]:
@@ -230,6 +250,10 @@ class Store(Protocol):
 
     def refuse(self, refusals: Sequence[Refusal]) -> None:
         """Record refusals; the same one again only counts up."""
+        ...
+
+    def refused(self) -> Sequence[Refusal]:
+        """Give recorded refusals, oldest first."""
         ...
 
     def owe(self, dues: Sequence[Due]) -> None:

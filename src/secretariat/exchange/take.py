@@ -35,6 +35,7 @@ from secretariat.exchange.offer import references_of, roots_of
 from secretariat.exchange.peers import Outgoing
 from secretariat.exchange.wire import Cursor
 from secretariat.ledger import checkpoint, dsse, entries, merkle, object_signature
+from secretariat.ledger.entries import Statement
 from secretariat.ledger.property_tree import root_of
 from secretariat.records import canonical
 
@@ -82,7 +83,7 @@ class Line(msgspec.Struct, frozen=True):
     """One entry of a page, verified."""
 
     entry: LogEntry
-    statement: entries.Statement
+    statement: Statement
     carried: CarriedEntry
     roots: list[bytes]
 
@@ -94,7 +95,7 @@ class Result(msgspec.Struct, frozen=True):
     size: int
     entries: int
     outcomes: dict[str, int]
-    others: list[tuple[int, entries.Statement]]
+    others: list[tuple[int, Statement]]
     refusals: list[Refusal]
     appended: int
     more: bool
@@ -123,15 +124,20 @@ def take(
     log = _check_log(store, peer, page)
     lines = [_check_entry(store, peer, page, log, carried) for carried in page.entries]
     _check_amount(page, lines, log.size)
+    evidence, attached = _evidence(store, lines)
+    fates, refusals, incoming = _read_objects(store, peer, lines, limits, check)
+    # Everything above only reads. From here on the log is ours, so that arrivals and receipts are in its order.
+    if lines:
+        store.lock()
     if log != store.kept_log(page.origin):
         store.keep_log(log)
-    store.keep_entries(
-        page.origin, [line.entry for line in lines if bytes(line.carried.envelope)], size=log.size
-    )
-    evidence = _evidence(store, lines)
-    fates, refusals, arrivals = _take_objects(store, peer, lines, evidence, recompute, limits, check)
+    first = [line.entry for line in lines if bytes(line.carried.envelope)]
+    store.keep_entries(page.origin, first, size=log.size)
+    for origin, entry in attached:
+        store.attach(origin, entry)
+    arrivals = _rule(store, peer, incoming, evidence, recompute, fates, refusals)
     outgoing = _receipts(peer, fates)
-    others: list[tuple[int, entries.Statement]] = []
+    others: list[tuple[int, Statement]] = []
     for line in lines:
         if line.statement.kind in {"withdraw", "narrow"}:
             outgoing += withdrawal.obey(store, peer, line.entry, line.statement, evidence, refusals, now)
@@ -140,18 +146,26 @@ def take(
         elif line.statement.kind != "grant":
             others.append((line.entry.position, line.statement))
     if arrivals or others or evidence:
-        outgoing += retry(store, recompute, limits)
+        outgoing += retry(store, recompute)
     store.refuse(refusals)
     store.advance(peer.party, page.next)
     if outgoing:
         store.append(outgoing)
     outcomes = Counter(fate for _, _, fate, _ in fates)
-    return Result(page.next, log.size, len(lines), {str(fate): count for fate, count in outcomes.items()}, others, refusals, len(outgoing), page.more)
+    return Result(
+        page.next,
+        log.size,
+        len(lines),
+        {str(fate): count for fate, count in outcomes.items()},
+        others,
+        refusals,
+        len(outgoing),
+        page.more,
+    )
 
 
-def retry(store: Store, recompute: Recompute, limits: Limits) -> list[Outgoing]:
+def retry(store: Store, recompute: Recompute) -> list[Outgoing]:
     """Rule again on what waits; gives receipts for what no longer does."""
-    del limits
     groups: dict[tuple[str, int], list[Arrival]] = defaultdict(list)
     for arrival in store.waiting():
         groups[arrival.origin, arrival.position].append(arrival)
@@ -202,6 +216,13 @@ def _check_frame(store: Store, peer: Peer, page: Page) -> None:
 def _check_log(store: Store, peer: Peer, page: Page) -> KeptLog:
     kept = store.kept_log(page.origin)
     since = kept.size if kept else 0
+    if kept is not None and kept.suspended:
+        raise PageRefusedError(
+            "log-suspended",
+            f"{peer.party}'s log is suspended: {kept.suspended}",
+            where=page.origin,
+            advice="compare checkpoints with the partner, then resume it: secretariat log resume",
+        )
     if page.since != since:
         raise OutOfStepError(f"the page continues size {page.since}, this node kept {since}", where="since")
     note = page.checkpoint.encode()
@@ -316,65 +337,75 @@ def _check_amount(page: Page, lines: Sequence[Line], size: int) -> None:
         raise fail(f"ends at {at}, says {page.next}", "next")
 
 
-def _evidence(store: Store, lines: Sequence[Line]) -> dict[tuple[str, int], entries.Statement]:
-    """Verify and keep the third parties' entries that came along; one that does not hold is as if absent."""
-    found: dict[tuple[str, int], entries.Statement] = {}
+def _evidence(
+    store: Store, lines: Sequence[Line]
+) -> tuple[dict[tuple[str, int], Statement], list[tuple[str, LogEntry]]]:
+    """Give the third parties' entries that the page's entries rest on, verified, and what came along.
+
+    Where none of the copies that claim a place holds, it is as if absent. One of a party that is not
+    enrolled here yet is kept all the same: it may be verified later.
+    """
+    found: dict[tuple[str, int], Statement] = {}
+    brought: list[tuple[str, LogEntry]] = []
     for line in lines:
         wanted = set(references_of(line.statement))
         for one in line.carried.attached:
-            if (one.origin, one.position) not in wanted:
-                continue
             envelope = bytes(one.envelope)
+            claimed = _claim(envelope)
+            if claimed is None or (one.origin, one.position) not in wanted:
+                continue
+            brought.append((
+                one.origin,
+                LogEntry(one.position, claimed.kind, claimed.party, claimed.recipient, envelope, one.salt),
+            ))
             statement = _third(store, envelope, one.origin)
             if statement is not None:
-                found[one.origin, one.position] = statement
-                kept = LogEntry(
-                    one.position, statement.kind, statement.party, statement.recipient, envelope, one.salt
-                )
-                store.keep_entries(one.origin, [kept])
+                found.setdefault((one.origin, one.position), statement)
         found |= _kept_evidence(store, line.statement)
-    return found
+    return found, brought
 
 
-def _kept_evidence(store: Store, statement: entries.Statement) -> dict[tuple[str, int], entries.Statement]:
+def _kept_evidence(store: Store, statement: Statement) -> dict[tuple[str, int], Statement]:
     found = {}
     for origin, position in references_of(statement):
-        kept = store.peer_entry(origin, position)
-        third = _third(store, kept.envelope, origin) if kept is not None else None
-        if third is not None:
-            found[origin, position] = third
+        copies = (_third(store, kept.envelope, origin) for kept in store.attached(origin, position))
+        holds = next((one for one in copies if one is not None), None)
+        if holds is not None:
+            found[origin, position] = holds
     return found
 
 
-def _third(store: Store, envelope: bytes, origin: str) -> entries.Statement | None:
+def _third(store: Store, envelope: bytes, origin: str) -> Statement | None:
+    claimed = _claim(envelope)
+    if claimed is None or (claimed.origin, claimed.realm) != (origin, store.realm):
+        return None
     try:
-        claimed = entries.read(dsse.payload_of(envelope))
-        statement = entries.verify(envelope, store.record_keys(claimed.party))
+        return entries.verify(envelope, store.record_keys(claimed.party))
     except SecretariatError:
         return None
-    return statement if (statement.origin, statement.realm) == (origin, store.realm) else None
+
+
+def _claim(envelope: bytes) -> Statement | None:
+    try:
+        return entries.read(dsse.payload_of(envelope))
+    except SecretariatError:
+        return None
 
 
 _Fate = tuple[int, bytes, "Outcome", str]
 
 
-def _take_objects(
-    store: Store,
-    peer: Peer,
-    lines: Sequence[Line],
-    evidence: Mapping[tuple[str, int], entries.Statement],
-    recompute: Recompute,
-    limits: Limits,
-    check: Check | None,
-) -> tuple[list[_Fate], list[Refusal], list[Arrival]]:
+def _read_objects(
+    store: Store, peer: Peer, lines: Sequence[Line], limits: Limits, check: Check | None
+) -> tuple[list[_Fate], list[Refusal], list[_Incoming]]:
     fates: list[_Fate] = []
     refusals: list[Refusal] = []
     incoming: list[_Incoming] = []
     for line in lines:
         for carried in line.carried.objects:
             position, root = line.entry.position, bytes.fromhex(carried.root)
-            if not bytes(carried.object):
-                fates.append((position, root, "gone", carried.gone or "not-granted"))
+            if carried.gone is not None:
+                fates.append((position, root, "gone", carried.gone))
                 continue
             try:
                 incoming.append(_Incoming(line, read_object(store, peer, carried, limits, check)))
@@ -382,14 +413,14 @@ def _take_objects(
                 code = error.code if isinstance(error, PageRefusedError) else "bad-object"
                 fates.append((position, root, "refused", code))
                 refusals.append(_refusal(peer, code, error, position, carried.root))
-    return fates, refusals, _rule(store, peer, incoming, evidence, recompute, fates, refusals)
+    return fates, refusals, incoming
 
 
 def _rule(
     store: Store,
     peer: Peer,
     incoming: Sequence[_Incoming],
-    evidence: Mapping[tuple[str, int], entries.Statement],
+    evidence: Mapping[tuple[str, int], Statement],
     recompute: Recompute,
     fates: list[_Fate],
     refusals: list[Refusal],
@@ -471,8 +502,8 @@ def _by_line(incoming: Sequence[_Incoming]) -> list[tuple[Line, list[Version]]]:
 def _rulings(
     store: Store,
     peer: Peer,
-    statement: entries.Statement,
-    evidence: Mapping[tuple[str, int], entries.Statement],
+    statement: Statement,
+    evidence: Mapping[tuple[str, int], Statement],
     recompute: Recompute,
     versions: Sequence[Version],
 ) -> list[Ruling]:
@@ -528,7 +559,12 @@ def read_object(
     store: Store, peer: Peer, carried: CarriedObject, limits: Limits, check: Check | None
 ) -> Version:
     """Rules 9 and 10 for one object; refuses with an error that says which."""
-    if not bytes(carried.object) or carried.salt is None or not bytes(carried.signature) or not carried.originator:
+    if (
+        not bytes(carried.object)
+        or carried.salt is None
+        or not bytes(carried.signature)
+        or not carried.originator
+    ):
         raise PageRefusedError(
             "incomplete", "an object without salt, signature or originator", where=carried.root
         )
@@ -595,7 +631,7 @@ def _refusal(peer: Peer, code: str, error: SecretariatError, position: int, root
     )
 
 
-def _duties(statement: entries.Statement, party: str) -> dict[bytes, list[tuple[str, str, datetime]]]:
+def _duties(statement: Statement, party: str) -> dict[bytes, list[tuple[str, str, datetime]]]:
     """Give what a grant obliges us to by a date, per object root."""
     found: dict[bytes, list[tuple[str, str, datetime]]] = defaultdict(list)
     for row in statement.body.get("rows", ()):

@@ -1,10 +1,152 @@
-"""Tables of exchange."""
+"""Tables of exchange: partners, what they sent, what they said they did, what was refused, what is owed."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects.postgresql import BYTEA, JSONB
+
+from secretariat.storage.rls import protect
 
 revision = "0005_exchange"
 down_revision = "0004_agreements"
 branch_labels = None
 depends_on = None
 
+MOMENT = sa.DateTime(timezone=True)
+PEER_STATES = "'invited', 'accepted', 'suspended', 'removed'"
+
 
 def upgrade() -> None:
-    """Create them."""
+    """Create them. None is for a peer's eyes: what it may know, it is told in entries."""
+    op.create_table(
+        "peer",
+        sa.Column("party", sa.Text, primary_key=True),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("root_key", BYTEA, nullable=False),
+        sa.Column("keys", JSONB, nullable=False),
+        sa.Column("origin", sa.Text, nullable=False, unique=True),
+        sa.Column("url", sa.Text, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("reason", sa.Text),
+        sa.Column("cursor_position", sa.BigInteger, nullable=False, server_default="0"),
+        sa.Column("cursor_offset", sa.BigInteger, nullable=False, server_default="0"),
+        sa.Column("last_contact", MOMENT),
+        sa.Column("last_error", sa.Text),
+        sa.Column("descriptor", BYTEA, nullable=False),
+        sa.CheckConstraint(f"state IN ({PEER_STATES})", name="state"),
+    )
+    op.create_table(
+        "request_nonce",
+        sa.Column("key", sa.Text, primary_key=True),
+        sa.Column("nonce", sa.Text, primary_key=True),
+        sa.Column("at", MOMENT, nullable=False),
+    )
+    op.create_index(None, "request_nonce", ["at"])
+    op.create_table(
+        "arrival",
+        sa.Column("root", BYTEA, primary_key=True),
+        sa.Column("origin", sa.Text, nullable=False),
+        sa.Column("position", sa.BigInteger, nullable=False),
+        sa.Column("why", sa.Text, nullable=False, server_default=""),
+        sa.Column("at", MOMENT, nullable=False),
+    )
+    op.create_table(
+        "attachment",
+        sa.Column("origin", sa.Text, primary_key=True),
+        sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("digest", BYTEA, primary_key=True),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("party", sa.Text, nullable=False),
+        sa.Column("recipient", sa.Text),
+        sa.Column("envelope", BYTEA, nullable=False),
+        sa.Column("salt", BYTEA, nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+    )
+    op.create_table(
+        "rival",
+        sa.Column("root", BYTEA, primary_key=True),
+        sa.Column("stix_id", sa.Text, nullable=False),
+        sa.Column("type", sa.Text, nullable=False),
+        sa.Column("created", sa.Text),
+        sa.Column("modified", sa.Text),
+        sa.Column("bytes", BYTEA, nullable=False),
+        sa.Column("salt", BYTEA, nullable=False),
+        sa.Column("envelope", BYTEA, nullable=False),
+        sa.Column("originator", sa.Text, nullable=False),
+        sa.Column("source", sa.Text, nullable=False),
+        sa.Column("revoked", sa.Boolean, nullable=False),
+        sa.Column("why", sa.Text, nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+    )
+    op.create_index(None, "rival", ["stix_id"])
+    op.create_table(
+        "holding",
+        sa.Column("root", BYTEA, primary_key=True),
+        sa.Column("holder", sa.Text, primary_key=True),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("via", sa.Text, nullable=False),
+        sa.Column("origin", sa.Text, nullable=False),
+        sa.Column("position", sa.BigInteger, nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.Column("note", sa.Text),
+    )
+    op.create_index("ix_holding_asked", "holding", ["at"], postgresql_where=sa.text("state = 'asked'"))
+    op.create_table(
+        "tomb",
+        sa.Column("root", BYTEA, primary_key=True),
+        sa.Column("origin", sa.Text, primary_key=True),
+        sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("asked_by", sa.Text, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("done", sa.Text, nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+    )
+    op.create_table(
+        "refusal",
+        sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+        sa.Column("digest", BYTEA, nullable=False, unique=True),
+        sa.Column("party", sa.Text, nullable=False),
+        sa.Column("code", sa.Text, nullable=False),
+        sa.Column("what", sa.Text, nullable=False),
+        sa.Column("where", sa.Text),
+        sa.Column("advice", sa.Text),
+        sa.Column("position", sa.BigInteger),
+        sa.Column("root", sa.Text),
+        sa.Column("evidence", BYTEA, nullable=False, server_default=sa.text("''::bytea")),
+        sa.Column("first_at", MOMENT, nullable=False),
+        sa.Column("last_at", MOMENT, nullable=False),
+        sa.Column("times", sa.BigInteger, nullable=False, server_default="1"),
+    )
+    op.create_index(None, "refusal", ["party", "last_at"])
+    op.create_table(
+        "obligation_timer",
+        sa.Column("root", BYTEA, primary_key=True),
+        sa.Column("duty", sa.Text, primary_key=True),
+        sa.Column("article", sa.Text, primary_key=True),
+        sa.Column("owed_to", sa.Text, nullable=False),
+        sa.Column("due_at", MOMENT, nullable=False),
+        sa.Column("done_at", MOMENT),
+    )
+    op.create_index(
+        "ix_obligation_timer_open", "obligation_timer", ["due_at"], postgresql_where=sa.text("done_at IS NULL")
+    )
+    for table in TABLES:
+        protect(op, table)
+
+
+TABLES = (
+    "peer",
+    "request_nonce",
+    "arrival",
+    "attachment",
+    "rival",
+    "holding",
+    "tomb",
+    "refusal",
+    "obligation_timer",
+)
+
+
+def downgrade() -> None:
+    """Drop them."""
+    for table in TABLES:
+        op.drop_table(table)

@@ -1,0 +1,314 @@
+"""Tables of exchange between nodes, and the queries that are not part of the `Store` protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from psycopg.types.json import Jsonb
+from sqlalchemy.dialects.postgresql import BYTEA, JSONB
+
+from secretariat.exchange.model import Due, Holding, Peer
+from secretariat.exchange.wire import Cursor
+from secretariat.storage.engine import raw
+from secretariat.storage.metadata import metadata
+
+MOMENT = sa.DateTime(timezone=True)
+
+peer = sa.Table(
+    "peer",
+    metadata,
+    sa.Column("party", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("root_key", BYTEA, nullable=False),
+    sa.Column("keys", JSONB, nullable=False),
+    sa.Column("origin", sa.Text, nullable=False, unique=True),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("cursor_position", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("cursor_offset", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("last_contact", MOMENT),
+    sa.Column("last_error", sa.Text),
+    sa.Column("descriptor", BYTEA, nullable=False),
+    sa.CheckConstraint("state IN ('invited', 'accepted', 'suspended', 'removed')", name="state"),
+)
+
+request_nonce = sa.Table(
+    "request_nonce",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("nonce", sa.Text, primary_key=True),
+    sa.Column("at", MOMENT, nullable=False, index=True),
+)
+
+arrival = sa.Table(
+    "arrival",
+    metadata,
+    sa.Column("root", BYTEA, primary_key=True),
+    sa.Column("origin", sa.Text, nullable=False),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("why", sa.Text, nullable=False, server_default=""),
+    sa.Column("at", MOMENT, nullable=False),
+)
+
+attachment = sa.Table(
+    "attachment",
+    metadata,
+    sa.Column("origin", sa.Text, primary_key=True),
+    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("digest", BYTEA, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("party", sa.Text, nullable=False),
+    sa.Column("recipient", sa.Text),
+    sa.Column("envelope", BYTEA, nullable=False),
+    sa.Column("salt", BYTEA, nullable=False),
+    sa.Column("at", MOMENT, nullable=False),
+)
+
+rival = sa.Table(
+    "rival",
+    metadata,
+    sa.Column("root", BYTEA, primary_key=True),
+    sa.Column("stix_id", sa.Text, nullable=False, index=True),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("created", sa.Text),
+    sa.Column("modified", sa.Text),
+    sa.Column("bytes", BYTEA, nullable=False),
+    sa.Column("salt", BYTEA, nullable=False),
+    sa.Column("envelope", BYTEA, nullable=False),
+    sa.Column("originator", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("revoked", sa.Boolean, nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("at", MOMENT, nullable=False),
+)
+
+holding = sa.Table(
+    "holding",
+    metadata,
+    sa.Column("root", BYTEA, primary_key=True),
+    sa.Column("holder", sa.Text, primary_key=True),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("via", sa.Text, nullable=False),
+    sa.Column("origin", sa.Text, nullable=False),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("at", MOMENT, nullable=False),
+    sa.Column("note", sa.Text),
+    sa.Index("ix_holding_asked", "at", postgresql_where=sa.text("state = 'asked'")),
+)
+
+tomb = sa.Table(
+    "tomb",
+    metadata,
+    sa.Column("root", BYTEA, primary_key=True),
+    sa.Column("origin", sa.Text, primary_key=True),
+    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("asked_by", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("done", sa.Text, nullable=False),
+    sa.Column("at", MOMENT, nullable=False),
+)
+
+refusal = sa.Table(
+    "refusal",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+    sa.Column("digest", BYTEA, nullable=False, unique=True),
+    sa.Column("party", sa.Text, nullable=False),
+    sa.Column("code", sa.Text, nullable=False),
+    sa.Column("what", sa.Text, nullable=False),
+    sa.Column("where", sa.Text),
+    sa.Column("advice", sa.Text),
+    sa.Column("position", sa.BigInteger),
+    sa.Column("root", sa.Text),
+    sa.Column("evidence", BYTEA, nullable=False, server_default=sa.text("''::bytea")),
+    sa.Column("first_at", MOMENT, nullable=False),
+    sa.Column("last_at", MOMENT, nullable=False),
+    sa.Column("times", sa.BigInteger, nullable=False, server_default="1"),
+    sa.Index(None, "party", "last_at"),
+)
+
+obligation_timer = sa.Table(
+    "obligation_timer",
+    metadata,
+    sa.Column("root", BYTEA, primary_key=True),
+    sa.Column("duty", sa.Text, primary_key=True),
+    sa.Column("article", sa.Text, primary_key=True),
+    sa.Column("owed_to", sa.Text, nullable=False),
+    sa.Column("due_at", MOMENT, nullable=False),
+    sa.Column("done_at", MOMENT),
+    sa.Index("ix_obligation_timer_open", "due_at", postgresql_where=sa.text("done_at IS NULL")),
+)
+
+_PEER = (
+    "SELECT party, name, root_key, keys, origin, url, state, reason, cursor_position, cursor_offset, last_contact,"
+    " last_error, descriptor FROM peer"
+)
+_ROLES = ("record", "log", "transport")
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """A recorded refusal as pages show it."""
+
+    id: int
+    party: str
+    code: str
+    what: str
+    where: str | None
+    advice: str | None
+    position: int | None
+    root: str | None
+    first_at: datetime
+    last_at: datetime
+    times: int
+
+
+def read_peers(tx: sa.Connection, where: str = "", bound: Sequence[Any] = ()) -> list[Peer]:
+    """Give partners by party code."""
+    rows = raw(tx).execute(f"{_PEER} {where} ORDER BY party", bound)
+    return [_peer(row) for row in rows]
+
+
+def lock_peer(tx: sa.Connection, party: str) -> Peer | None:
+    """Give a partner and keep everybody else from moving its cursor until the transaction ends."""
+    row = raw(tx).execute(f"{_PEER} WHERE party = %s FOR UPDATE", (party,)).fetchone()
+    return None if row is None else _peer(row)
+
+
+def _peer(row: Sequence[Any]) -> Peer:
+    (
+        party,
+        name,
+        root_key,
+        keys,
+        origin,
+        url,
+        state,
+        reason,
+        position,
+        offset,
+        contact,
+        error,
+        descriptor,
+    ) = row
+    held = {role: {key: bytes.fromhex(public) for key, public in keys[role].items()} for role in _ROLES}
+    return Peer(
+        party=party,
+        name=name,
+        root_key=root_key,
+        record_keys=held["record"],
+        log_keys=held["log"],
+        transport_keys=held["transport"],
+        origin=origin,
+        url=url,
+        state=state,
+        reason=reason,
+        cursor=Cursor(position, offset),
+        last_contact=contact,
+        last_error=error,
+        descriptor=descriptor,
+    )
+
+
+def write_peer(tx: sa.Connection, one: Peer) -> None:
+    """Write a partner as a whole."""
+    held: Mapping[str, Mapping[str, bytes]] = {
+        "record": one.record_keys,
+        "log": one.log_keys,
+        "transport": one.transport_keys,
+    }
+    values = {
+        "party": one.party,
+        "name": one.name,
+        "root_key": one.root_key,
+        "keys": {role: {key: public.hex() for key, public in keys.items()} for role, keys in held.items()},
+        "origin": one.origin,
+        "url": one.url,
+        "state": one.state,
+        "reason": one.reason,
+        "cursor_position": one.cursor.position,
+        "cursor_offset": one.cursor.offset,
+        "last_contact": one.last_contact,
+        "last_error": one.last_error,
+        "descriptor": one.descriptor,
+    }
+    statement = sa.dialects.postgresql.insert(peer).values(values)
+    del values["party"]
+    tx.execute(statement.on_conflict_do_update(index_elements=["party"], set_=values))
+
+
+def note_contact(tx: sa.Connection, party: str, *, at: datetime | None, error: str | None) -> None:
+    """Note when a partner was last in contact, or why it was not."""
+    raw(tx).execute(
+        "UPDATE peer SET last_contact = coalesce(%s, last_contact), last_error = %s WHERE party = %s",
+        (at, error, party),
+    )
+
+
+def forget_nonces(tx: sa.Connection, before: datetime) -> int:
+    """Forget nonces that no request within the allowed skew can repeat."""
+    return raw(tx).execute("DELETE FROM request_nonce WHERE at < %s", (before,)).rowcount
+
+
+def read_refusals(tx: sa.Connection, *, party: str | None = None, limit: int = 100) -> list[Refused]:
+    """Give recorded refusals, newest first."""
+    where, bound = ("WHERE party = %s", [party]) if party is not None else ("", list[Any]())
+    rows = raw(tx).execute(
+        'SELECT id, party, code, what, "where", advice, position, root, first_at, last_at, times FROM refusal'
+        f" {where} ORDER BY last_at DESC, id DESC LIMIT %s",
+        [*bound, limit],
+    )
+    return [Refused(*row) for row in rows]
+
+
+def read_holdings(tx: sa.Connection, roots: Sequence[bytes]) -> list[Holding]:
+    """Give what is known of the holders of `roots`."""
+    rows = raw(tx).execute(
+        "SELECT root, holder, state, via, origin, position, at, note FROM holding WHERE root = ANY(%s)"
+        " ORDER BY holder, root",
+        (list(roots),),
+    )
+    return [
+        Holding(
+            root=root, holder=holder, state=state, via=via, origin=origin, position=position, at=at, note=note
+        )
+        for root, holder, state, via, origin, position, at, note in rows
+    ]
+
+
+def silent(tx: sa.Connection, before: datetime) -> list[tuple[str, int, datetime]]:
+    """Name the holders that were asked before a moment and have not answered: party, how many, since when."""
+    rows = raw(tx).execute(
+        "SELECT holder, count(*), min(at) FROM holding WHERE state = 'asked' AND at < %s GROUP BY holder"
+        " ORDER BY min(at)",
+        (before,),
+    )
+    return [(holder, count, since) for holder, count, since in rows]
+
+
+def read_due(tx: sa.Connection, before: datetime, limit: int = 1000) -> list[Due]:
+    """Give open duties that fall due before a moment."""
+    rows = raw(tx).execute(
+        "SELECT root, duty, article, owed_to, due_at FROM obligation_timer"
+        " WHERE done_at IS NULL AND due_at <= %s ORDER BY due_at LIMIT %s",
+        (before, limit),
+    )
+    return [Due(root=a, duty=b, article=c, owed_to=d, at=e) for a, b, c, d, e in rows]
+
+
+def close_due(tx: sa.Connection, dues: Sequence[Due], now: datetime) -> None:
+    """Mark duties as done."""
+    for one in dues:
+        raw(tx).execute(
+            "UPDATE obligation_timer SET done_at = %s WHERE root = %s AND duty = %s AND article = %s",
+            (now, one.root, one.duty, one.article),
+        )
+
+
+def put_json(value: Any) -> Jsonb:
+    """Wrap a value for a jsonb column."""
+    return Jsonb(value)

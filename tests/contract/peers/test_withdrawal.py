@@ -1,0 +1,168 @@
+"""Calling back what was shared, through relays too, with the signed word of every holder."""
+
+from __future__ import annotations
+
+import pytest
+from simulator import indicator
+
+from secretariat.base.errors import DeniedError, NotFoundError, StateError
+from secretariat.exchange.peers import Outgoing
+
+A = indicator("a")["id"]
+
+
+def relayed(world, *, consent: bool = True):
+    """US gave an item to KR, which passed it on to JP with US's consent."""
+    there = world("US", "KR", "JP")
+    there.allow("US>KR", "US>KR>JP")
+    roots = there.publish("US", indicator("a", description="canary"), to=["KR"])
+    word = there.consent("US", roots, via="KR", to="JP") if consent else None
+    there.converge()
+    there.relay("KR", roots, to="JP", consent=word)
+    there.converge()
+    return there, roots
+
+
+def test_the_originator_withdraws_and_the_holder_destroys_and_says_so(world):
+    there = world("KR", "JP")
+    there.allow("KR>JP")
+    roots = there.publish("KR", indicator("a"), to=["JP"])
+    there.converge()
+    called = there.withdraw("KR", A)
+    assert (called.asked, called.cannot_answer, called.versions) == (("JP",), (), 1)
+    assert there.holders("KR", roots) == {"JP": "asked"}
+    there.converge()
+    assert there.sees("JP") == set()
+    assert there.holders("KR", roots) == {"JP": "destroyed"}
+    assert there.converge() == 0
+
+
+def test_a_withdrawal_passes_a_relay_and_the_words_of_both_holders_come_back(world):
+    there, roots = relayed(world)
+    assert there.sees("JP") == {A}
+    there.withdraw("US", A)
+    there.converge()
+    assert there.sees("KR") == there.sees("JP") == set()
+    assert there.holders("US", roots) == {"KR": "destroyed", "JP": "destroyed"}
+    assert there.holders("KR", roots) == {"JP": "destroyed"}
+    assert there.converge() == 0
+
+
+def test_nothing_of_a_destroyed_object_is_left_at_the_holder(world):
+    there, roots = relayed(world)
+    there.withdraw("US", A)
+    there.converge()
+    for party in ("KR", "JP"):
+        with there.nodes[party].store(there.now) as store:
+            assert store.versions(roots) == {}
+            assert list(store.history(A)) == []
+
+
+def test_a_holder_that_must_keep_it_keeps_it_out_of_sight(world):
+    there = world("KR", "JP")
+    there.allow("KR>JP")
+    duty = {"who": "JP", "do": "keep_by_law", "by": "2030-12-31", "art": "archives-act/4"}
+    roots = there.publish("KR", indicator("a"), to=["JP"], obligations=[duty])
+    there.converge()
+    there.withdraw("KR", A)
+    there.converge()
+    assert there.sees("JP") == set()
+    assert there.holders("KR", roots) == {"JP": "kept-by-law"}
+    assert there.states("JP", "a") == ["withdrawn"]
+
+
+def test_a_relay_cannot_withdraw_what_it_did_not_originate(world):
+    there, _ = relayed(world)
+    with pytest.raises(DeniedError, match="only its originator"):
+        there.withdraw("KR", A)
+
+
+def test_a_relay_that_calls_back_without_the_originators_word_is_not_obeyed(world):
+    there, roots = relayed(world)
+    with there.nodes["KR"].store(there.now) as store:
+        store.append([Outgoing("withdraw", "JP", {"to": "JP", "objects": [root.hex() for root in roots]})])
+    there.converge()
+    assert there.sees("JP") == {A}
+    assert there.refusals("JP") == ["not-theirs-to-call-back"]
+    assert there.holders("KR", roots)["JP"] == "refused"
+
+
+def test_a_withdrawn_version_does_not_come_back_by_another_way(world):
+    there, roots = relayed(world)
+    with there.nodes["KR"].store(there.now) as store:
+        kept = dict(store.versions(roots))
+    there.withdraw("US", A)
+    there.converge()
+    with there.nodes["KR"].store(there.now) as store:
+        store.lock()
+        store.publish(list(kept.values()), ["JP"])
+        there.grants(store, roots, ["JP"])
+    there.converge()
+    assert there.sees("JP") == set()
+    assert there.holders("KR", roots)["JP"] == "refused"
+
+
+def test_a_grant_that_was_withdrawn_before_it_was_fetched_says_gone(world):
+    there = world("KR", "JP")
+    there.allow("KR>JP")
+    roots = there.publish("KR", indicator("a"), to=["JP"])
+    there.withdraw("KR", A)
+    assert there.converge() == 0
+    assert there.sees("JP") == set()
+    assert there.holders("KR", roots)["JP"] == "gone"
+
+
+def test_narrowing_takes_it_from_one_party_and_leaves_the_other(world):
+    there = world("KR", "JP", "US")
+    there.allow("KR>JP", "KR>US")
+    roots = there.publish("KR", indicator("a"), to=["JP", "US"])
+    there.converge()
+    there.narrow("KR", A, to="JP")
+    there.converge()
+    assert (there.sees("JP"), there.sees("US")) == (set(), {A})
+    assert there.holders("KR", roots) == {"JP": "destroyed", "US": "received"}
+    there.relay("KR", roots, to="JP")
+    there.converge()
+    assert there.sees("JP") == {A}
+
+
+def test_a_party_without_a_node_cannot_answer_and_is_named(world):
+    there = world("KR", "JP")
+    there.allow("KR>JP")
+    roots = there.publish("KR", indicator("a"), to=["JP", "GUEST"])
+    called = there.withdraw("KR", A)
+    assert (called.asked, called.cannot_answer) == (("JP",), ("GUEST",))
+    assert there.holders("KR", roots)["GUEST"] == "cannot-answer"
+
+
+def test_the_revoked_version_carries_no_more_than_stix_requires(world):
+    there, _ = relayed(world)
+    there.withdraw("US", A)
+    with there.nodes["US"].store(there.now) as store:
+        newest = store.history(A)[0]
+    assert newest.revoked
+    assert b"canary" not in newest.data
+
+
+@pytest.mark.parametrize(
+    "party, stix_id, error, says",
+    [
+        ("KR", "indicator--00000000-0000-4000-8000-000000000000", NotFoundError, "no object"),
+        ("JP", A, DeniedError, "only its originator"),
+    ],
+)
+def test_what_cannot_be_withdrawn_says_why(world, party, stix_id, error, says):
+    there = world("KR", "JP")
+    there.allow("KR>JP")
+    there.publish("KR", indicator("a"), to=["JP"])
+    there.converge()
+    with pytest.raises(error, match=says):
+        there.withdraw(party, stix_id)
+
+
+def test_twice_is_refused(world):
+    there = world("KR", "JP")
+    there.publish("KR", indicator("a"), to=["JP"])
+    there.withdraw("KR", A)
+    with pytest.raises(StateError, match="was withdrawn"):
+        there.withdraw("KR", A)
