@@ -27,10 +27,12 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from secretariat.base.errors import InputError
+from secretariat.base.errors import InputError, SecretariatError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from secretariat.base.settings import Limits
 
 MEDIA_TYPE: Final = "application/taxii+json;version=2.1"
 STIX_TYPE: Final = "application/stix+json;version=2.1"
@@ -39,8 +41,6 @@ ADDED_LAST: Final = b"x-taxii-date-added-last"
 
 MAX_QUERY_BYTES: Final = 65_536
 MAX_PARAMETERS: Final = 32
-MAX_VALUES: Final = 1_000
-"""Values in one comma-separated filter; a client with more asks twice."""
 _LONGEST_VALUE: Final = 1_000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -51,6 +51,22 @@ _DIGITS = re.compile(r"[0-9]{1,18}")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{23}")
 _TOKEN_VERSION = 1
 _LAST_SEQ = 2**63 - 1
+
+
+class QuestionError(InputError):
+    """The query of a request cannot be read (3.4: 400, where a body that cannot be read is 422)."""
+
+    status = 400
+
+
+class ProtocolError(SecretariatError):
+    """HTTP itself refuses: no credential (401), method (405), Accept (406), Content-Type (415)."""
+
+    code = "protocol"
+
+    def __init__(self, status: int, what: str, *, advice: str | None = None) -> None:
+        super().__init__(what, advice=advice)
+        self.status = status
 
 
 class Discovery(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -189,28 +205,28 @@ def encode(resource: Resource) -> bytes:
     return _ENCODE(resource)
 
 
-def envelope(objects: Sequence[bytes | memoryview], *, more: bool, token: str | None) -> bytes:
+def envelope(objects: Sequence[bytes | memoryview], *, token: str | None) -> bytes:
     """Write an envelope (3.7) around stored bytes; without objects it is an empty object."""
     if not objects:
         return b"{}"
     head = b'{"more":false,"objects":['
-    if more and token is not None:
+    if token is not None:
         head = b'{"more":true,"next":"' + token.encode() + b'","objects":['
     return b"".join((head, b",".join(objects), b"]}"))
 
 
-def manifest(records: Sequence[ManifestRecord], *, more: bool, token: str | None) -> bytes:
+def manifest(records: Sequence[ManifestRecord], *, token: str | None) -> bytes:
     """Write a manifest; without records it is an empty object."""
     if not records:
         return b"{}"
-    return _ENCODE(Manifest(tuple(records), more, token if more else None))
+    return _ENCODE(Manifest(tuple(records), token is not None, token))
 
 
-def versions(stamps: Sequence[str], *, more: bool, token: str | None) -> bytes:
+def versions(stamps: Sequence[str], *, token: str | None) -> bytes:
     """Write the versions of one object; without versions it is an empty object."""
     if not stamps:
         return b"{}"
-    return _ENCODE(Versions(tuple(stamps), more, token if more else None))
+    return _ENCODE(Versions(tuple(stamps), token is not None, token))
 
 
 def date_added(seq: int) -> str:
@@ -308,7 +324,7 @@ def credential(header: str | None) -> str | None:
 
 
 def read_query(
-    raw: bytes, *, subject: str, fields: frozenset[str], page_max: int, every_version: bool = False
+    raw: bytes, *, subject: str, fields: frozenset[str], limits: Limits, every_version: bool = False
 ) -> Query:
     """Read the query of a request on `subject` (endpoint, collection and object: what a token belongs to).
 
@@ -317,14 +333,14 @@ def read_query(
     """
     given = _parameters(raw)
     match = Match(
-        ids=_values(given, "match[id]") if "id" in fields else (),
-        types=_values(given, "match[type]") if "type" in fields else (),
-        spec_versions=_values(given, "match[spec_version]") if "spec_version" in fields else (),
+        ids=_values(given, "match[id]", limits) if "id" in fields else (),
+        types=_values(given, "match[type]", limits) if "type" in fields else (),
+        spec_versions=_values(given, "match[spec_version]", limits) if "spec_version" in fields else (),
         last=not every_version,
         every=every_version,
     )
     if "version" in fields and "match[version]" in given:
-        match = _with_versions(match, _values(given, "match[version]"))
+        match = _with_versions(match, _values(given, "match[version]", limits))
     added_after = given.get("added_after")
     after = -1 if added_after is None else _microseconds(moment(added_after, "added_after"))
     digest = _digest(subject, match, after)
@@ -334,7 +350,7 @@ def read_query(
     filtered = (
         added_after is not None or token is not None or match != Match(last=match.last, every=match.every)
     )
-    return Query(match, _limit(given.get("limit"), page_max), after, digest, filtered)
+    return Query(match, _limit(given.get("limit"), limits), after, digest, filtered)
 
 
 def moment(text: str, where: str) -> datetime:
@@ -342,7 +358,7 @@ def moment(text: str, where: str) -> datetime:
     if _MOMENT.fullmatch(text):
         with contextlib.suppress(ValueError, OverflowError):
             return datetime.fromisoformat(text.upper()).astimezone(UTC)
-    raise InputError(
+    raise QuestionError(
         f"not a timestamp: {text[:60]!r}", where=where, advice="write 2026-11-22T02:09:36.123456Z"
     )
 
@@ -355,38 +371,44 @@ def _parameters(raw: bytes) -> dict[str, str]:
     if not raw:
         return {}
     if len(raw) > MAX_QUERY_BYTES:
-        raise InputError(f"a query of {len(raw)} bytes", advice=f"at most {MAX_QUERY_BYTES}: ask in parts")
+        raise QuestionError(f"a query of {len(raw)} bytes", advice=f"at most {MAX_QUERY_BYTES}: ask in parts")
     try:
         pairs = parse_qsl(
             raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS
         )
     except (UnicodeDecodeError, ValueError):
-        raise InputError(
+        raise QuestionError(
             "the query cannot be read", advice=f"percent-encoded UTF-8, at most {MAX_PARAMETERS} parameters"
         ) from None
     given: dict[str, str] = {}
     for name, value in pairs:
         if name in given:
-            raise InputError(
+            raise QuestionError(
                 "a parameter stands twice", where=name[:60], advice="once, with commas between the values"
             )
         if "\x00" in value:
-            raise InputError("a NUL character", where=name[:60], advice="leave it out")
+            raise QuestionError("a NUL character", where=name[:60], advice="leave it out")
         given[name] = value
     return given
 
 
-def _values(given: dict[str, str], name: str) -> tuple[str, ...]:
+def _values(given: dict[str, str], name: str, limits: Limits) -> tuple[str, ...]:
     text = given.get(name)
     if text is None:
         return ()
     parts = [part for part in (piece.strip() for piece in text.split(",")) if part]
     if not parts:
-        raise InputError("a filter without a value", where=name, advice="give one, or leave the filter out")
-    if len(parts) > MAX_VALUES:
-        raise InputError(f"{len(parts)} values in one filter", where=name, advice=f"at most {MAX_VALUES}")
+        raise QuestionError(
+            "a filter without a value", where=name, advice="give one, or leave the filter out"
+        )
+    if len(parts) > limits.match_values:
+        raise QuestionError(
+            f"{len(parts)} values in one filter",
+            where=name,
+            advice=f"at most {limits.match_values}: ask in parts",
+        )
     if any(len(part) > _LONGEST_VALUE for part in parts):
-        raise InputError(
+        raise QuestionError(
             "a value too long for a filter", where=name, advice=f"at most {_LONGEST_VALUE} letters"
         )
     return tuple(sorted(set(parts)))
@@ -396,7 +418,7 @@ def _with_versions(match: Match, values: Iterable[str]) -> Match:
     words = set(values)
     if "all" in words:
         if len(words) > 1:
-            raise InputError(
+            raise QuestionError(
                 "`all` stands beside another version",
                 where="match[version]",
                 advice="`all` alone, or without it",
@@ -408,16 +430,16 @@ def _with_versions(match: Match, values: Iterable[str]) -> Match:
     )
 
 
-def _limit(text: str | None, page_max: int) -> int:
+def _limit(text: str | None, limits: Limits) -> int:
     if text is None:
-        return page_max
+        return min(limits.page_default, limits.page_max)
     if not _DIGITS.fullmatch(text) or int(text) == 0:
-        raise InputError(
+        raise QuestionError(
             f"not a limit: {text[:40]!r}",
             where="limit",
-            advice=f"a whole number from 1; the most is {page_max}",
+            advice=f"a whole number, 1 to {limits.page_max}",
         )
-    return min(int(text), page_max)
+    return min(int(text), limits.page_max)
 
 
 def _digest(subject: str, match: Match, after: int) -> bytes:
@@ -431,7 +453,7 @@ def _read_token(text: str, digest: bytes) -> int:
             seq = int.from_bytes(place[1:9], "big")
             if seq <= _LAST_SEQ:
                 return seq
-    raise InputError(
+    raise QuestionError(
         "this `next` does not belong to this question",
         where="next",
         advice="send it with the same filters, or begin anew without it",

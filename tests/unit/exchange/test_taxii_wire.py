@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import string
 from datetime import UTC, datetime
@@ -11,13 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secretariat.base.errors import InputError
+from secretariat.base.settings import Limits
 from secretariat.exchange import taxii_wire as wire
 
+LIMITS = Limits(page_default=100, page_max=1000, match_values=100)
 FIELDS = frozenset({"id", "type", "version", "spec_version"})
 
 
-def read(raw: bytes, *, subject: str = "objects/c", page_max: int = 1000) -> wire.Query:
-    return wire.read_query(raw, subject=subject, fields=FIELDS, page_max=page_max)
+def read(raw: bytes, *, subject: str = "objects/c", limits: Limits = LIMITS) -> wire.Query:
+    return wire.read_query(raw, subject=subject, fields=FIELDS, limits=limits)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +111,7 @@ def test_credential(header: str | None, secret: str | None) -> None:
 def test_no_query_asks_for_the_latest_of_everything() -> None:
     query = read(b"")
     assert query.match.only_last
-    assert (query.after, query.limit, query.filtered) == (-1, 1000, False)
+    assert (query.after, query.limit, query.filtered) == (-1, 100, False)
 
 
 def test_filters_are_read() -> None:
@@ -153,7 +156,7 @@ BAD_QUERIES = {
     "raw bytes": b"match[id]=\xff",
     "nul": b"match[id]=a%00b",
     "many parameters": b"&".join(b"p%d=1" % number for number in range(40)),
-    "many values": b"match[id]=" + b",".join(b"a--%d" % number for number in range(1001)),
+    "many values": b"match[id]=" + b",".join(b"a--%d" % number for number in range(101)),
     "a long value": b"match[id]=" + b"a" * 1001,
     "a long query": b"match[id]=" + b"a," * 40_000,
 }
@@ -217,10 +220,8 @@ def test_added_after_stays_under_a_token() -> None:
 
 @given(st.binary(max_size=200))
 def test_any_query_is_read_or_refused(raw: bytes) -> None:
-    try:
+    with contextlib.suppress(wire.QuestionError):
         read(raw)
-    except InputError as error:
-        assert error.what
 
 
 @given(st.text(alphabet=string.printable, max_size=80))
@@ -242,12 +243,12 @@ def test_date_added_has_six_digits() -> None:
 
 
 def test_envelope_splices_bytes() -> None:
-    page = wire.envelope([b'{"b":1}', b'{"a":2}'], more=True, token="abc")
+    page = wire.envelope([b'{"b":1}', b'{"a":2}'], token="abc")
     assert page == b'{"more":true,"next":"abc","objects":[{"b":1},{"a":2}]}'
-    assert wire.envelope([b"1"], more=False, token=None) == b'{"more":false,"objects":[1]}'
-    assert wire.envelope([], more=False, token=None) == b"{}"
-    assert wire.manifest([], more=False, token=None) == b"{}"
-    assert wire.versions([], more=False, token=None) == b"{}"
+    assert wire.envelope([b"1"], token=None) == b'{"more":false,"objects":[1]}'
+    assert wire.envelope([], token=None) == b"{}"
+    assert wire.manifest([], token=None) == b"{}"
+    assert wire.versions([], token=None) == b"{}"
 
 
 def test_failure_has_an_id_and_the_status_as_text() -> None:
