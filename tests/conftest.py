@@ -22,6 +22,7 @@ from secretariat.ledger.node import Node
 from secretariat.storage.embedded import Server
 from secretariat.storage.engine import REALMS, Database
 from secretariat.storage.provision import create_database, provision
+from serving import Serving
 
 TEMPLATE = "template_sct"
 NO_BROWSER = "no browser on this machine"
@@ -130,3 +131,24 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def realm() -> str:
     """Give the realm that most tests use."""
     return "live"
+
+
+@pytest.fixture
+def serving() -> Iterator[Callable[..., Serving]]:
+    """Give a factory of nodes that are processes of their own: `serving("JP")`, made but not started."""
+    folder = Path(tempfile.mkdtemp(prefix="sct-", dir="/tmp"))
+    folder.chmod(0o711)
+    made: list[Serving] = []
+
+    def make(party: str = "JP") -> Serving:
+        one = Serving(folder / party, party)
+        made.append(one)
+        one.init()
+        return one
+
+    try:
+        yield make
+    finally:
+        for one in made:
+            one.remove()
+        shutil.rmtree(folder)

@@ -11,6 +11,7 @@ import contextlib
 import importlib
 import importlib.util
 import logging
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -95,7 +96,10 @@ def serve(settings: NodeSettings, *, ready: Callable[[Node], None] | None = None
 
     Refuses when another process serves this node, or when a port is taken.
     """
-    with contextlib.ExitStack() as stack:
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # uvicorn raises what it caught once more when it has drained: then our blocks must still unwind
+        signal.signal(number, lambda *_: sys.exit(0))
+    with contextlib.ExitStack() as stack, contextlib.suppress(KeyboardInterrupt):
         database: Database = stack.enter_context(opened(settings, serving=True))
         sockets = [stack.enter_context(_listen(settings, realm)) for realm in settings.realms]
         node = Node.open(settings, database)

@@ -9,10 +9,10 @@ import importlib
 import importlib.util
 import logging
 import os
+import signal
 import sys
 from typing import Annotated, Any
 
-import click
 import typer
 
 from secretariat.base.console import DATA, Data, Json, emit
@@ -116,22 +116,15 @@ def serve(
 def main() -> None:
     """Run the command line."""
     _collect()
+    # a command that runs the database for itself must stop it when it is told to end
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        code = app(standalone_mode=False)
+        app()
     except SecretariatError as error:
-        _say(str(error))
-        code = 2
-    except click.exceptions.Abort:
-        code = 130
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except KeyboardInterrupt:
-        code = 130
+        sys.stderr.write(f"secretariat: {error}\n")
+        sys.exit(2)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    sys.exit(code if isinstance(code, int) else 0)
 
 
 def _collect() -> None:
@@ -149,10 +142,6 @@ def _collect() -> None:
 def _part(name: str) -> Any:
     full = f"secretariat.{name}"
     return importlib.import_module(full) if importlib.util.find_spec(full) else None
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"secretariat: {line}\n")
 
 
 def _pair(word: str) -> tuple[str, str]:

@@ -71,6 +71,10 @@ _CONFIG = {
 _TEST_CONFIG = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
 
+class SupervisedError(StateError):
+    """Another process supervises the server of this data folder."""
+
+
 class Server:
     """The embedded server of one data folder."""
 
@@ -157,7 +161,7 @@ class Server:
         if not self.created:
             raise StateError(f"{self.data} holds no node", advice="run `secretariat init` first")
         if not self.lock.acquire(wait=wait):
-            raise StateError(
+            raise SupervisedError(
                 f"the database in {self.data} is run by process {self.lock.holder() or 'unknown'}",
                 advice="stop that process, or use another data folder",
             )
@@ -217,15 +221,6 @@ class Server:
         pid, lines = self.pid, self._state()
         ready = len(lines) >= 8 and lines[7].strip() == "ready"
         return ready and pid is not None and _is_postmaster(pid, self.link.resolve()) and self._supervised()
-
-    def wait_running(self, seconds: float) -> bool:
-        """Wait until the server answers; say whether it does."""
-        end = time.monotonic() + seconds
-        while not self.running:
-            if time.monotonic() >= end:
-                return False
-            time.sleep(0.05)
-        return True
 
     def _supervised(self) -> bool:
         """Whether a supervisor lives: a server without one is an orphan that is about to end."""

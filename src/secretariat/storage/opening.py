@@ -7,6 +7,7 @@ time, and waits at its end until other commands that joined are done.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from secretariat.base.errors import StateError
 from secretariat.base.settings import NodeSettings
-from secretariat.storage.embedded import DATABASE, Server
+from secretariat.storage.embedded import DATABASE, Server, SupervisedError
 from secretariat.storage.engine import Database
 from secretariat.storage.locks import FileLock
 from secretariat.storage.migrate import heads, migrate
@@ -97,17 +98,13 @@ def _alone(data: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _embedded(data: Path, *, serving: bool, durable: bool) -> Iterator[Server]:
     server, users = Server(data, durable=durable), FileLock(data / "users.lock")
-    users.acquire(shared=True, wait=_JOIN_S)
-    started = False
+    started = serving
+    if serving:
+        server.start(wait=_JOIN_S)
     try:
-        if serving or not server.running:
-            try:
-                server.start(wait=_JOIN_S)
-                started = True
-            except StateError:
-                # another command was quicker: join the server that it starts
-                if serving or not server.wait_running(_JOIN_S):
-                    raise
+        users.acquire(shared=True, wait=_JOIN_S)
+        if not serving:
+            started = _start_or_join(server)
         yield server
     finally:
         users.release()
@@ -116,6 +113,21 @@ def _embedded(data: Path, *, serving: bool, durable: bool) -> Iterator[Server]:
             if not serving and users.acquire(wait=_LINGER_S):
                 users.release()
             server.stop()
+
+
+def _start_or_join(server: Server) -> bool:
+    """Start the server, or wait for the one that another process starts; say whether we started it."""
+    end = time.monotonic() + _JOIN_S
+    while not server.running:
+        try:
+            server.start()
+        except SupervisedError:
+            if time.monotonic() >= end:
+                raise
+            time.sleep(0.05)
+        else:
+            return True
+    return False
 
 
 @contextlib.contextmanager
