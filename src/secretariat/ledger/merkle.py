@@ -186,9 +186,13 @@ def _paths(leaves: Sequence[bytes], ranges: Iterable[Range]) -> list[bytes]:
     return [root(leaves[start:end]) for start, end in ranges]
 
 
+def _hashes(*items: bytes) -> bool:
+    return all(len(item) == HASH_BYTES for item in items)
+
+
 def root_from_inclusion(leaf: bytes, position: int, size: int, path: Sequence[bytes]) -> bytes | None:
     """Give the root that `path` leads to, or None where it has the wrong length (section 2.1.3.2)."""
-    if not 0 <= position < size:
+    if not 0 <= position < size or not _hashes(leaf, *path):
         return None
     index, last, result = position, size - 1, leaf
     for item in path:
@@ -212,8 +216,11 @@ def verify_inclusion(leaf: bytes, position: int, size: int, path: Sequence[bytes
 
 
 def verify_consistency(old: int, new: int, old_root: bytes, new_root: bytes, path: Sequence[bytes]) -> bool:
-    """Say whether the tree (old, old_root) is a prefix of (new, new_root) (section 2.1.4.2)."""
-    if old < 0 or new < old:
+    """Say whether the tree (old, old_root) is a prefix of (new, new_root) (section 2.1.4.2).
+
+    From the empty tree no proof is needed and none may be given (C2SP tlog-witness has it so).
+    """
+    if old < 0 or new < old or not _hashes(old_root, new_root, *path):
         return False
     if old == new:
         return not path and old_root == new_root
