@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,17 +19,16 @@ KEEP_ALIVE_S = 20.0
 """Shorter than the 30 s after which common proxies drop a silent connection."""
 
 
-async def _events(listener: Listener) -> AsyncIterator[ServerSentEventMessage]:
+async def _events(listener: Listener, realm: str) -> AsyncIterator[ServerSentEventMessage]:
     yield ServerSentEventMessage(comment="open", data=None, retry=3000)
-    async with listener.subscribe(LIVE) as news:
+    with listener.subscribe(realm, LIVE) as news:
         while True:
-            try:
-                payload = await asyncio.wait_for(news.get(), KEEP_ALIVE_S)
-            except TimeoutError:
+            payloads = await news.get(KEEP_ALIVE_S)
+            if not payloads:
                 yield ServerSentEventMessage(comment="still here", data=None)
-                continue
-            data = msgspec.json.encode(_event(payload)).decode()
-            yield ServerSentEventMessage(event="change", data=data)
+            for payload in payloads:
+                data = msgspec.json.encode(_event(payload)).decode()
+                yield ServerSentEventMessage(event="change", data=data)
 
 
 def _event(payload: str) -> dict[str, Any]:
@@ -47,22 +45,22 @@ class Streams:
     def __init__(self) -> None:
         self._open = 0
 
-    async def _counted(self, listener: Listener) -> AsyncIterator[ServerSentEventMessage]:
+    async def _counted(self, listener: Listener, realm: str) -> AsyncIterator[ServerSentEventMessage]:
         self._open += 1
         try:
-            async for message in _events(listener):
+            async for message in _events(listener, realm):
                 yield message
         finally:
             self._open -= 1
 
-    def stream(self, listener: Listener, *, limit: int) -> ServerSentEvent:
+    def stream(self, listener: Listener, realm: str, *, limit: int) -> ServerSentEvent:
         """Answer with the live events of a realm. Refuses more than `limit` at once."""
         if self._open >= limit:
             raise UnavailableError(
                 "too many live pages are open", where="live_streams", advice="reload to see news"
             )
         return ServerSentEvent(
-            self._counted(listener), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+            self._counted(listener, realm), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         )
 
 

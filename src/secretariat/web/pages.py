@@ -38,8 +38,8 @@ def choose_language(request: Request[Any, Any, Any]) -> Response[None]:
 def live(request: Request[Any, Any, Any]) -> ServerSentEvent:
     """Stream what happened in this realm, by id only."""
     screen = screen_of(request)
-    listener = request.app.state.listeners[screen.realm]
-    return STREAMS.stream(listener, limit=screen.node.settings.limits.live_streams)
+    listener = request.app.state.listener
+    return STREAMS.stream(listener, screen.realm, limit=screen.node.settings.limits.live_streams)
 
 
 routes = [choose_language, live]

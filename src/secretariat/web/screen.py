@@ -17,7 +17,7 @@ from secretariat.web.marking import Marking, highest
 from secretariat.web.tables import Table, download
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
     from contextlib import AbstractContextManager
 
     from litestar.connection import ASGIConnection
@@ -144,21 +144,16 @@ class Screen:
 
 
 class Entry:
-    """One line of the left rail: address, word, the right it needs, and how its count is found."""
+    """One line of the left rail: its word, and the addresses it may lead to with the right each needs."""
 
-    def __init__(
-        self,
-        key: str,
-        address: str,
-        word: str,
-        permission: str,
-        count: Callable[[Connection], int] | None = None,
-    ) -> None:
+    def __init__(self, key: str, word: str, *places: tuple[str, str]) -> None:
         self.key = key
-        self.address = address
         self.word = word
-        self.permission = permission
-        self.count = count
+        self.places = places
+
+    def address(self, screen: Screen) -> str | None:
+        """The first address that the visitor may open; None hides the line."""
+        return next((address for permission, address in self.places if screen.may(permission)), None)
 
 
 def keep(connection: ASGIConnection[Any, Any, Any, Any], screen: Screen) -> None:

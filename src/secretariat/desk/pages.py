@@ -1,0 +1,198 @@
+"""The Desk (what needs me now?), receipts, partners; and the left rail of every page."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from litestar import Request, Response
+
+from secretariat.base.clock import now
+from secretariat.desk import reports, store
+from secretariat.exchange import store as exchange
+from secretariat.exchange.fingerprint import fingerprint
+from secretariat.ledger import service as ledger
+from secretariat.ledger.people_pages import kind_word
+from secretariat.people.model import Permission
+from secretariat.web.guard import PUBLIC
+from secretariat.web.routing import page, see
+from secretariat.web.screen import Entry, Screen, screen_of
+from secretariat.web.tables import Column, Table
+from secretariat.web.words import gettext as _
+from secretariat.web.words import mark
+
+RAIL = (
+    Entry("desk", mark("Desk"), (Permission.READ_LEDGER, "/")),
+    Entry("reports", mark("Reports"), (Permission.READ_REPORTS, "/reports")),
+    Entry("agreements", mark("Agreements"), (Permission.READ_AGREEMENTS, "/agreements")),
+    Entry("ledger", mark("Ledger"), (Permission.READ_LEDGER, "/ledger")),
+    Entry(
+        "admin",
+        mark("Admin"),
+        (Permission.MANAGE_PEOPLE, "/admin"),
+        (Permission.MANAGE_TOKENS, "/admin/tokens"),
+        (Permission.MANAGE_PEERS, "/admin/partners"),
+        (Permission.READ_READ_LOG, "/admin/reads"),
+    ),
+)
+"""The parts that a person can open today; a part that is not built is not shown."""
+
+FEED = 15
+
+
+@page("/", Permission.READ_LEDGER)
+def desk_page(request: Request[Any, Any, Any]) -> Response[Any]:
+    """Show what needs this person now, and what just happened."""
+    screen = screen_of(request)
+    moment = now()
+    limits = screen.node.settings.limits
+    reads = screen.may(Permission.READ_REPORTS)
+    with screen.transaction() as tx:
+        lines = ledger.list_entries(tx, until=screen.bar.as_of.recorded_by, limit=FEED)
+        waiting = store.waiting_releases(tx) if reads else []
+        drafts = store.drafts(tx) if reads and screen.bar.is_now else []
+        held = store.held_back(tx) if reads else []
+        silent = exchange.silent(tx, moment - timedelta(seconds=limits.receipt_due_s))
+        partners = _partners(screen, store.partners(tx))
+        refused = store.refusals(tx)
+        duties = store.open_duties(tx) if reads else []
+    feed = Table(
+        "feed",
+        (
+            Column("recorded_at", _("Time")),
+            Column("kind", _("Kind")),
+            Column("position", _("Entry"), number=True),
+            Column("party", _("Signed by")),
+            Column("recipient", _("To")),
+        ),
+        [
+            {
+                "recorded_at": line.recorded_at,
+                "kind": line.kind,
+                "word": kind_word(line.kind),
+                "position": line.position,
+                "party": line.party,
+                "recipient": line.recipient,
+            }
+            for line in lines
+        ],
+    )
+    return screen.answer(
+        "desk/desk.html",
+        [feed],
+        markings=[line.marking for line in drafts],
+        waiting=waiting,
+        drafts=drafts,
+        held=held,
+        silent=silent,
+        partners=partners,
+        absent=[one for one in partners if one["state"] in {"out of contact", "suspended"}],
+        refused=refused,
+        duties=duties,
+        reads=reads,
+        moment=moment,
+    )
+
+
+def _partners(screen: Screen, rows: list[Any]) -> list[dict[str, Any]]:
+    due = timedelta(seconds=screen.node.settings.limits.checkpoint_age_s)
+    moment = now()
+    found = []
+    for row in rows:
+        state = row.state
+        if state == "accepted":
+            heard = row.last_contact is not None and moment - row.last_contact <= due
+            state = "ok" if heard else "out of contact"
+        found.append(
+            {
+                "party": row.party,
+                "name": row.name,
+                "state": state,
+                "last_contact": row.last_contact,
+                "url": row.url,
+                "origin": row.origin,
+                "fingerprint": fingerprint(row.party, row.root_key),
+                "position": row.cursor_position,
+                "reason": row.reason or row.last_error,
+            }
+        )
+    return found
+
+
+@page("/ledger/receipts", Permission.READ_LEDGER)
+def receipts_page(request: Request[Any, Any, Any]) -> Response[Any]:
+    """Show what holders said they did, per holder and per entry; and who has not answered."""
+    screen = screen_of(request)
+    due = now() - timedelta(seconds=screen.node.settings.limits.receipt_due_s)
+    with screen.transaction() as tx:
+        matrix = store.receipt_matrix(tx)
+        rows = store.receipts(tx)
+    own = screen.node.origin(screen.realm)
+    states = sorted({row.state for row in matrix}, key=lambda state: (state != "received", state))
+    holders = sorted({row.holder for row in matrix})
+    counts = {(row.holder, row.state): row for row in matrix}
+    table = Table(
+        "receipts",
+        (
+            Column("at", _("Time")),
+            Column("holder", _("Holder")),
+            Column("state", _("State")),
+            Column("objects", _("Objects"), number=True),
+            Column("via", _("Told by")),
+            Column("position", _("About entry"), number=True),
+            Column("origin", _("Log")),
+        ),
+        [
+            {
+                "at": row.at,
+                "holder": row.holder,
+                "state": "overdue" if row.state == "asked" and row.at < due else row.state,
+                "objects": row.objects,
+                "via": row.via,
+                "position": row.position,
+                "origin": row.origin,
+                "ours": row.origin == own,
+            }
+            for row in rows
+        ],
+    ).sorted_by(screen.query)
+    grid = Table(
+        "holders",
+        (Column("holder", _("Holder")), *(Column(state, state, number=True) for state in states)),
+        [
+            {"holder": holder, **{state: getattr(counts.get((holder, state)), "objects", 0) for state in states}}
+            for holder in holders
+        ],
+    )
+    return screen.answer("desk/receipts.html", [grid, table], states=states)
+
+
+@page("/admin/partners", Permission.MANAGE_PEERS)
+def partners_page(request: Request[Any, Any, Any]) -> Response[Any]:
+    """Show the enrolled partners: contact, fingerprint, how far we have read their logs."""
+    screen = screen_of(request)
+    with screen.transaction() as tx:
+        rows = _partners(screen, store.partners(tx))
+    table = Table(
+        "partners",
+        (
+            Column("party", _("Party")),
+            Column("name", _("Name")),
+            Column("state", _("State")),
+            Column("last_contact", _("Last contact")),
+            Column("position", _("Read up to"), number=True),
+            Column("url", _("Address")),
+            Column("fingerprint", _("Fingerprint")),
+        ),
+        rows,
+    ).sorted_by(screen.query)
+    return screen.answer("desk/partners.html", [table])
+
+
+@page("/desk", PUBLIC)
+def old_address(request: Request[Any, Any, Any]) -> Response[None]:  # noqa: ARG001
+    """Lead to the Desk, which lives at the root."""
+    return see("/")
+
+
+routes = [desk_page, receipts_page, partners_page, old_address, *reports.routes]

@@ -1,0 +1,245 @@
+"""Queries of the pages that read all parts. Every one answers as of the bar: what was known and recorded by then."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from secretariat.agreements.store import release
+from secretariat.desk.model import REPORT_TYPES, Line, name_of
+from secretariat.exchange.store import holding, obligation_timer, refusal
+from secretariat.exchange.store import peer as peers
+from secretariat.records import store as records
+from secretariat.records.store import object_version as version
+from secretariat.web.marking import Marking
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from secretariat.base.clock import AsOf
+    from secretariat.records.markings import Label
+    from secretariat.records.store import Stored
+
+HELD_BACK = ("quarantined", "waiting", "disputed")
+PAGE = 50
+
+
+def marking_of(label: Label) -> Marking:
+    """Give the marking that a label shows."""
+    level = f"{label.scheme} {label.level}" if label.scheme and label.level else label.level
+    return Marking(label.tlp, level, 1 if level else 0, label.orig)
+
+
+def line_of(stored: Stored) -> Line:
+    """Make the line of a list from a stored version."""
+    obj = stored.object()
+    members = obj.get("object_refs")
+    language = obj.get("lang")
+    return Line(
+        id=stored.id,
+        stix_id=stored.stix_id,
+        type=stored.type,
+        name=name_of(obj),
+        language=language if isinstance(language, str) else None,
+        marking=marking_of(stored.label),
+        originator=stored.originator,
+        source=stored.source,
+        state=stored.state,
+        version=stored.version,
+        known_at=stored.known_at,
+        recorded_at=stored.recorded_at,
+        revoked=stored.revoked,
+        members=len(members) if isinstance(members, list) else 0,
+        root=stored.root,
+    )
+
+
+def _as_of(as_of: AsOf) -> list[sa.ColumnElement[bool]]:
+    conditions: list[sa.ColumnElement[bool]] = [version.c.state != "hidden"]
+    if as_of.true_on is not None:
+        conditions.append(version.c.version <= as_of.true_on)
+    if as_of.known_by is not None:
+        conditions.append(version.c.known_at <= as_of.known_by)
+    if as_of.recorded_by is not None:
+        conditions.append(version.c.recorded_at <= as_of.recorded_by)
+    return conditions
+
+
+def _newest(conditions: Sequence[sa.ColumnElement[bool]]) -> sa.Select[Any]:
+    """Ids of the newest version of each object that fulfils the conditions."""
+    return (
+        sa.select(version.c.id, version.c.stix_id)
+        .distinct(version.c.stix_id)
+        .where(*conditions)
+        .order_by(version.c.stix_id, version.c.version.desc(), version.c.id.desc())
+    )
+
+
+def reports(
+    tx: Connection,
+    *,
+    as_of: AsOf,
+    kind: str = "",
+    words: str = "",
+    state: str = "",
+    tlp: str = "",
+    originator: str = "",
+    before: int | None = None,
+    limit: int = PAGE,
+) -> list[Line]:
+    """Give the newest versions, newest-recorded first: reports, or objects of one kind."""
+    conditions = [*_as_of(as_of), version.c.type.in_([kind] if kind else REPORT_TYPES)]
+    newest = _newest(conditions).subquery()
+    asked = sa.select(newest.c.id).join(version, version.c.id == newest.c.id)
+    if state:
+        asked = asked.where(version.c.state == state)
+    if originator:
+        asked = asked.where(version.c.originator == originator)
+    if tlp:
+        mark = records.label
+        asked = asked.join(mark, mark.c.id == version.c.label).where(mark.c.label["tlp"].astext == tlp)
+    if words:
+        text = sa.func.convert_from(version.c.bytes, "UTF8")
+        escaped = words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        asked = asked.where(sa.or_(text.ilike(f"%{escaped}%"), version.c.stix_id == words))
+    if before is not None:
+        asked = asked.where(newest.c.id < before)
+    ids = list(tx.execute(asked.order_by(newest.c.id.desc()).limit(limit)).scalars())
+    return [line_of(one) for one in records.by_ids(tx, ids)]
+
+
+def kinds(tx: Connection) -> list[str]:
+    """Name the types of objects that are here (a loose scan of the index, however many objects there are)."""
+    found = tx.execute(
+        sa.text(
+            "WITH RECURSIVE t AS ((SELECT type FROM object_version ORDER BY type LIMIT 1) UNION ALL"
+            " SELECT (SELECT type FROM object_version WHERE type > t.type ORDER BY type LIMIT 1) FROM t"
+            " WHERE t.type IS NOT NULL) SELECT type FROM t WHERE type IS NOT NULL"
+        )
+    )
+    return list(found.scalars())
+
+
+def originators(tx: Connection) -> list[str]:
+    """Name the parties whose reports are here."""
+    asked = sa.select(version.c.originator).where(version.c.type.in_(REPORT_TYPES)).distinct()
+    return sorted(tx.execute(asked).scalars())
+
+
+def as_of_version(tx: Connection, stix_id: str, as_of: AsOf) -> Stored | None:
+    """Give the newest version of one object as of the bar."""
+    return next(iter(as_of_versions(tx, [stix_id], as_of).values()), None)
+
+
+def as_of_versions(tx: Connection, stix_ids: Sequence[str], as_of: AsOf) -> dict[str, Stored]:
+    """Give the newest version of each of these objects as of the bar."""
+    newest = _newest([*_as_of(as_of), version.c.stix_id.in_(list(stix_ids))]).subquery()
+    ids = list(tx.execute(sa.select(newest.c.id)).scalars())
+    return {one.stix_id: one for one in records.by_ids(tx, ids)}
+
+
+def pointing_at(tx: Connection, stix_id: str, limit: int = 50) -> list[Stored]:
+    """Give reports, notes and opinions that name an object in their references."""
+    asked = (
+        sa.select(version.c.id)
+        .where(
+            version.c.type.in_(("report", "grouping", "note", "opinion")),
+            version.c.state != "hidden",
+            sa.func.convert_from(version.c.bytes, "UTF8").contains(f'"{stix_id}"', autoescape=True),
+            version.c.stix_id != stix_id,
+        )
+        .order_by(version.c.id.desc())
+        .limit(limit)
+    )
+    return records.by_ids(tx, list(tx.execute(asked).scalars()))
+
+
+def waiting_releases(tx: Connection) -> list[sa.Row[Any]]:
+    """Give releases that wait for a second person, the oldest first."""
+    asked = sa.select(release).where(release.c.state == "proposed").order_by(release.c.proposed_at)
+    return list(tx.execute(asked.limit(PAGE)))
+
+
+def drafts(tx: Connection, limit: int = 8) -> list[Line]:
+    """Give reports that nobody has released, the newest first."""
+    asked = sa.select(version.c.id).where(version.c.state == "draft", version.c.type.in_(REPORT_TYPES))
+    ids = list(tx.execute(asked.order_by(version.c.id.desc()).limit(limit)).scalars())
+    return [line_of(one) for one in records.by_ids(tx, ids)]
+
+
+def held_back(tx: Connection) -> list[tuple[str, str, int, datetime]]:
+    """Count what came from partners and is not used: state, source, how many, since when."""
+    asked = (
+        sa.select(version.c.state, version.c.source, sa.func.count(), sa.func.min(version.c.recorded_at))
+        .where(version.c.state.in_(HELD_BACK))
+        .group_by(version.c.state, version.c.source)
+        .order_by(version.c.state, version.c.source)
+    )
+    return [tuple(row) for row in tx.execute(asked)]  # type: ignore[misc]
+
+
+def partners(tx: Connection) -> list[sa.Row[Any]]:
+    """Give the enrolled partners with their last contact."""
+    return list(
+        tx.execute(
+            sa.select(
+                peers.c.party,
+                peers.c.name,
+                peers.c.state,
+                peers.c.reason,
+                peers.c.url,
+                peers.c.origin,
+                peers.c.root_key,
+                peers.c.last_contact,
+                peers.c.last_error,
+                peers.c.cursor_position,
+            )
+            .where(peers.c.state != "removed")
+            .order_by(peers.c.party)
+        )
+    )
+
+
+def refusals(tx: Connection, limit: int = 8) -> list[sa.Row[Any]]:
+    """Give what partners sent and this node refused, the newest first."""
+    return list(tx.execute(sa.select(refusal).order_by(refusal.c.last_at.desc()).limit(limit)))
+
+
+def open_duties(tx: Connection, limit: int = 8) -> list[sa.Row[Any]]:
+    """Give duties of this party that are not done, the next due first."""
+    asked = (
+        sa.select(obligation_timer, version.c.stix_id)
+        .join(version, version.c.root == obligation_timer.c.root, isouter=True)
+        .where(obligation_timer.c.done_at.is_(None))
+        .order_by(obligation_timer.c.due_at)
+    )
+    return list(tx.execute(asked.limit(limit)))
+
+
+def receipts(tx: Connection, limit: int = 500) -> list[sa.Row[Any]]:
+    """Count what holders said of our grants and requests: report or request, holder, state, how many, when."""
+    asked = (
+        sa.select(
+            holding.c.origin,
+            holding.c.position,
+            holding.c.holder,
+            holding.c.state,
+            holding.c.via,
+            sa.func.count().label("objects"),
+            sa.func.max(holding.c.at).label("at"),
+        )
+        .group_by(holding.c.origin, holding.c.position, holding.c.holder, holding.c.state, holding.c.via)
+        .order_by(sa.func.max(holding.c.at).desc())
+    )
+    return list(tx.execute(asked.limit(limit)))
+
+
+def receipt_matrix(tx: Connection) -> list[sa.Row[Any]]:
+    """Count holdings by holder and state over everything this party may ask about."""
+    asked = sa.select(
+        holding.c.holder, holding.c.state, sa.func.count().label("objects"), sa.func.max(holding.c.at).label("at")
+    ).group_by(holding.c.holder, holding.c.state)
+    return list(tx.execute(asked.order_by(holding.c.holder, holding.c.state)))

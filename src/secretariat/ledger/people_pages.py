@@ -1,0 +1,242 @@
+"""The Ledger for people: entries, one entry verified step by step, checkpoints, partners' logs as we saw them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Request, Response
+
+from secretariat.base.clock import now
+from secretariat.ledger import checkpoint as notes
+from secretariat.ledger import service, store
+from secretariat.ledger.entries import KINDS
+from secretariat.people.model import Permission
+from secretariat.web.routing import page
+from secretariat.web.screen import Screen, screen_of
+from secretariat.web.tables import Column, Table
+from secretariat.web.words import gettext as _
+from secretariat.web.words import mark
+
+PAGE = 50
+
+KIND_WORDS = {
+    "publication": mark("publication"),
+    "grant": mark("grant"),
+    "decision": mark("decision"),
+    "withdraw": mark("withdraw"),
+    "narrow": mark("narrow"),
+    "receipt": mark("receipt"),
+    "consent": mark("consent"),
+    "instrument-agreed": mark("instruments agreed"),
+    "instrument": mark("instrument"),
+    "standing": mark("standing release"),
+    "lapse": mark("lapse"),
+    "enrol": mark("enrolment"),
+    "key": mark("keys"),
+    "destroy": mark("destroy"),
+    "suspect": mark("suspect"),
+    "note": mark("note"),
+}
+
+STEP_WORDS = {
+    "signature": mark("The signature is of a key of this party"),
+    "digest": mark("The digest commits to these bytes and this salt"),
+    "leaf": mark("The leaf is the hash of the digest"),
+    "checkpoint": mark("The newest checkpoint is signed by the log's key"),
+    "inclusion": mark("The leaf stands in the tree of that checkpoint"),
+}
+
+
+def kind_word(kind: str) -> str:
+    """Give the word for a kind of entry in the page's language."""
+    return _(KIND_WORDS[kind]) if kind in KIND_WORDS else kind
+
+
+def whole(text: str | None) -> int | None:
+    """Read a whole number from an address; anything else is none."""
+    return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 19 else None
+
+
+def _entries_table(screen: Screen, lines: list[Any]) -> Table:
+    return Table(
+        "entries",
+        (
+            Column("position", _("Position"), number=True),
+            Column("kind", _("Kind")),
+            Column("party", _("Signed by")),
+            Column("recipient", _("To")),
+            Column("recorded_at", _("Recorded")),
+            Column("bytes", _("Bytes"), number=True),
+            Column("leaf", _("Leaf")),
+        ),
+        [
+            {
+                "position": line.position,
+                "kind": line.kind,
+                "word": kind_word(line.kind),
+                "party": line.party,
+                "recipient": line.recipient,
+                "recorded_at": line.recorded_at,
+                "bytes": line.envelope_bytes,
+                "leaf": line.leaf.hex(),
+            }
+            for line in lines
+        ],
+    ).sorted_by(screen.query)
+
+
+@page("/ledger", Permission.READ_LEDGER)
+def ledger_page(request: Request[Any, Any, Any]) -> Response[Any]:
+    """List the entries of the log, newest first, by kind and recipient."""
+    screen = screen_of(request)
+    kind, to = screen.query.get("kind", ""), screen.query.get("to", "").strip()[:64]
+    before = whole(screen.query.get("before"))
+    with screen.transaction() as tx:
+        lines = service.list_entries(
+            tx,
+            before=before,
+            kinds=[kind] if kind in KINDS else [],
+            recipient=to or None,
+            until=screen.bar.as_of.recorded_by,
+            limit=PAGE + 1,
+        )
+        head = service.head(tx)
+        counts = store.count_kinds(tx)
+        newest = store.read_notes(tx, 1)
+    more = lines[PAGE - 1].position if len(lines) > PAGE else None
+    return screen.answer(
+        "ledger/entries.html",
+        [_entries_table(screen, lines[:PAGE])],
+        head=head,
+        origin=screen.node.origin(screen.realm),
+        newest=newest[0] if newest else None,
+        kinds=[(one, kind_word(one), count) for one, count in counts.items()],
+        kind=kind,
+        to=to,
+        more=more,
+        before=before,
+    )
+
+
+@page("/ledger/entries/{position:int}", Permission.READ_LEDGER)
+def entry_page(request: Request[Any, Any, Any], position: int) -> Response[Any]:
+    """Show one entry, what it says, and the result of verifying it now."""
+    screen = screen_of(request)
+    with screen.transaction() as tx:
+        found = service.detail(tx, position)
+        verdict = service.verify_entry(tx, screen.node.keyring(screen.realm), position)
+        size = service.head(tx).size
+        path = service.inclusion(tx, position, verdict.size)
+    table = Table(
+        "steps",
+        (Column("name", _("Step")), Column("holds", _("Holds")), Column("detail", _("Detail"))),
+        [
+            {
+                "name": step.name,
+                "word": _(STEP_WORDS.get(step.name, step.name)),
+                "holds": "yes" if step.holds else "no",
+                "detail": step.detail,
+            }
+            for step in verdict.steps
+        ],
+    )
+    return screen.answer(
+        "ledger/entry.html",
+        [table],
+        entry=found.entry,
+        statement=found.statement,
+        key_ids=found.key_ids,
+        word=kind_word(found.entry.kind),
+        verdict=verdict,
+        size=size,
+        path=path,
+        summary=_summary(found.statement.kind, found.statement.body),
+    )
+
+
+def _summary(kind: str, body: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Pick what people ask about first; the whole body stands below."""
+    found: list[tuple[str, Any]] = []
+    if kind == "publication":
+        found.append((_("Object versions"), len(body.get("objects", []))))
+    if kind == "grant":
+        rows = body.get("rows", [])
+        found.append((_("Object versions"), sum(len(row.get("objects", [])) for row in rows)))
+        found.append((_("Articles"), ", ".join(dict.fromkeys(a for row in rows for a in row["articles"]))))
+    if kind in {"grant", "decision"}:
+        found.append((_("Instruments hash"), body.get("instruments")))
+        found.append((_("Rules"), body.get("engine")))
+    if kind in {"withdraw", "narrow", "lapse", "destroy", "standing", "suspect"}:
+        found.append((_("Reason"), body.get("reason")))
+    if kind == "receipt":
+        about = body.get("about", {})
+        found.append((_("State"), body.get("state")))
+        found.append((_("About"), f"{about.get('origin')} {about.get('position')}"))
+        found.append((_("Object versions"), body.get("count")))
+    return [(word, value) for word, value in found if value not in (None, "")]
+
+
+@page("/ledger/checkpoints", Permission.READ_LEDGER)
+def checkpoints_page(request: Request[Any, Any, Any]) -> Response[Any]:
+    """List the log's checkpoints and the text of the newest, as outside tools read it."""
+    screen = screen_of(request)
+    before = whole(screen.query.get("before"))
+    with screen.transaction() as tx:
+        listed = store.read_notes(tx, PAGE + 1, before)
+        note = store.read_note(tx)
+        head = service.head(tx)
+    table = Table(
+        "checkpoints",
+        (Column("size", _("Size"), number=True), Column("root", _("Root")), Column("at", _("Time"))),
+        [{"size": size, "root": root.hex(), "at": at} for size, root, at in listed[:PAGE]],
+    ).sorted_by(screen.query)
+    keyring = screen.node.keyring(screen.realm)
+    key = notes.verifier_key(keyring.origin, keyring.log.public)
+    return screen.answer(
+        "ledger/checkpoints.html",
+        [table],
+        note=None if note is None else note.decode("utf-8", "replace"),
+        head=head,
+        verifier_key=key,
+        more=listed[PAGE - 1][0] if len(listed) > PAGE else None,
+    )
+
+
+@page("/ledger/partners", Permission.READ_LEDGER)
+def partners_page(request: Request[Any, Any, Any]) -> Response[Any]:
+    """Show what this node last verified of each partner's log, and who contradicted itself."""
+    screen = screen_of(request)
+    moment = now()
+    due = screen.node.settings.limits.checkpoint_age_s
+    with screen.transaction() as tx:
+        logs = store.read_peer_logs(tx)
+    table = Table(
+        "partners",
+        (
+            Column("party", _("Party")),
+            Column("origin", _("Log")),
+            Column("state", _("State")),
+            Column("size", _("Size"), number=True),
+            Column("root", _("Root")),
+            Column("checked_at", _("Verified")),
+            Column("reason", _("Reason")),
+        ),
+        [
+            {
+                "party": log.party,
+                "origin": log.origin,
+                "state": log.state
+                if log.state != "ok" or (moment - log.checked_at).total_seconds() <= due
+                else "out of contact",
+                "size": log.size,
+                "root": log.root.hex(),
+                "checked_at": log.checked_at,
+                "reason": log.reason,
+            }
+            for log in logs
+        ],
+    ).sorted_by(screen.query)
+    return screen.answer("ledger/partners.html", [table])
+
+
+routes = [ledger_page, entry_page, checkpoints_page, partners_page]
