@@ -1,0 +1,1 @@
+"""Agreements: instruments as dated data, MAY or NOT by article, release, grants."""
