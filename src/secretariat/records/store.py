@@ -115,6 +115,38 @@ class Stored(Version, frozen=True, kw_only=True):
         return value
 
 
+class Held(msgspec.Struct, frozen=True):
+    """What a door needs to know of a version that is here, without its bytes."""
+
+    stix_id: str
+    version: datetime
+    originator: str
+    digest: bytes
+    """SHA-256 of the canonical bytes."""
+    created: str | None
+    created_by: str | None
+    revoked: bool
+    state: str
+    id: int
+    origins: tuple[Label, ...]
+
+    @classmethod
+    def coming(cls, row: Version) -> Held:
+        """Say it of a version that is about to be written; its row id is 0."""
+        return cls(
+            row.stix_id,
+            row.version,
+            row.originator,
+            hashlib.sha256(row.data).digest(),
+            row.created,
+            row.created_by,
+            row.revoked,
+            row.state,
+            0,
+            row.label.derived_from,
+        )
+
+
 class Seal(msgspec.Struct, frozen=True):
     """What publishing adds to a version: the root of its salted property tree, the salt, the signature."""
 
@@ -262,6 +294,18 @@ def latest(tx: sa.Connection, stix_ids: Sequence[str], *, hidden: bool = False) 
         text += " AND v.state <> 'hidden'"
     rows = _stored(tx, text + " ORDER BY v.stix_id, v.version DESC, v.id DESC", [list(stix_ids)])
     return {one.stix_id: one for one in rows}
+
+
+def held(tx: sa.Connection, stix_ids: Sequence[str]) -> list[Held]:
+    """Say what is here of these objects."""
+    cursor = raw(tx).cursor(binary=True)
+    rows = cursor.execute(
+        "SELECT stix_id, version, originator, sha256(bytes), created, created_by, revoked, state, id, label"
+        " FROM object_version WHERE stix_id = ANY(%s)",
+        (list(stix_ids),),
+    ).fetchall()
+    marks = _labels(tx, {row[9] for row in rows})
+    return [Held(*(*row[:9], marks[row[9]].derived_from)) for row in rows]
 
 
 def labels_by_id(tx: sa.Connection, ids: Sequence[int]) -> dict[int, Label]:

@@ -1,0 +1,226 @@
+"""Our own objects and properties as STIX extensions: constant ids, JSON Schemas, and what makes them.
+
+Each extension has one extension-definition whose id is the UUIDv5 of `extension/<name>` and one JSON Schema
+in `records/schemas/`. A stock STIX library that knows none of them reads everything we emit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from secretariat.base.errors import InputError, NotFoundError
+from secretariat.base.ids import instrument_id, party_id, uuid5
+from secretariat.records.markings import CLASSIFICATION, DERIVATION, Classification, Parent
+
+SINCE = "2026-11-22T00:00:00.000Z"
+"""`created` and `modified` of the extension-definitions of this version."""
+
+PARTY = f"extension-definition--{uuid5('extension/party')}"
+INSTRUMENT = f"extension-definition--{uuid5('extension/instrument')}"
+
+MAKER = f"identity--{uuid5('secretariat')}"
+"""The identity that stands as creator of the extension-definitions."""
+
+_Date = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\d\Z")]
+_Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+
+
+class PartyBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What the extension of an identity says: this is a party of the cooperation."""
+
+    code: Annotated[str, Meta(min_length=1, max_length=64)]
+    kind: Literal["state", "organisation", "agency", "association", "company", "group"]
+    parent: str | None = None
+
+
+class InstrumentBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What the extension of an `sct-instrument` says beside its top-level properties."""
+
+
+class _InstrumentObject(msgspec.Struct, frozen=True):
+    """The top-level properties of an `sct-instrument`."""
+
+    key: Annotated[str, Meta(min_length=1)]
+    title: Annotated[str, Meta(min_length=1)]
+    kind: Annotated[str, Meta(min_length=1)]
+    parties: Annotated[list[str], Meta(min_length=1)]
+    binding: bool
+    body_sha256: _Hash
+    signed: _Date | None = None
+    in_force: _Date | None = None
+    ends: _Date | None = None
+    synthetic: bool = False
+
+
+class _DerivationBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    derived_from: Annotated[list[Parent], Meta(min_length=1)]
+
+
+class Extension(msgspec.Struct, frozen=True):
+    """One extension of ours."""
+
+    id: str
+    name: str
+    kind: str
+    says: str
+    body: type[msgspec.Struct]
+
+
+EXTENSIONS = (
+    Extension(
+        PARTY, "party", "property-extension", "An identity that is a party of the cooperation.", PartyBody
+    ),
+    Extension(INSTRUMENT, "instrument", "new-sdo", "A document that permits or obliges.", InstrumentBody),
+    Extension(
+        CLASSIFICATION,
+        "classification",
+        "property-extension",
+        "A marking in the originator's words: level, caveats, release list, compartments.",
+        Classification,
+    ),
+    Extension(
+        DERIVATION,
+        "derivation",
+        "property-extension",
+        "What an object was made from, with the marking that had.",
+        _DerivationBody,
+    ),
+)
+_BY_ID = {one.id: one for one in EXTENSIONS}
+
+
+def maker() -> dict[str, Any]:
+    """Give the identity that the extension-definitions name as their creator."""
+    return {
+        "type": "identity",
+        "spec_version": "2.1",
+        "id": MAKER,
+        "created": SINCE,
+        "modified": SINCE,
+        "name": "Secretariat",
+        "identity_class": "system",
+        "description": "The project that defines these extensions.",
+    }
+
+
+def definitions() -> list[dict[str, Any]]:
+    """Give the extension-definition object of each extension."""
+    return [
+        {
+            "type": "extension-definition",
+            "spec_version": "2.1",
+            "id": one.id,
+            "created_by_ref": MAKER,
+            "created": SINCE,
+            "modified": SINCE,
+            "name": f"Secretariat {one.name}",
+            "description": one.says,
+            "schema": f"JSON Schema secretariat/records/schemas/{one.name}.json",
+            "version": "1.0.0",
+            "extension_types": [one.kind],
+        }
+        for one in EXTENSIONS
+    ]
+
+
+@cache
+def schema(name: str) -> dict[str, Any]:
+    """Give the JSON Schema of an extension by its name. Refuses a name that is none."""
+    if all(one.name != name for one in EXTENSIONS):
+        raise NotFoundError(
+            f"no schema {name!r}", advice=f"one of {', '.join(one.name for one in EXTENSIONS)}"
+        )
+    text = resources.files("secretariat.records").joinpath("schemas", f"{name}.json").read_bytes()
+    found: dict[str, Any] = msgspec.json.decode(text)
+    return found
+
+
+def party_object(
+    code: str, name: str, *, kind: str = "state", parent: str | None = None, created: str = SINCE
+) -> dict[str, Any]:
+    """Give the identity of a party; its id follows from the code."""
+    body = {"extension_type": "property-extension", "code": code, "kind": kind}
+    if parent is not None:
+        body["parent"] = parent
+    return {
+        "type": "identity",
+        "spec_version": "2.1",
+        "id": party_id(code),
+        "created_by_ref": party_id(code),
+        "created": created,
+        "modified": created,
+        "name": name,
+        "identity_class": "class" if kind == "group" else "organization",
+        "extensions": {PARTY: body},
+    }
+
+
+def instrument_object(
+    key: str,
+    *,
+    created_by: str,
+    created: str,
+    modified: str | None = None,
+    body_sha256: str,
+    **properties: Any,
+) -> dict[str, Any]:
+    """Give an instrument as a STIX object: what it is called and whom it binds; its articles are data aside.
+
+    Refuses what the schema does not have.
+    """
+    obj = {
+        "type": "sct-instrument",
+        "spec_version": "2.1",
+        "id": instrument_id(key),
+        "created_by_ref": party_id(created_by),
+        "created": created,
+        "modified": modified or created,
+        "key": key,
+        "body_sha256": body_sha256,
+        **properties,
+        "extensions": {INSTRUMENT: {"extension_type": "new-sdo"}},
+    }
+    check_own(obj)
+    return obj
+
+
+def check_own(obj: Mapping[str, Any]) -> None:
+    """Refuse an object that uses one of our extensions against its schema."""
+    for name, body in obj.get("extensions", {}).items():
+        known = _BY_ID.get(name)
+        if known is None:
+            continue
+        where = f"/extensions/{name}"
+        if body.get("extension_type") != known.kind:
+            raise InputError(
+                f"extension_type is {body.get('extension_type')!r}",
+                where=where + "/extension_type",
+                advice=f"the extension {known.name} is a {known.kind}",
+            )
+        _read(
+            {key: value for key, value in body.items() if key != "extension_type"},
+            known.body,
+            where=where,
+            name=known.name,
+        )
+    if obj.get("type") == "sct-instrument":
+        _read(obj, _InstrumentObject, where="", name="instrument")
+
+
+def _read(value: Any, shape: type[msgspec.Struct], *, where: str, name: str) -> None:
+    try:
+        msgspec.convert(value, shape)
+    except msgspec.ValidationError as error:
+        what, _, path = str(error).partition(" - at `$")
+        pointer = where + path.rstrip("`").replace(".", "/").replace("[", "/").replace("]", "")
+        raise InputError(
+            what.replace("`", ""),
+            where=pointer,
+            advice=f"see the schema: secretariat/records/schemas/{name}.json",
+        ) from None
