@@ -40,13 +40,8 @@ SALT_BYTES = 32
 _KIND = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 Hex32 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="32 bytes in lower-case hex")]
-Roots = Annotated[
-    list[str],
-    Meta(
-        description="property-tree roots of object versions",
-        extra_json_schema={"items": {"type": "string", "pattern": "^[0-9a-f]{64}$"}},
-    ),
-]
+_ROOTS = "property-tree roots of object versions, 64 lower-case hex digits each"
+Roots = Annotated[list[str], Meta(description=_ROOTS)]
 """A grant may name 10,000 of them: `check_roots` is ten times faster than a pattern per item."""
 Position = Annotated[
     int, Meta(ge=0, le=2**53 - 1, description="leaf index in the log that the entry stands in")
@@ -289,7 +284,7 @@ class Draft(msgspec.Struct, frozen=True):
 class Statement(msgspec.Struct, frozen=True):
     """The payload of an entry as it was signed."""
 
-    v: int
+    v: Annotated[int, Meta(description="version of the payload: 1")]
     realm: str
     origin: str
     kind: str
@@ -448,12 +443,25 @@ def body_as(statement: Statement, kind: type[_Struct]) -> _Struct:
 
 
 def schemas() -> dict[str, Any]:
-    """Give the JSON Schema (2020-12) of every kind's body, by kind."""
-    (references, definitions) = msgspec.json.schema_components(KINDS.values(), ref_template="#/$defs/{name}")
+    """Give the JSON Schema (2020-12) of an entry's payload, with every kind's body under `$defs`."""
+    references, definitions = msgspec.json.schema_components(
+        [Statement, *KINDS.values()], ref_template="#/$defs/{name}"
+    )
+    for definition in definitions.values():
+        for member in definition.get("properties", {}).values():
+            if member.get("description") == _ROOTS:
+                member["items"] = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+    bodies = dict(zip(KINDS, references[1:], strict=True))
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Bodies of log entries, by kind",
-        "type": "object",
-        "properties": dict(zip(KINDS, references, strict=True)),
+        "title": "Payload of a log entry",
+        "$ref": "#/$defs/Statement",
+        "allOf": [
+            {
+                "if": {"properties": {"kind": {"const": kind}}},
+                "then": {"properties": {"body": reference}},
+            }
+            for kind, reference in bodies.items()
+        ],
         "$defs": definitions,
     }

@@ -19,6 +19,7 @@ from secretariat.ledger.keys import Signer, key_id
 from secretariat.records.canonical import canonical
 
 HERE = Path(__file__).parent
+SCHEMA = HERE.parents[2] / "src" / "secretariat" / "ledger" / "schemas" / "entry.json"
 ORIGIN, REALM, PARTY = "kr.example/live", "live", "KR"
 NOW = datetime(2026, 11, 22, 2, 9, 36, 123456, tzinfo=UTC)
 SEEDS = {role: bytes([number]) * 32 for number, role in enumerate(("root", "record", "log", "witness"), 1)}
@@ -162,6 +163,18 @@ def outside(clone: str) -> dict[str, Any]:
     return {"source": "https://github.com/transparency-dev/merkle testdata", "commit": commit, **found}
 
 
+def table() -> str:
+    """Write the table of kinds and members as docs/protocol.md shows it; `?` marks what may be absent."""
+    definitions = entries.schemas()["$defs"]
+    lines = ["| kind | members of the body | meaning |", "|---|---|---|"]
+    for kind, struct in entries.KINDS.items():
+        schema = definitions[struct.__name__]
+        needed = schema.get("required", [])
+        members = ", ".join(f"`{name}`{'' if name in needed else '?'}" for name in schema["properties"])
+        lines.append(f"| `{kind}` | {members} | {schema['description']} |")
+    return "\n".join(lines)
+
+
 def _write(name: str, value: dict[str, Any], **how: Any) -> None:
     (HERE / name).write_text(json.dumps(value, ensure_ascii=False, **how) + "\n", encoding="utf-8")
 
@@ -172,5 +185,9 @@ if __name__ == "__main__":
             _write("vectors.json", own(), indent=1)
         case ["outside", path]:
             _write("merkle-proofs.json", outside(path), separators=(",", ":"))
+        case ["schema"]:
+            written = json.dumps(entries.schemas(), indent=1, ensure_ascii=False)
+            SCHEMA.write_text(written + "\n", encoding="utf-8")
+            print(table())  # noqa: T201  a maker prints
         case _:
             sys.exit(__doc__)
