@@ -11,10 +11,12 @@ import logging
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from secretariat.base.clock import now
 from secretariat.base.console import DATA, Data, Json, emit
 from secretariat.base.errors import ConflictError, InputError, SecretariatError
 from secretariat.base.settings import FILE, URL_VARIABLE, NodeSettings, read
@@ -111,6 +113,53 @@ def serve(
         emit({"party": settings.party, "pid": os.getpid(), **addresses}, text, json=json)
 
     run(settings, ready=ready)
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="The file to write; it will hold private keys.")],
+    data: Data = DATA,
+    json: Json = False,
+) -> None:
+    """Write settings, keys and all tables into one file, while the node runs or not."""
+    from secretariat.storage import backup as storage
+    from secretariat.storage.opening import opened
+
+    settings = NodeSettings.load(data)
+    with opened(settings) as database:
+        made = storage.write(settings, database, file, now=now())
+    size = file.stat().st_size
+    emit(
+        {
+            "file": str(file),
+            "bytes": size,
+            "party": made.party,
+            "created": made.created,
+            "schema": made.schema,
+        },
+        f"{file}: {size:,} bytes. It holds private keys and everything this node keeps: store it as such.",
+        json=json,
+    )
+
+
+@app.command()
+def restore(
+    file: Annotated[
+        Path, typer.Argument(help="What `secretariat backup` wrote.", exists=True, dir_okay=False)
+    ],
+    data: Data = DATA,
+    json: Json = False,
+) -> None:
+    """Make the node of a backup in an empty data folder; it stays read-only until it was checked."""
+    from secretariat.storage import backup as storage
+
+    settings = storage.restore(file, data, now=now())
+    emit(
+        {"party": settings.party, "data": str(settings.data), "restored": settings.restored},
+        f"{settings.data} holds the node of {settings.party} again, read-only until it was compared with what "
+        " its partners last kept.",
+        json=json,
+    )
 
 
 def main() -> None:

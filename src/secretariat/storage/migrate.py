@@ -18,8 +18,8 @@ from secretariat.storage.roles import roles_of
 VERSION_TABLE = "schema_version"
 
 
-def migrate(conninfo: str, prefix: str, realms: Sequence[str]) -> None:
-    """Migrate every realm's schema as its owner. `conninfo` logs in somebody who may become the owners.
+def migrate(conninfo: str, prefix: str, realms: Sequence[str], schema: str = "head") -> None:
+    """Migrate every realm to `schema` as its owner. `conninfo` logs in somebody who may become the owners.
 
     Each realm is one transaction: it is migrated whole or not at all. Refuses a schema of a newer release.
     """
@@ -29,12 +29,12 @@ def migrate(conninfo: str, prefix: str, realms: Sequence[str]) -> None:
     try:
         for realm in realms:
             with engine.begin() as connection:
-                migrate_realm(connection, prefix, realm)
+                migrate_realm(connection, prefix, realm, schema)
     finally:
         engine.dispose()
 
 
-def migrate_realm(connection: sa.Connection, prefix: str, realm: str) -> None:
+def migrate_realm(connection: sa.Connection, prefix: str, realm: str, schema: str = "head") -> None:
     """Migrate the schema of `realm` inside the caller's transaction."""
     roles = roles_of(prefix, realm)
     driver = connection.connection.driver_connection
@@ -48,9 +48,12 @@ def migrate_realm(connection: sa.Connection, prefix: str, realm: str) -> None:
     config = Config()
     config.set_main_option("script_location", "secretariat.storage:migrations")
     config.attributes.update(connection=connection, roles=roles)
-    command.upgrade(config, "head")
+    command.upgrade(config, schema)
+    app = sql.Identifier(roles.app)
+    driver.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(sql.Identifier(VERSION_TABLE), app))
+    # a backup, taken as the application, carries where the identities stand
     driver.execute(
-        sql.SQL("GRANT SELECT ON {} TO {}").format(sql.Identifier(VERSION_TABLE), sql.Identifier(roles.app))
+        sql.SQL("GRANT SELECT ON ALL SEQUENCES IN SCHEMA {} TO {}").format(sql.Identifier(realm), app)
     )
 
 
@@ -59,11 +62,15 @@ def heads() -> tuple[str, ...]:
     return tuple(_scripts().get_heads())
 
 
+def known() -> frozenset[str]:
+    """Name every schema version that this release can migrate from."""
+    return frozenset(script.revision for script in _scripts().walk_revisions())
+
+
 def _refuse_newer(connection: sa.Connection) -> None:
     context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-    known = {script.revision for script in _scripts().walk_revisions()}
     for revision in context.get_current_heads():
-        if revision not in known:
+        if revision not in known():
             raise StateError(
                 f"the database has schema {revision}, which this release does not know",
                 advice="install the release that wrote it, or restore a backup made before it",

@@ -7,6 +7,7 @@ time, and waits at its end until other commands that joined are done.
 from __future__ import annotations
 
 import contextlib
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,21 +27,41 @@ _JOIN_S = 30
 _LINGER_S = 3600
 
 
-def create(settings: NodeSettings, *, durable: bool = True) -> None:
-    """Make the database of a new node, empty, with the newest tables. Refuses a folder that has one."""
+def create(settings: NodeSettings, *, schema: str = "head", durable: bool = True) -> None:
+    """Make the database of a new node, empty, with the tables of `schema`. Refuses a folder that has one."""
     if settings.database_url:
         secret = Secret.load(settings.data) if Secret.exists(settings.data) else Secret.new()
         secret.save(settings.data)  # kept when the login may not prepare: the SQL shown belongs to it
-        provision(settings.database_url, secret.app, settings.realms)
+        provision(settings.database_url, secret.app, settings.realms, schema=schema)
         return
     server = Server(settings.data, durable=durable)
     server.create()
     server.start()
     try:
         create_database(server.conninfo(superuser=True, dbname="postgres"), DATABASE)
-        provision(server.conninfo(superuser=True), server.secret.app, settings.realms)
+        provision(server.conninfo(superuser=True), server.secret.app, settings.realms, schema=schema)
     finally:
         server.stop()
+
+
+def remove(data: Path) -> None:
+    """Delete what `create` began in a data folder, and everything else in it. Refuses a running node."""
+    Server(data).destroy()
+    for path in data.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+@contextlib.contextmanager
+def administered(settings: NodeSettings, *, durable: bool = True) -> Iterator[tuple[str, str]]:
+    """Give the address of who may become the tables' owners, and the roles' prefix (restore only)."""
+    if settings.database_url:
+        yield settings.database_url, str(conninfo_to_dict(settings.database_url)["dbname"])
+        return
+    with _embedded(settings.data, serving=False, durable=durable) as server:
+        yield server.conninfo(superuser=True), DATABASE
 
 
 @contextlib.contextmanager

@@ -16,7 +16,13 @@ _VERSION_MIN = 180000
 
 
 def provision(
-    conninfo: str, password: str, realms: Sequence[str], *, prefix: str | None = None, roles: bool = True
+    conninfo: str,
+    password: str,
+    realms: Sequence[str],
+    *,
+    prefix: str | None = None,
+    roles: bool = True,
+    schema: str = "head",
 ) -> None:
     """Create the roles (unless `roles` is False: they exist), schemas and tables in this database.
 
@@ -45,7 +51,7 @@ def provision(
                 f"the login may not prepare the database: {error.diag.message_primary}",
                 advice=f"let an administrator run, connected to {database}:\n{text};\nthen run init again",
             ) from error
-    migrate(conninfo, prefix, realms)
+    migrate(conninfo, prefix, realms, schema)
 
 
 def _refuse_existing(connection: psycopg.Connection[Any], realms: Sequence[str]) -> None:
