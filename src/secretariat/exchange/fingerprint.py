@@ -1,4 +1,4 @@
-"""A key's fingerprint as twelve words that two people read to each other over a second channel.
+r"""A key's fingerprint as twelve words that two people read to each other over a second channel.
 
 The words are proquints (Wilkerson, arXiv:0901.4016): each spells 16 bits as consonant-vowel-consonant-
 vowel-consonant, so they can be spoken in any of our languages and need no word list. Twelve words carry

@@ -88,7 +88,7 @@ class Caller:
         self.nonce = nonce
 
 
-class _Keys(HTTPSignatureKeyResolver):  # type: ignore[misc]
+class _Keys(HTTPSignatureKeyResolver):
     """Public keys by id, as pinned at enrolment."""
 
     def __init__(self, find: Callable[[str], bytes | None]) -> None:
@@ -99,7 +99,7 @@ class _Keys(HTTPSignatureKeyResolver):  # type: ignore[misc]
         return None if public is None else Ed25519PublicKey.from_public_bytes(public)
 
 
-class _Verifier(HTTPMessageVerifier):  # type: ignore[misc]
+class _Verifier(HTTPMessageVerifier):
     """The library's verifier with this node's clock and a refusal that names both clocks."""
 
     def __init__(self, find: Callable[[str], bytes | None], now: datetime, skew: timedelta) -> None:

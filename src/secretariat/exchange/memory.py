@@ -1,8 +1,8 @@
 """A node's store in memory: the same promises as the PostgreSQL store, for simulations and offline checks.
 
 `Memory` is what is kept; `MemoryStore` is one transaction on it. A transaction works on a copy that replaces
-the original only when it ends well, so a failure leaves nothing behind. tests/contract/peers holds both stores
-to the same contract.
+the original only when it ends well, so a failure leaves nothing behind. tests/contract/peers holds both
+stores to the same contract.
 """
 
 from __future__ import annotations

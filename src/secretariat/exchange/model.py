@@ -10,7 +10,8 @@ from typing import Final, Literal
 
 import msgspec
 
-from secretariat.exchange.wire import Cursor
+from secretariat.exchange.wire import CarriedEntry, Cursor
+from secretariat.ledger.entries import Statement
 
 PeerState = Literal["invited", "accepted", "suspended", "removed"]
 Outcome = Literal["received", "own", "quarantined", "waiting", "disputed", "refused", "gone"]
@@ -31,6 +32,8 @@ HoldingState = Literal[
 ]
 """What a holder said it did, or (`asked`, `cannot-answer`) what we know it was told."""
 ANSWERS: Final = ("destroyed", "returned", "kept-by-law")
+Fate = tuple[int, bytes, Outcome, str]
+"""Position of the grant, root, what became of the object, and why."""
 SHOWN_STATES: Final = {"received": "kept", "disputed": "disputed"}
 
 
@@ -100,9 +103,10 @@ class Ruling(msgspec.Struct, frozen=True):
 
     `equal`: it may come, by the very articles and duties that the grant states. `unequal`: it may not, or
     not so. `own`: it is our own information. `unknown`: an instrument, a marking or a key is missing here.
+    `refused`: this realm may not hold it.
     """
 
-    outcome: Literal["equal", "unequal", "own", "unknown"]
+    outcome: Literal["equal", "unequal", "own", "unknown", "refused"]
     why: str = ""
     label: object = None
 
@@ -115,6 +119,15 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     origin: str
     position: int
     why: str = ""
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One entry of a page, verified, and the roots of the objects it grants in order."""
+
+    entry: LogEntry
+    statement: Statement
+    carried: CarriedEntry
+    roots: list[bytes]
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Two nodes keeping in step, without I/O: what a node must be able to store, and when it asks, waits and tries again.
+"""Two nodes keeping in step, without I/O: what a node must be able to store, and when it asks or waits.
 
 The same lines drive pulling over HTTP, delivery by POST, the simulator and the tests: `offer` makes a page
 from a `Store`, `take` checks one and keeps it in a `Store`, and a `Link` says what a receiver does next.
@@ -61,7 +61,7 @@ class Outgoing(msgspec.Struct, frozen=True):
 
 
 class Recompute(Protocol):
-    """The receiver's own answer on a grant: one ruling per object, with exactly the facts that the grant pins."""
+    """The receiver's own answer on a grant: one ruling per object, with the facts that the grant pins."""
 
     def __call__(
         self,
@@ -142,7 +142,7 @@ class Store(Protocol):
         ...
 
     def keep_rival(self, arrival: Arrival) -> None:
-        """Keep a copy that contradicts one held from the same originator: shown as disputed, never passed on."""
+        """Keep a copy that contradicts one of the same originator: shown as disputed, never passed on."""
         ...
 
     def settle(self, arrivals: Sequence[Arrival]) -> None:
@@ -216,12 +216,12 @@ class Store(Protocol):
         ...
 
     def attached(self, origin: str, position: int) -> Sequence[LogEntry]:
-        """Give what is claimed to stand at a position of a log: the proven entry first, then what was attached."""
+        """Give what is claimed to stand at a position of a log: the proven entry first, then attached ones."""
         ...
 
     # what became of it
     def hold(self, holdings: Sequence[Holding]) -> None:
-        """Note what holders said; a later word of the same holder on the same version replaces the earlier."""
+        """Note what holders said; a later word on the same version replaces the earlier."""
         ...
 
     def shown(self) -> Sequence[Version]:

@@ -1,4 +1,4 @@
-"""Taking a page: what this node checks, in this order, before anything of a partner's is kept (no I/O).
+"""Taking a page: what this node checks, in this order, before anything of a partner's is kept.
 
 The frame      1. the page is from this partner's log, of this realm, for this party
                2. it starts where we stand, in the log state we last kept (else: out of step, ask again)
@@ -8,10 +8,7 @@ The log        3. the checkpoint is signed by the pinned log key
 Each entry     6. stands in the log at its position (inclusion)
                7. is signed by the pinned record key, by this party, for this realm and log
                8. is addressed to us
-Each object    9. stands where the grant lists it; its bytes are canonical JSON and STIX
-              10. its root follows from its bytes and salt, and the originator signed exactly that
-              11. it was not called back before
-              12. our own recomputation of the grant with the facts it pins gives the same answer
+Each object    9-12, see arrivals.py.
 
 A fault in 1-8 refuses the whole page and nothing of it is kept; the caller records the refusal in a
 transaction of its own. A fault in 9-11 refuses that object, and the rest goes on: one bad copy must not
@@ -22,37 +19,34 @@ is answered by a receipt that says which of these happened.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from secretariat.base.clock import parse_stamp
 from secretariat.base.errors import ConflictError, ProofError, SecretariatError
 from secretariat.exchange import wire, withdrawal
-from secretariat.exchange.model import SHOWN_STATES, Arrival, Due, KeptLog, LogEntry, Refusal, Ruling, Version
-from secretariat.exchange.offer import references_of, roots_of
-from secretariat.exchange.peers import Outgoing
+from secretariat.exchange.arrivals import read_objects, receipts, retry, rule
+from secretariat.exchange.evidence import evidence_of
+from secretariat.exchange.model import KeptLog, Line, LogEntry, Refusal
+from secretariat.exchange.offer import roots_of
 from secretariat.exchange.wire import Cursor
-from secretariat.ledger import checkpoint, dsse, entries, merkle, object_signature
+from secretariat.ledger import checkpoint, entries, merkle
 from secretariat.ledger.entries import Statement
-from secretariat.ledger.property_tree import root_of
-from secretariat.records import canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from secretariat.base.settings import Limits
-    from secretariat.exchange.model import Outcome, Peer
+    from secretariat.exchange.arrivals import Check
+    from secretariat.exchange.model import Peer
     from secretariat.exchange.peers import Recompute, Store
-    from secretariat.exchange.wire import CarriedEntry, CarriedObject, Page
-
-    Check = Callable[[dict[str, Any]], None]
+    from secretariat.exchange.wire import CarriedEntry, Page
 
 
 class PageRefusedError(ProofError):
-    """A page that must not be kept. `code` names the rule it broke; `suspends` whether the log itself lies."""
+    """A page that must not be kept. `code` names the broken rule, `suspends` whether the log itself lies."""
 
     def __init__(
         self,
@@ -69,7 +63,7 @@ class PageRefusedError(ProofError):
 
     @property
     def suspends(self) -> bool:
-        """Whether the partner's log contradicts what it showed before: only a person may go on from there."""
+        """Whether the partner's log takes back what it showed: only a person may go on from there."""
         return self.code in {"log-rolled-back", "log-contradicts"}
 
 
@@ -77,15 +71,6 @@ class OutOfStepError(ConflictError):
     """A page that starts elsewhere than where we stand: harmless, ask again from here."""
 
     code = "out-of-step"
-
-
-class Line(msgspec.Struct, frozen=True):
-    """One entry of a page, verified."""
-
-    entry: LogEntry
-    statement: Statement
-    carried: CarriedEntry
-    roots: list[bytes]
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -99,11 +84,6 @@ class Result(msgspec.Struct, frozen=True):
     refusals: list[Refusal]
     appended: int
     more: bool
-
-
-class _Incoming(msgspec.Struct):
-    line: Line
-    version: Version
 
 
 def take(
@@ -124,8 +104,8 @@ def take(
     log = _check_log(store, peer, page)
     lines = [_check_entry(store, peer, page, log, carried) for carried in page.entries]
     _check_amount(page, lines, log.size)
-    evidence, attached = _evidence(store, lines)
-    fates, refusals, incoming = _read_objects(store, peer, lines, limits, check)
+    evidence, attached = evidence_of(store, lines)
+    fates, refusals, incoming = read_objects(store, peer, lines, limits, check)
     # Everything above only reads. From here on the log is ours, so that arrivals and receipts are in its order.
     if lines:
         store.lock()
@@ -135,8 +115,8 @@ def take(
     store.keep_entries(page.origin, first, size=log.size)
     for origin, entry in attached:
         store.attach(origin, entry)
-    arrivals = _rule(store, peer, incoming, evidence, recompute, fates, refusals)
-    outgoing = _receipts(peer, fates)
+    arrivals = rule(store, peer, incoming, evidence, recompute, fates, refusals)
+    outgoing = receipts(peer, fates)
     others: list[tuple[int, Statement]] = []
     for line in lines:
         if line.statement.kind in {"withdraw", "narrow"}:
@@ -162,40 +142,6 @@ def take(
         len(outgoing),
         page.more,
     )
-
-
-def retry(store: Store, recompute: Recompute) -> list[Outgoing]:
-    """Rule again on what waits; gives receipts for what no longer does."""
-    groups: dict[tuple[str, int], list[Arrival]] = defaultdict(list)
-    for arrival in store.waiting():
-        groups[arrival.origin, arrival.position].append(arrival)
-    outgoing: list[Outgoing] = []
-    partners = {one.origin: one for one in store.peers()}
-    for (origin, position), group in groups.items():
-        peer, entry = partners.get(origin), store.peer_entry(origin, position)
-        if peer is None or entry is None:
-            continue
-        statement = entries.verify(entry.envelope, peer.record_keys)
-        evidence = _kept_evidence(store, statement)
-        signed = [one for one in group if store.record_keys(one.version.originator)]
-        rulings = recompute(peer, statement, evidence, [one.version for one in signed])
-        moved = []
-        fates: list[_Fate] = []
-        for one, ruling in zip(signed, rulings, strict=True):
-            if ruling.outcome == "unknown":
-                continue
-            state: Outcome = "received" if ruling.outcome == "equal" else "quarantined"
-            if not _signed(one.version, store.record_keys(one.version.originator)):
-                state = "refused"
-            version = msgspec.structs.replace(one.version, state=SHOWN_STATES.get(state, "quarantined"))
-            moved.append(
-                Arrival(version=version, label=ruling.label, origin=origin, position=position, why=ruling.why)
-            )
-            fates.append((position, version.root, state, ruling.why))
-        if moved:
-            store.settle(moved)
-            outgoing += _receipts(peer, fates)
-    return outgoing
 
 
 def _check_frame(store: Store, peer: Peer, page: Page) -> None:
@@ -335,337 +281,3 @@ def _check_amount(page: Page, lines: Sequence[Line], size: int) -> None:
     right = page.next == at if at.offset else at <= page.next <= Cursor(max(size, at.position))
     if not right or page.next < page.after:
         raise fail(f"ends at {at}, says {page.next}", "next")
-
-
-def _evidence(
-    store: Store, lines: Sequence[Line]
-) -> tuple[dict[tuple[str, int], Statement], list[tuple[str, LogEntry]]]:
-    """Give the third parties' entries that the page's entries rest on, verified, and what came along.
-
-    Where none of the copies that claim a place holds, it is as if absent. One of a party that is not
-    enrolled here yet is kept all the same: it may be verified later.
-    """
-    found: dict[tuple[str, int], Statement] = {}
-    brought: list[tuple[str, LogEntry]] = []
-    for line in lines:
-        wanted = set(references_of(line.statement))
-        for one in line.carried.attached:
-            envelope = bytes(one.envelope)
-            claimed = _claim(envelope)
-            if claimed is None or (one.origin, one.position) not in wanted:
-                continue
-            brought.append((
-                one.origin,
-                LogEntry(one.position, claimed.kind, claimed.party, claimed.recipient, envelope, one.salt),
-            ))
-            statement = _third(store, envelope, one.origin)
-            if statement is not None:
-                found.setdefault((one.origin, one.position), statement)
-        found |= _kept_evidence(store, line.statement)
-    return found, brought
-
-
-def _kept_evidence(store: Store, statement: Statement) -> dict[tuple[str, int], Statement]:
-    found = {}
-    for origin, position in references_of(statement):
-        copies = (_third(store, kept.envelope, origin) for kept in store.attached(origin, position))
-        holds = next((one for one in copies if one is not None), None)
-        if holds is not None:
-            found[origin, position] = holds
-    return found
-
-
-def _third(store: Store, envelope: bytes, origin: str) -> Statement | None:
-    claimed = _claim(envelope)
-    if claimed is None or (claimed.origin, claimed.realm) != (origin, store.realm):
-        return None
-    try:
-        return entries.verify(envelope, store.record_keys(claimed.party))
-    except SecretariatError:
-        return None
-
-
-def _claim(envelope: bytes) -> Statement | None:
-    try:
-        return entries.read(dsse.payload_of(envelope))
-    except SecretariatError:
-        return None
-
-
-_Fate = tuple[int, bytes, "Outcome", str]
-
-
-def _read_objects(
-    store: Store, peer: Peer, lines: Sequence[Line], limits: Limits, check: Check | None
-) -> tuple[list[_Fate], list[Refusal], list[_Incoming]]:
-    fates: list[_Fate] = []
-    refusals: list[Refusal] = []
-    incoming: list[_Incoming] = []
-    for line in lines:
-        for carried in line.carried.objects:
-            position, root = line.entry.position, bytes.fromhex(carried.root)
-            if carried.gone is not None:
-                fates.append((position, root, "gone", carried.gone))
-                continue
-            try:
-                incoming.append(_Incoming(line, read_object(store, peer, carried, limits, check)))
-            except SecretariatError as error:
-                code = error.code if isinstance(error, PageRefusedError) else "bad-object"
-                fates.append((position, root, "refused", code))
-                refusals.append(_refusal(peer, code, error, position, carried.root))
-    return fates, refusals, incoming
-
-
-def _rule(
-    store: Store,
-    peer: Peer,
-    incoming: Sequence[_Incoming],
-    evidence: Mapping[tuple[str, int], Statement],
-    recompute: Recompute,
-    fates: list[_Fate],
-    refusals: list[Refusal],
-) -> list[Arrival]:
-    """Rules 11 and 12 for a whole page; gives what is new here."""
-    if not incoming:
-        return []
-    tombs = store.tombs([one.version.root for one in incoming])
-    here = store.versions([one.version.root for one in incoming])
-    alike = store.same({one.version.stix_id for one in incoming})
-    fresh: dict[bytes, Arrival] = {}
-    moved: list[Arrival] = []
-    dues: list[Due] = []
-    for line, group in _by_line(incoming):
-        barred = {
-            one.root for one in group if any(tomb.bars(one, peer.party) for tomb in tombs.get(one.root, ()))
-        }
-        asked = [one for one in group if one.root not in barred]
-        rulings = iter(_rulings(store, peer, line.statement, evidence, recompute, asked))
-        position = line.entry.position
-        duties = _duties(line.statement, store.party)
-        for version in group:
-            if version.root in barred:
-                fates.append((position, version.root, "refused", "withdrawn"))
-                continue
-            ruling = next(rulings)
-            held = here.get(version.root)
-            outcome, why = _outcome(version, ruling, held, alike.get(version.stix_id, ()))
-            fates.append((position, version.root, outcome, why))
-            if outcome == "own":
-                continue
-            arrival = Arrival(
-                version=msgspec.structs.replace(version, state=SHOWN_STATES.get(outcome, outcome)),
-                label=ruling.label,
-                origin=peer.origin,
-                position=position,
-                why=why,
-            )
-            if outcome == "quarantined":
-                refusals.append(
-                    Refusal(
-                        party=peer.party,
-                        code="grant-differs",
-                        what=why,
-                        position=position,
-                        root=version.root.hex(),
-                        where=version.stix_id,
-                    )
-                )
-            if held is not None:
-                if held.state in {"waiting", "quarantined"} and outcome == "received":
-                    moved.append(arrival)
-            elif version.root not in fresh and _rival(version, alike.get(version.stix_id, ())):
-                store.keep_rival(arrival)
-            else:
-                fresh.setdefault(version.root, arrival)
-            dues += [
-                Due(root=version.root, duty=duty, article=article, owed_to=version.originator, at=at)
-                for duty, article, at in duties.get(version.root, ())
-            ]
-    if fresh:
-        store.keep(list(fresh.values()))
-    if moved:
-        store.settle(moved)
-    if dues:
-        store.owe(dues)
-    return [*fresh.values(), *moved]
-
-
-def _by_line(incoming: Sequence[_Incoming]) -> list[tuple[Line, list[Version]]]:
-    groups: list[tuple[Line, list[Version]]] = []
-    for one in incoming:
-        if not groups or groups[-1][0] is not one.line:
-            groups.append((one.line, []))
-        groups[-1][1].append(one.version)
-    return groups
-
-
-def _rulings(
-    store: Store,
-    peer: Peer,
-    statement: Statement,
-    evidence: Mapping[tuple[str, int], Statement],
-    recompute: Recompute,
-    versions: Sequence[Version],
-) -> list[Ruling]:
-    known = [one for one in versions if store.record_keys(one.originator)]
-    answers = iter(recompute(peer, statement, evidence, known)) if known else iter(())
-    rulings = []
-    for one in versions:
-        if not store.record_keys(one.originator):
-            rulings.append(Ruling("unknown", f"its originator {one.originator} is not enrolled here"))
-        elif one.originator == store.party:
-            next(answers)
-            rulings.append(Ruling("own", "it is this party's own information"))
-        else:
-            rulings.append(next(answers))
-    return rulings
-
-
-def _outcome(
-    version: Version, ruling: Ruling, held: Version | None, alike: Sequence[Version]
-) -> tuple[Outcome, str]:
-    if ruling.outcome == "own":
-        return "own", ruling.why
-    if ruling.outcome == "unknown":
-        return ("received", "") if held is not None and held.state == "kept" else ("waiting", ruling.why)
-    if ruling.outcome == "unequal":
-        return "quarantined", ruling.why or "our own recomputation of the grant gives another answer"
-    if held is None and _contradicted(version, alike):
-        return "disputed", f"{version.originator} signed other content under this id and version before"
-    return "received", ""
-
-
-def _contradicted(version: Version, alike: Sequence[Version]) -> bool:
-    """Whether another copy of this very version has other content. Observables have no versions to contradict."""
-    return bool(version.modified) and any(
-        _same_time(one.version, version.version) and one.data != version.data for one in alike
-    )
-
-
-def _rival(version: Version, alike: Sequence[Version]) -> bool:
-    """Whether the table's place for this version and originator is taken by a copy with another root."""
-    return bool(version.version) and any(
-        one.originator == version.originator and _same_time(one.version, version.version) for one in alike
-    )
-
-
-def _same_time(one: str, other: str) -> bool:
-    if not one or not other:
-        return one == other
-    return parse_stamp(one) == parse_stamp(other)
-
-
-def read_object(
-    store: Store, peer: Peer, carried: CarriedObject, limits: Limits, check: Check | None
-) -> Version:
-    """Rules 9 and 10 for one object; refuses with an error that says which."""
-    if (
-        not bytes(carried.object)
-        or carried.salt is None
-        or not bytes(carried.signature)
-        or not carried.originator
-    ):
-        raise PageRefusedError(
-            "incomplete", "an object without salt, signature or originator", where=carried.root
-        )
-    data, signature = bytes(carried.object), bytes(carried.signature)
-    value, written = canonical.read_canonical(data, limits)
-    if written != data or not isinstance(value, dict):
-        raise PageRefusedError(
-            "not-canonical", "the object's bytes are not in canonical form (RFC 8785)", where=carried.root
-        )
-    keys = store.record_keys(carried.originator)
-    try:
-        if keys:
-            root = bytes.fromhex(object_signature.verify_object(signature, data, carried.salt, keys).root)
-        else:  # it will wait until its originator is enrolled, and be verified then
-            root = root_of(data, carried.salt)
-    except ProofError as error:
-        raise PageRefusedError(
-            "broken-signature", error.what, where=error.where, advice=error.advice
-        ) from error
-    if root.hex() != carried.root:
-        raise PageRefusedError(
-            "wrong-root", "the object is not the one that the grant names", where=carried.root
-        )
-    if check is not None:
-        check(value)
-    for name in ("id", "type"):
-        if not isinstance(value.get(name), str):
-            raise PageRefusedError("bad-object", f"an object without {name}", where=carried.root)
-    created, modified = value.get("created"), value.get("modified")
-    return Version(
-        stix_id=value["id"],
-        version=modified or created or "",
-        type=value["type"],
-        originator=carried.originator,
-        source=peer.party,
-        root=root,
-        salt=carried.salt,
-        data=data,
-        signature=signature,
-        state="kept",
-        created=created,
-        modified=modified,
-        revoked=value.get("revoked") is True,
-    )
-
-
-def _signed(version: Version, keys: Mapping[str, bytes]) -> bool:
-    try:
-        object_signature.verify_object(version.signature, version.data, version.salt, keys)
-    except SecretariatError:
-        return False
-    return True
-
-
-def _refusal(peer: Peer, code: str, error: SecretariatError, position: int, root: str) -> Refusal:
-    return Refusal(
-        party=peer.party,
-        code=code,
-        what=error.what,
-        where=error.where,
-        advice=error.advice,
-        position=position,
-        root=root,
-    )
-
-
-def _duties(statement: Statement, party: str) -> dict[bytes, list[tuple[str, str, datetime]]]:
-    """Give what a grant obliges us to by a date, per object root."""
-    found: dict[bytes, list[tuple[str, str, datetime]]] = defaultdict(list)
-    for row in statement.body.get("rows", ()):
-        dated = [one for one in row.get("obligations", ()) if isinstance(one, dict) and one.get("by")]
-        duties = [
-            (str(one.get("do", "duty")), str(one.get("art", "")), withdrawal.end_of(str(one["by"])))
-            for one in dated
-            if one.get("who") in {None, party}
-        ]
-        if row.get("until"):
-            articles = [one for one in row.get("articles", ()) if isinstance(one, str)]
-            duties.append(("end-of-grant", ", ".join(articles), withdrawal.end_of(str(row["until"]))))
-        for root in row["objects"] if duties else ():
-            found[bytes.fromhex(root)] += duties
-    return found
-
-
-def _receipts(peer: Peer, fates: Sequence[_Fate]) -> list[Outgoing]:
-    """One receipt per grant and outcome: what became of each object that came."""
-    groups: dict[tuple[int, Outcome, str], list[str]] = defaultdict(list)
-    for position, root, outcome, why in fates:
-        groups[position, outcome, why].append(root.hex())
-    return [
-        Outgoing(
-            "receipt",
-            peer.party,
-            entries.Receipt(
-                to=peer.party,
-                about=entries.EntryRef(peer.origin, position),
-                state=outcome,
-                objects=roots,
-                count=len(roots),
-                reason=why or None,
-            ),
-        )
-        for (position, outcome, why), roots in groups.items()
-    ]

@@ -8,8 +8,8 @@ Rules:
    the party it has the object from. Anything else is refused and recorded.
 4. Obeying = show it to nobody, then destroy it (content, salt, every derived row), or keep it where a duty
    says so; pass it on to everybody it was relayed to; answer with a signed receipt.
-5. An answer of somebody further down is passed up inside a receipt, with its signature, so that the originator
-   can verify each holder's own word.
+5. An answer of somebody further down is passed up inside a receipt, with its signature, so that the
+   originator can verify each holder's own word.
 6. A withdrawn version never comes back, whichever way it arrives.
 7. A party without a node cannot answer: it is listed so, and somebody has to tell it.
 """

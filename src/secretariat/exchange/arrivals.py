@@ -1,0 +1,372 @@
+"""What becomes of each object that a page brings: read, verified, ruled on, kept; and the receipts (no I/O).
+
+Rules (the numbers continue those of take.py):
+
+ 9. It stands where the grant lists it; its bytes are canonical JSON and STIX.
+10. Its root follows from its bytes and salt, and the originator signed exactly that.
+11. It was not withdrawn before by its originator.
+12. Our own recomputation of the grant with the facts it pins gives the same answer: else quarantine; where
+    something is missing here it waits and is ruled on again when something came; where the same originator
+    signed other content under this id and version, it is shown as disputed and never passed on.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from secretariat.base.clock import parse_stamp
+from secretariat.base.errors import ProofError, SecretariatError
+from secretariat.exchange import withdrawal
+from secretariat.exchange.evidence import kept_evidence
+from secretariat.exchange.model import SHOWN_STATES, Arrival, Due, Fate, Line, Refusal, Ruling, Version
+from secretariat.exchange.peers import Outgoing
+from secretariat.ledger import entries, object_signature
+from secretariat.ledger.entries import Statement
+from secretariat.ledger.property_tree import root_of
+from secretariat.records import canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from secretariat.base.settings import Limits
+    from secretariat.exchange.model import Outcome, Peer
+    from secretariat.exchange.peers import Recompute, Store
+    from secretariat.exchange.wire import CarriedObject
+
+    Check = Callable[[dict[str, Any]], object]
+
+
+class ObjectRefusedError(ProofError):
+    """One object that must not be kept; the rest of its page goes on."""
+
+    def __init__(self, code: str, what: str, *, where: str | None = None, advice: str | None = None) -> None:
+        super().__init__(what, where=where, advice=advice)
+        self.code = code
+
+
+class Incoming(msgspec.Struct):
+    """An object that was read and verified, and the entry that brought it."""
+
+    line: Line
+    version: Version
+
+
+def read_objects(
+    store: Store, peer: Peer, lines: Sequence[Line], limits: Limits, check: Check | None
+) -> tuple[list[Fate], list[Refusal], list[Incoming]]:
+    fates: list[Fate] = []
+    refusals: list[Refusal] = []
+    incoming: list[Incoming] = []
+    for line in lines:
+        for carried in line.carried.objects:
+            position, root = line.entry.position, bytes.fromhex(carried.root)
+            if carried.gone is not None:
+                fates.append((position, root, "gone", carried.gone))
+                continue
+            try:
+                incoming.append(Incoming(line, read_object(store, peer, carried, limits, check)))
+            except SecretariatError as error:
+                code = error.code if isinstance(error, ObjectRefusedError) else "bad-object"
+                fates.append((position, root, "refused", code))
+                refusals.append(_refusal(peer, code, error, position, carried.root))
+    return fates, refusals, incoming
+
+
+def rule(
+    store: Store,
+    peer: Peer,
+    incoming: Sequence[Incoming],
+    evidence: Mapping[tuple[str, int], Statement],
+    recompute: Recompute,
+    fates: list[Fate],
+    refusals: list[Refusal],
+) -> list[Arrival]:
+    """Rules 11 and 12 for a whole page; gives what is new here."""
+    if not incoming:
+        return []
+    tombs = store.tombs([one.version.root for one in incoming])
+    here = store.versions([one.version.root for one in incoming])
+    alike = store.same({one.version.stix_id for one in incoming})
+    fresh: dict[bytes, Arrival] = {}
+    moved: list[Arrival] = []
+    dues: list[Due] = []
+    for line, group in _by_line(incoming):
+        barred = {
+            one.root for one in group if any(tomb.bars(one, peer.party) for tomb in tombs.get(one.root, ()))
+        }
+        asked = [one for one in group if one.root not in barred]
+        rulings = iter(_rulings(store, peer, line.statement, evidence, recompute, asked))
+        position = line.entry.position
+        duties = _duties(line.statement, store.party)
+        for version in group:
+            if version.root in barred:
+                fates.append((position, version.root, "refused", "withdrawn"))
+                continue
+            ruling = next(rulings)
+            held = here.get(version.root)
+            outcome, why = _outcome(version, ruling, held, alike.get(version.stix_id, ()))
+            fates.append((position, version.root, outcome, why))
+            if outcome == "refused":
+                refusals.append(_told(peer, "not-kept", why, position, version))
+            if outcome in {"own", "refused"}:
+                continue
+            arrival = Arrival(
+                version=msgspec.structs.replace(version, state=SHOWN_STATES.get(outcome, outcome)),
+                label=ruling.label,
+                origin=peer.origin,
+                position=position,
+                why=why,
+            )
+            if outcome == "quarantined":
+                refusals.append(_told(peer, "grant-differs", why, position, version))
+            if held is not None:
+                if held.state in {"waiting", "quarantined"} and outcome == "received":
+                    moved.append(arrival)
+            elif version.root not in fresh and _rival(version, alike.get(version.stix_id, ())):
+                store.keep_rival(arrival)
+            else:
+                fresh.setdefault(version.root, arrival)
+            dues += [
+                Due(root=version.root, duty=duty, article=article, owed_to=version.originator, at=at)
+                for duty, article, at in duties.get(version.root, ())
+            ]
+    if fresh:
+        store.keep(list(fresh.values()))
+    if moved:
+        store.settle(moved)
+    if dues:
+        store.owe(dues)
+    return [*fresh.values(), *moved]
+
+
+def retry(store: Store, recompute: Recompute) -> list[Outgoing]:
+    """Rule again on what waits; gives receipts for what no longer does."""
+    groups: dict[tuple[str, int], list[Arrival]] = defaultdict(list)
+    for arrival in store.waiting():
+        groups[arrival.origin, arrival.position].append(arrival)
+    outgoing: list[Outgoing] = []
+    partners = {one.origin: one for one in store.peers()}
+    for (origin, position), group in groups.items():
+        peer, entry = partners.get(origin), store.peer_entry(origin, position)
+        if peer is None or entry is None:
+            continue
+        statement = entries.verify(entry.envelope, peer.record_keys)
+        evidence = kept_evidence(store, statement)
+        signed = [one for one in group if store.record_keys(one.version.originator)]
+        rulings = recompute(peer, statement, evidence, [one.version for one in signed])
+        fates: list[Fate] = []
+        moved: list[Arrival] = []
+        for one, ruling in zip(signed, rulings, strict=True):
+            outcome, why = _outcome(one.version, ruling, one.version, ())
+            if not _signed(one.version, store.record_keys(one.version.originator)):
+                outcome, why = "refused", "broken-signature"
+            if outcome == "waiting":
+                continue
+            fates.append((position, one.version.root, outcome, why))
+            if outcome in {"refused", "own"}:
+                store.destroy([one.version.root])
+                continue
+            version = msgspec.structs.replace(one.version, state=SHOWN_STATES.get(outcome, outcome))
+            moved.append(
+                Arrival(version=version, label=ruling.label, origin=origin, position=position, why=why)
+            )
+        if moved:
+            store.settle(moved)
+        outgoing += receipts(peer, fates)
+    return outgoing
+
+
+def _by_line(incoming: Sequence[Incoming]) -> list[tuple[Line, list[Version]]]:
+    groups: list[tuple[Line, list[Version]]] = []
+    for one in incoming:
+        if not groups or groups[-1][0] is not one.line:
+            groups.append((one.line, []))
+        groups[-1][1].append(one.version)
+    return groups
+
+
+def _rulings(
+    store: Store,
+    peer: Peer,
+    statement: Statement,
+    evidence: Mapping[tuple[str, int], Statement],
+    recompute: Recompute,
+    versions: Sequence[Version],
+) -> list[Ruling]:
+    known = [one for one in versions if store.record_keys(one.originator)]
+    answers = iter(recompute(peer, statement, evidence, known)) if known else iter(())
+    rulings = []
+    for one in versions:
+        if not store.record_keys(one.originator):
+            rulings.append(Ruling("unknown", f"its originator {one.originator} is not enrolled here"))
+        elif one.originator == store.party:
+            next(answers)
+            rulings.append(Ruling("own", "it is this party's own information"))
+        else:
+            rulings.append(next(answers))
+    return rulings
+
+
+def _outcome(
+    version: Version, ruling: Ruling, held: Version | None, alike: Sequence[Version]
+) -> tuple[Outcome, str]:
+    if ruling.outcome in {"own", "refused"}:
+        return ruling.outcome, ruling.why
+    if ruling.outcome == "unknown":
+        return ("received", "") if held is not None and held.state == "kept" else ("waiting", ruling.why)
+    if ruling.outcome == "unequal":
+        return "quarantined", ruling.why or "our own recomputation of the grant gives another answer"
+    if held is None and _contradicted(version, alike):
+        return "disputed", f"{version.originator} signed other content under this id and version before"
+    return "received", ""
+
+
+def _contradicted(version: Version, alike: Sequence[Version]) -> bool:
+    """Whether another copy of this very version has other content. Observables have no versions to contradict."""
+    return bool(version.modified) and any(
+        _same_time(one.version, version.version) and one.data != version.data for one in alike
+    )
+
+
+def _rival(version: Version, alike: Sequence[Version]) -> bool:
+    """Whether the table's place for this version and originator is taken by a copy with another root."""
+    return bool(version.version) and any(
+        one.originator == version.originator and _same_time(one.version, version.version) for one in alike
+    )
+
+
+def _same_time(one: str, other: str) -> bool:
+    if not one or not other:
+        return one == other
+    return parse_stamp(one) == parse_stamp(other)
+
+
+def read_object(
+    store: Store, peer: Peer, carried: CarriedObject, limits: Limits, check: Check | None
+) -> Version:
+    """Rules 9 and 10 for one object; refuses with an error that says which."""
+    if (
+        not bytes(carried.object)
+        or carried.salt is None
+        or not bytes(carried.signature)
+        or not carried.originator
+    ):
+        raise ObjectRefusedError(
+            "incomplete", "an object without salt, signature or originator", where=carried.root
+        )
+    data, signature = bytes(carried.object), bytes(carried.signature)
+    value, written = canonical.read_canonical(data, limits)
+    if written != data or not isinstance(value, dict):
+        raise ObjectRefusedError(
+            "not-canonical", "the object's bytes are not in canonical form (RFC 8785)", where=carried.root
+        )
+    keys = store.record_keys(carried.originator)
+    try:
+        if keys:
+            root = bytes.fromhex(object_signature.verify_object(signature, data, carried.salt, keys).root)
+        else:  # it will wait until its originator is enrolled, and be verified then
+            root = root_of(data, carried.salt)
+    except ProofError as error:
+        raise ObjectRefusedError(
+            "broken-signature", error.what, where=error.where, advice=error.advice
+        ) from error
+    if root.hex() != carried.root:
+        raise ObjectRefusedError(
+            "wrong-root", "the object is not the one that the grant names", where=carried.root
+        )
+    if check is not None:
+        check(value)
+    for name in ("id", "type"):
+        if not isinstance(value.get(name), str):
+            raise ObjectRefusedError("bad-object", f"an object without {name}", where=carried.root)
+    created, modified = value.get("created"), value.get("modified")
+    return Version(
+        stix_id=value["id"],
+        version=modified or created or "",
+        type=value["type"],
+        originator=carried.originator,
+        source=peer.party,
+        root=root,
+        salt=carried.salt,
+        data=data,
+        signature=signature,
+        state="kept",
+        created=created,
+        modified=modified,
+        revoked=value.get("revoked") is True,
+    )
+
+
+def _signed(version: Version, keys: Mapping[str, bytes]) -> bool:
+    try:
+        object_signature.verify_object(version.signature, version.data, version.salt, keys)
+    except SecretariatError:
+        return False
+    return True
+
+
+def _refusal(peer: Peer, code: str, error: SecretariatError, position: int, root: str) -> Refusal:
+    return Refusal(
+        party=peer.party,
+        code=code,
+        what=error.what,
+        where=error.where,
+        advice=error.advice,
+        position=position,
+        root=root,
+    )
+
+
+def _told(peer: Peer, code: str, what: str, position: int, version: Version) -> Refusal:
+    return Refusal(
+        party=peer.party,
+        code=code,
+        what=what,
+        position=position,
+        root=version.root.hex(),
+        where=version.stix_id,
+    )
+
+
+def _duties(statement: Statement, party: str) -> dict[bytes, list[tuple[str, str, datetime]]]:
+    """Give what a grant obliges us to by a date, per object root."""
+    found: dict[bytes, list[tuple[str, str, datetime]]] = defaultdict(list)
+    for row in statement.body.get("rows", ()):
+        dated = [one for one in row.get("obligations", ()) if isinstance(one, dict) and one.get("by")]
+        duties = [
+            (str(one.get("do", "duty")), str(one.get("art", "")), withdrawal.end_of(str(one["by"])))
+            for one in dated
+            if one.get("who") in {None, party}
+        ]
+        if row.get("until"):
+            articles = [one for one in row.get("articles", ()) if isinstance(one, str)]
+            duties.append(("end-of-grant", ", ".join(articles), withdrawal.end_of(str(row["until"]))))
+        for root in row["objects"] if duties else ():
+            found[bytes.fromhex(root)] += duties
+    return found
+
+
+def receipts(peer: Peer, fates: Sequence[Fate]) -> list[Outgoing]:
+    """One receipt per grant and outcome: what became of each object that came."""
+    groups: dict[tuple[int, Outcome, str], list[str]] = defaultdict(list)
+    for position, root, outcome, why in fates:
+        groups[position, outcome, why].append(root.hex())
+    return [
+        Outgoing(
+            "receipt",
+            peer.party,
+            entries.Receipt(
+                to=peer.party,
+                about=entries.EntryRef(peer.origin, position),
+                state=outcome,
+                objects=roots,
+                count=len(roots),
+                reason=why or None,
+            ),
+        )
+        for (position, outcome, why), roots in groups.items()
+    ]

@@ -1,0 +1,152 @@
+"""The receiver's own answer on a grant, with what this node knows: instruments, markings, its ceiling.
+
+The decision itself is the shared function of `agreements`; this module gathers what it is asked with:
+1. The instruments that both sides signed, if their hash is the one that the grant pins; else the object waits.
+2. The markings that an object names, from the same page or from here; one that has not come lets it wait.
+3. The consents that came along as their originators' signed entries, never the sender's word for them.
+4. What only accompanies (markings, identities, extension definitions) stands with what refers to it.
+5. What lies above this realm's ceiling is not kept, whatever anybody granted (decisions.md 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from secretariat.agreements.facts import book_for
+from secretariat.agreements.recompute import (
+    COMPANY,
+    consents_from,
+    default_tlp_of,
+    difference,
+    recompute,
+    references,
+)
+from secretariat.base.errors import DeniedError, SecretariatError
+from secretariat.exchange.model import Peer, Ruling, Version
+from secretariat.ledger.entries import Grant, GrantRow, Statement, body_as
+from secretariat.records import store as records
+from secretariat.records.ceiling import refuse_above
+from secretariat.records.markings import Label, is_standard, label_of, marking_refs
+
+if TYPE_CHECKING:
+    from secretariat.agreements.book import Book
+    from secretariat.agreements.model import Consent
+    from secretariat.exchange.postgres import PostgresStore
+
+Evidence = Mapping[tuple[str, int], Statement]
+
+
+def rulings(
+    store: PostgresStore, sender: Peer, statement: Statement, evidence: Evidence, objects: Sequence[Version]
+) -> list[Ruling]:
+    """Rule on each object of a grant as this node finds it (the `Recompute` protocol of peers.py)."""
+    grant = body_as(statement, Grant)
+    book = book_for(store.tx, store.party, sender.party)
+    if book.hash != grant.instruments:
+        why = f"the instruments {grant.instruments[:12]} of the grant are not agreed here"
+        return [
+            Ruling("own", "it is this party's own information")
+            if one.originator == store.party
+            else Ruling("unknown", why)
+            for one in objects
+        ]
+    return _Rulings(store, sender, grant, book, evidence, objects).all()
+
+
+class _Rulings:
+    """One grant's objects, as far as they are on this page."""
+
+    def __init__(
+        self,
+        store: PostgresStore,
+        sender: Peer,
+        grant: Grant,
+        book: Book,
+        evidence: Evidence,
+        objects: Sequence[Version],
+    ) -> None:
+        self.store, self.sender, self.grant, self.book = store, sender, grant, book
+        self.objects = objects
+        self.rows: dict[str, GrantRow] = {root: row for row in grant.rows for root in row.objects}
+        self.default_tlp = default_tlp_of(grant)
+        by_root = {one.root.hex(): one.stix_id for one in objects}
+        self.consents: tuple[Consent, ...] = consents_from(evidence.values(), store.party, by_root)
+        self.values: dict[bytes, dict[str, Any]] = {
+            one.root: msgspec.json.decode(one.data) for one in objects
+        }
+        self.markings = self._markings()
+        self._found: dict[tuple[Label, str | None, int], tuple[str | None, SecretariatError | None]] = {}
+        self._referred: dict[int, set[str]] = {}
+
+    def all(self) -> list[Ruling]:
+        """Give a ruling for each object, in order."""
+        return [self._rule(one) for one in self.objects]
+
+    def _markings(self) -> dict[str, Mapping[str, Any]]:
+        here = {value["id"]: value for value in self.values.values() if value["type"] == "marking-definition"}
+        named = {ref for value in self.values.values() for ref in marking_refs(value)}
+        missing = [ref for ref in named if ref not in here and not is_standard(ref)]
+        kept = records.latest(self.store.tx, missing) if missing else {}
+        return {**{name: one.object() for name, one in kept.items()}, **here}
+
+    def _rule(self, one: Version) -> Ruling:
+        if one.originator == self.store.party:
+            return Ruling("own", "it is this party's own information")
+        value = self.values[one.root]
+        row = self.rows[one.root.hex()]
+        absent = [ref for ref in marking_refs(value) if ref not in self.markings and not is_standard(ref)]
+        if absent and one.type not in COMPANY:
+            return Ruling("unknown", f"its marking {absent[0]} has not come yet")
+        label = label_of(value, self.markings, one.originator, self.default_tlp)
+        try:
+            refuse_above(label, self.store.node.settings.ceiling)
+        except DeniedError as above:
+            return Ruling("refused", f"above-ceiling: {above.what}")
+        differs, error = self._difference(label, one, row)
+        if error is not None:
+            return Ruling("unequal", str(error), label)
+        if differs is None:
+            return Ruling("equal", "", label)
+        if one.type in COMPANY:
+            return self._company(one, row, label, differs)
+        return Ruling("unequal", differs, label)
+
+    def _difference(
+        self, label: Label, one: Version, row: GrantRow
+    ) -> tuple[str | None, SecretariatError | None]:
+        key = (label, one.stix_id if self.consents else None, id(row))
+        if key not in self._found:
+            try:
+                decision = recompute(
+                    self.book,
+                    self.grant,
+                    sender=self.sender.party,
+                    recipient=self.store.party,
+                    label=label,
+                    object_id=one.stix_id,
+                    consents=self.consents,
+                )
+                self._found[key] = (difference(row, decision), None)
+            except SecretariatError as error:
+                self._found[key] = (None, error)
+        return self._found[key]
+
+    def _company(self, one: Version, row: GrantRow, label: Label, differs: str) -> Ruling:
+        if id(row) not in self._referred:
+            on_page = {version.root: version for version in self.objects}
+            roots = [bytes.fromhex(root) for root in row.objects]
+            off_page = self.store.versions([root for root in roots if root not in on_page])
+            found = [on_page.get(root) or off_page.get(root) for root in roots]
+            referred = {ref for version in found if version is not None for ref in references(version.data)}
+            self._referred[id(row)] = referred
+            if None in found:
+                self._referred[id(row)].add("")  # not all of the row has come
+        referred = self._referred[id(row)]
+        if one.stix_id in referred:
+            return Ruling("equal", "", label)
+        if "" in referred:
+            return Ruling("unknown", "what it accompanies has not come yet", label)
+        return Ruling("unequal", f"nothing in the grant refers to it, and {differs}", label)
