@@ -13,9 +13,7 @@ from secretariat.agreements import grants, store
 from secretariat.agreements.book import Book, build, instrument_body, package_book
 from secretariat.agreements.model import Facts, Party
 from secretariat.agreements.reading import Source
-from secretariat.agreements.recompute import consent_of
-from secretariat.base.errors import DeniedError
-from secretariat.records.markings import Label
+from secretariat.agreements.recompute import consent_of, facts_of
 from secretariat.records.store import Version
 
 if TYPE_CHECKING:
@@ -84,10 +82,6 @@ def facts_for(tx: sa.Connection, partner: str, versions: Sequence[Version], *, p
     row = next((one for one in grants.parties(tx) if one.code == partner), None)
     stated: Mapping[str, Any] = {} if row is None else row.facts
     by_root = {one.root.hex(): one.stix_id for one in versions if one.root is not None}
-    given = msgspec.convert(
-        {name: stated[name] for name in ("stage", "stage_since", "holds", "to_office") if name in stated},
-        Facts,
-    )
     kept = [one for one in store.consents(tx, partner) if any(root in by_root for root in one.roots)]
     consents = tuple(
         consent_of(
@@ -95,31 +89,5 @@ def facts_for(tx: sa.Connection, partner: str, versions: Sequence[Version], *, p
         )
         for one in kept
     )
-    facts = msgspec.structs.replace(given, purpose=purpose, consents=consents)
+    facts = msgspec.structs.replace(facts_of(stated), purpose=purpose, consents=consents)
     return Known(facts, tuple((one.origin, one.position) for one in kept))
-
-
-def refuse_above_ceiling(label: Label, ceiling: Mapping[str, str]) -> None:
-    """Refuse content above what this realm may hold (decisions.md 3: unclassified unless set at `init`)."""
-    if label.level is None:
-        return
-    book = package_book()
-    schemes = [book.schemes[label.scheme]] if label.scheme in book.schemes else list(book.schemes.values())
-    holding = [scheme for scheme in schemes if scheme.has(label.level)]
-    if any(label.level in scheme.unclassified for scheme in holding):
-        return
-    for scheme in holding:
-        top = ceiling.get(scheme.key)
-        if top is not None and scheme.has(top) and _rank(scheme, label.level) <= _rank(scheme, top):
-            return
-    raise DeniedError(
-        f"{label.level} is above the ceiling of this realm",
-        where=f"{label.scheme or 'level'}/{label.level}",
-        advice="register it without content, or set a ceiling for this table of levels at `init`",
-    )
-
-
-def _rank(scheme: Any, level: str) -> int:
-    """Give how high a level stands in its table."""
-    same = dict(scheme.beside).get(level, level)
-    return int(scheme.order.index(same))

@@ -7,13 +7,13 @@ Rules:
 2. Equal means: the outcome is `may`, and articles, marks, term, duties and conditions are those of the row.
 3. Markings, identities and extension definitions accompany what refers to them: such an object stands
    rightly in a row when an object of that row refers to it, whatever its own label would say.
-4. Consents are read from the originators' signed entries that come with the grant, not from the sender's word.
+4. Consents are read from the originators' signed entries that come with the grant, not from its sender.
 5. An object's label is computed from the object and its markings, unmarked ones by the sender's default.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -27,7 +27,6 @@ from secretariat.ledger.entries import GrantRow, body_as
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import date
 
     from secretariat.agreements.book import Book
     from secretariat.ledger.entries import Grant, Statement
@@ -35,9 +34,6 @@ if TYPE_CHECKING:
 
 COMPANY = frozenset({"marking-definition", "identity", "extension-definition"})
 """Types without which what refers to them cannot be read."""
-
-
-_PINNED = frozenset({"purpose", "stage", "stage_since", "holds", "to_office"})
 
 
 class _Refs(msgspec.Struct):
@@ -113,6 +109,22 @@ def consent_of(
     )
 
 
+class _Stated(msgspec.Struct, frozen=True):
+    """What a node may have recorded about a recipient, and a grant pins."""
+
+    purpose: str | None = None
+    stage: str | None = None
+    stage_since: date | None = None
+    holds: tuple[str, ...] | None = None
+    to_office: str | None = None
+
+
+def facts_of(stated: Mapping[str, Any]) -> Facts:
+    """Read recorded or pinned facts about a recipient; other members have another meaning and are left."""
+    read = msgspec.convert(stated, _Stated)
+    return Facts(**{name: getattr(read, name) for name in _Stated.__struct_fields__})
+
+
 def consents_from(
     evidence: Iterable[Statement], recipient: str, by_root: Mapping[str, str]
 ) -> tuple[Consent, ...]:
@@ -156,9 +168,8 @@ def recompute(
             where="/body/engine",
             advice="bring both nodes to the same release",
         )
-    pinned = {name: value for name, value in dict(grant.facts or {}).items() if name in _PINNED}
     try:
-        known = msgspec.convert(pinned, Facts)
+        known = facts_of(grant.facts or {})
     except msgspec.ValidationError as error:
         raise ProofError(f"the grant's facts cannot be read: {error}", where="/body/facts") from error
     question = Question(

@@ -24,7 +24,7 @@ import msgspec
 
 from secretariat.agreements import grants
 from secretariat.agreements.book import set_hash
-from secretariat.agreements.facts import Known, book_for, facts_for, refuse_above_ceiling
+from secretariat.agreements.facts import Known, book_for, facts_for
 from secretariat.agreements.model import DENY, ENGINE, MAY, OWN, Decision, Facts, Question
 from secretariat.agreements.recompute import COMPANY, moment_text, references, row_for
 from secretariat.agreements.rules import decide
@@ -36,6 +36,7 @@ from secretariat.ledger.entries import Grant as GrantBody
 from secretariat.ledger.property_tree import root_of
 from secretariat.records import collections
 from secretariat.records import store as records
+from secretariat.records.ceiling import refuse_above
 from secretariat.records.collections import Placed
 from secretariat.records.markings import Label
 from secretariat.records.store import Seal, Stored, Version
@@ -292,7 +293,7 @@ class _Batch:
         for number, one in enumerate(versions):
             self.by_label.setdefault(one.label, []).append(number)
         for label in self.by_label:
-            refuse_above_ceiling(label, node.settings.ceiling)
+            refuse_above(label, node.settings.ceiling)
         self.company = self._company()
         self._sources = {one.source for one in versions} | {one.originator for one in versions}
 

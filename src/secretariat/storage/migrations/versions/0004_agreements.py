@@ -95,6 +95,8 @@ def upgrade() -> None:
         sa.Column("entry", sa.BigInteger, nullable=False),
         sa.Column("revoked_at", _MOMENT),
         sa.Column("revoked_by", sa.Text),
+        sa.Column("used", sa.Integer, nullable=False, server_default="0"),
+        sa.Column("used_on", sa.Date),
     )
     op.create_table(
         "house_rule",

@@ -1,0 +1,205 @@
+"""Questions: who would get this, and why? The same function that releases, for now or any other day.
+
+A question about another day never creates a grant (decisions.md 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from secretariat.agreements import grants, store
+from secretariat.agreements.facts import book_for, facts_for, whole_book
+from secretariat.agreements.model import DENY, MAY, OWN, Decision, Question
+from secretariat.agreements.recompute import COMPANY, references
+from secretariat.agreements.rules import decide
+from secretariat.base.clock import AsOf
+from secretariat.base.errors import NotFoundError
+from secretariat.records import store as records
+from secretariat.records.markings import Label
+from secretariat.records.store import Stored
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from secretariat.agreements.book import Book
+    from secretariat.ledger.node import Node
+
+NOW = AsOf()
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """The answer about one object version and one recipient, with what it rests on."""
+
+    object: str
+    party: str
+    label: Label
+    true_on: datetime
+    known_by: datetime | None
+    recorded_by: datetime | None
+    instruments: str
+    decision: Decision
+    standing_grants: tuple[int, ...] = ()
+    """Log positions of grants under which the party may read it now."""
+
+
+class Outlook(msgspec.Struct, frozen=True):
+    """What one partner would get of several objects."""
+
+    party: str
+    may: int
+    deny: int
+    own: int
+    granted: int
+    explanations: list[Explanation]
+    """One per distinct answer; `object` is the first object that it holds for."""
+    objects: list[list[str]]
+    """The objects of each explanation."""
+
+    @property
+    def outcome(self) -> str:
+        """`may` when everything may go, `deny` when nothing may, `some`, or `own`."""
+        if self.may and self.deny:
+            return "some"
+        return MAY if self.may else DENY if self.deny else OWN
+
+
+def explain(
+    node: Node,
+    realm: str,
+    stix_id: str,
+    to: str,
+    as_of: AsOf = NOW,
+    *,
+    purpose: str | None = None,
+    now: datetime,
+) -> Explanation:
+    """Say whether an object may go to a party, and why. Refuses an object that is (or was) not here."""
+    with node.database.app(realm) as tx:
+        return explain_in(tx, node, stix_id, to, as_of, purpose=purpose, now=now)
+
+
+def explain_in(
+    tx: sa.Connection,
+    node: Node,
+    stix_id: str,
+    to: str,
+    as_of: AsOf = NOW,
+    *,
+    purpose: str | None = None,
+    now: datetime,
+) -> Explanation:
+    """Answer as `explain` does, in the caller's transaction."""
+    return outlook(
+        tx, node, [_version(tx, stix_id, as_of)], to, as_of, purpose=purpose, now=now
+    ).explanations[0]
+
+
+def outlook(
+    tx: sa.Connection,
+    node: Node,
+    versions: Sequence[Stored],
+    to: str,
+    as_of: AsOf = NOW,
+    *,
+    purpose: str | None = None,
+    now: datetime,
+) -> Outlook:
+    """Say what `to` would get of these versions: one answer per distinct label."""
+    book = book_of(tx, node, to, as_of)
+    known = facts_for(tx, to, versions, purpose=purpose)
+    held = grants.classes_of(tx, [one.id for one in versions])
+    groups: dict[tuple[Label, str | None], list[Stored]] = {}
+    for one in versions:
+        single = one.stix_id if known.facts.consents and one.label.orig != node.party else None
+        groups.setdefault((one.label, single), []).append(one)
+    true_on = as_of.true_on or now
+    answers, members, counts = [], [], dict.fromkeys((MAY, DENY, OWN), 0)
+    for (label, single), group in groups.items():
+        question = Question(
+            sender=node.party,
+            recipient=to,
+            label=label,
+            true=true_on,
+            known=as_of.known_by,
+            direct=True,
+            facts=known.facts,
+            object_id=single,
+        )
+        decision = decide(book, question)
+        counts[decision.outcome] += len(group)
+        standing = {grant.entry for one in group for grant in held.get(one.id, ()) if grant.recipient == to}
+        answers.append(
+            Explanation(
+                group[0].stix_id,
+                to,
+                label,
+                true_on,
+                as_of.known_by,
+                as_of.recorded_by,
+                book.hash,
+                decision,
+                tuple(sorted(standing)),
+            )
+        )
+        members.append([one.stix_id for one in group])
+    granted = sum(any(grant.recipient == to for grant in held.get(one.id, ())) for one in versions)
+    return Outlook(to, counts[MAY], counts[DENY], counts[OWN], granted, answers, members)
+
+
+def forecast(
+    tx: sa.Connection,
+    node: Node,
+    stix_ids: Sequence[str],
+    as_of: AsOf = NOW,
+    *,
+    purpose: str | None = None,
+    now: datetime,
+) -> list[Outlook]:
+    """Say for every partner what it would get of these objects and of what they contain."""
+    versions = with_members(tx, stix_ids)
+    return [
+        outlook(tx, node, versions, one.code, as_of, purpose=purpose, now=now)
+        for one in grants.parties(tx, partners_only=True)
+    ]
+
+
+def with_members(tx: sa.Connection, stix_ids: Iterable[str]) -> list[Stored]:
+    """Give the newest versions of objects, of what reports among them list, and of what these refer to.
+
+    Members that are not here are left out: a report may name objects of others. Refuses an object that is
+    asked for by name and is not here.
+    """
+    asked = list(dict.fromkeys(stix_ids))
+    found = records.latest(tx, asked)
+    absent = [name for name in asked if name not in found]
+    if absent:
+        raise NotFoundError(f"not here: {', '.join(absent[:5])}", advice="`secretariat import` brings it in")
+    held = dict(found)
+    wanted = {ref for one in found.values() for ref in one.object().get("object_refs", [])} - held.keys()
+    held |= records.latest(tx, sorted(wanted))
+    company = {name for one in held.values() for name in references(one.data)} - held.keys()
+    held |= {name: one for name, one in records.latest(tx, sorted(company)).items() if one.type in COMPANY}
+    return list(held.values())
+
+
+def book_of(tx: sa.Connection, node: Node, to: str, as_of: AsOf) -> Book:
+    """Give the instruments between this node and a partner; for a stranger, all that are recorded here."""
+    if as_of.recorded_by is None and store.agreed(tx, to, node.party):
+        return book_for(tx, node.party, to)
+    return whole_book(tx, recorded_by=as_of.recorded_by)
+
+
+def _version(tx: sa.Connection, stix_id: str, as_of: AsOf) -> Stored:
+    every = records.versions(tx, stix_id)
+    if as_of.recorded_by is not None:
+        every = [one for one in every if one.recorded_at <= as_of.recorded_by]
+    if not every:
+        raise NotFoundError(
+            f"no object {stix_id} here" + (" by then" if as_of.recorded_by is not None else ""),
+            advice="`secretariat records list` shows what is here",
+        )
+    return every[0]

@@ -1,0 +1,367 @@
+"""From MAY to DO: proposing a release, concurring, deciding; and releases in advance for a class.
+
+Rules (decisions.md 3):
+
+1. A named person releases. Where an object is classified, RED or AMBER+STRICT, or under originator control,
+   a second person must decide what the first proposed.
+2. Offices that a house rule names must concur before; silence is not concurrence.
+3. A standing release is a DO in advance: for object types, up to a marking (never above AMBER), for named
+   partners and one purpose, a count per day, at most 90 days. Two sign where two are needed. It is an
+   entry of the log, is named in every grant under it, and ends at once when revoked.
+4. Standing releases never cover classified or originator-controlled items.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from psycopg.types.json import Jsonb
+
+from secretariat.agreements.release import Basis, Published, publish_in
+from secretariat.agreements.service import with_members
+from secretariat.base.clock import stamp
+from secretariat.base.errors import DeniedError, InputError, NotFoundError, StateError
+from secretariat.ledger import service as ledger
+from secretariat.ledger.entries import Draft, Standing
+from secretariat.records.markings import TLP_ORDER, Label
+from secretariat.storage.engine import raw
+from secretariat.storage.feed import LIVE, notify
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from secretariat.ledger.node import Node
+    from secretariat.records.store import Version
+
+HIGHEST_STANDING = "AMBER"
+_TWO_PERSONS = frozenset({"RED", "AMBER+STRICT"})
+_ORIGINATOR_CONTROL = frozenset({"OC", "ORCON"})
+
+
+class Release(msgspec.Struct, frozen=True):
+    """A proposed, released or refused release."""
+
+    id: uuid.UUID
+    title: str
+    objects: list[str]
+    partners: list[str] | None
+    purpose: str | None
+    state: str
+    needs_two: bool
+    offices: list[dict[str, Any]]
+    proposed_by: str
+    proposed_at: datetime
+    decided_by: str | None
+    decided_at: datetime | None
+    reason: str | None
+    publication: int | None
+
+    @property
+    def waits_for(self) -> list[str]:
+        """The offices that have not concurred."""
+        return [one["office"] for one in self.offices if not one.get("by")]
+
+
+class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The class of objects that a standing release covers."""
+
+    partners: list[str]
+    purpose: str
+    types: list[str]
+    """STIX types; empty = all."""
+    highest: str = HIGHEST_STANDING
+    per_day: int = 1000
+    collection: str = "own"
+
+
+class StandingRelease(msgspec.Struct, frozen=True):
+    """A standing release as it stands."""
+
+    id: uuid.UUID
+    title: str
+    terms: Terms
+    begins: datetime
+    ends: datetime
+    signed_by: list[str]
+    entry: int
+    revoked_at: datetime | None
+    used: int
+
+
+_RELEASE = ", ".join(Release.__struct_fields__)
+
+
+def propose(
+    node: Node,
+    realm: str,
+    objects: Sequence[str],
+    *,
+    title: str,
+    to: Iterable[str] | None,
+    purpose: str | None,
+    by: str,
+    now: datetime,
+) -> Release:
+    """Propose a release of objects and what they contain. Refuses objects that are not here."""
+    with node.database.app(realm) as tx:
+        versions = with_members(tx, objects)
+        partners = None if to is None else list(to)
+        number = uuid.uuid4()
+        raw(tx).execute(
+            "INSERT INTO release (id, title, objects, partners, purpose, state, needs_two, offices,"
+            " proposed_by, proposed_at) VALUES (%s, %s, %s, %s, %s, 'proposed', %s, %s, %s, %s)",
+            (
+                number,
+                title,
+                Jsonb(list(objects)),
+                None if partners is None else Jsonb(partners),
+                purpose,
+                any(needs_two(one.label) for one in versions),
+                Jsonb([{"office": office} for office in _offices(tx, versions)]),
+                by,
+                now,
+            ),
+        )
+        notify(tx, LIVE, msgspec.json.encode({"kind": "release", "id": str(number)}).decode())
+        return get(tx, number)
+
+
+def needs_two(label: Label) -> bool:
+    """Whether two persons must say DO (rule 1)."""
+    return (
+        label.level is not None
+        or label.tlp in _TWO_PERSONS
+        or not _ORIGINATOR_CONTROL.isdisjoint(label.controls)
+        or any(needs_two(parent) for parent in label.derived_from)
+    )
+
+
+def get(tx: sa.Connection, number: uuid.UUID, *, lock: bool = False) -> Release:
+    """Give one release. Refuses an id that is none."""
+    row = (
+        raw(tx)
+        .execute(f"SELECT {_RELEASE} FROM release WHERE id = %s{' FOR UPDATE' if lock else ''}", (number,))
+        .fetchone()
+    )
+    if row is None:
+        raise NotFoundError(f"no release {number}")
+    return Release(*row)
+
+
+def waiting(tx: sa.Connection) -> list[Release]:
+    """Give what waits for a decision, oldest first."""
+    rows = raw(tx).execute(
+        f"SELECT {_RELEASE} FROM release WHERE state = 'proposed' ORDER BY proposed_at, id"
+    )
+    return [Release(*row) for row in rows]
+
+
+def of_object(tx: sa.Connection, stix_id: str) -> list[Release]:
+    """Give the releases that name an object, newest first."""
+    rows = raw(tx).execute(
+        f"SELECT {_RELEASE} FROM release WHERE objects @> %s ORDER BY proposed_at DESC", (Jsonb([stix_id]),)
+    )
+    return [Release(*row) for row in rows]
+
+
+def concur(node: Node, realm: str, number: uuid.UUID, *, office: str, by: str) -> Release:
+    """Record that an office concurs. Refuses an office that is not asked."""
+    with node.database.app(realm) as tx:
+        found = _open(tx, number)
+        if office not in found.waits_for:
+            raise StateError(f"{office} is not asked to concur, or has done so", where=str(number))
+        offices = [{**one, "by": by} if one["office"] == office else one for one in found.offices]
+        raw(tx).execute("UPDATE release SET offices = %s WHERE id = %s", (Jsonb(offices), number))
+        return get(tx, number)
+
+
+def decide_release(node: Node, realm: str, number: uuid.UUID, *, by: str, now: datetime) -> Published:
+    """Say DO: release what was proposed, in one transaction with its grants (rules 1 and 2)."""
+    with node.database.app(realm) as tx:
+        found = _open(tx, number)
+        if found.needs_two and by == found.proposed_by:
+            raise DeniedError(
+                "a second person must decide this release", where=str(number), advice="ask another releaser"
+            )
+        if found.waits_for:
+            raise StateError(f"{', '.join(found.waits_for)} must concur first", where=str(number))
+        basis = Basis(by=found.proposed_by, second=by if found.needs_two else None, release=str(number))
+        done = publish_in(
+            tx,
+            node,
+            realm,
+            with_members(tx, found.objects),
+            to=found.partners,
+            basis=basis,
+            purpose=found.purpose,
+            now=now,
+        )
+        raw(tx).execute(
+            "UPDATE release SET state = 'released', decided_by = %s, decided_at = %s, publication = %s"
+            " WHERE id = %s",
+            (by, now, done.publication, number),
+        )
+        return done
+
+
+def refuse(node: Node, realm: str, number: uuid.UUID, *, by: str, reason: str, now: datetime) -> Release:
+    """Refuse a proposed release, with the reason. Refuses to do so without one."""
+    if not reason.strip():
+        raise InputError("a refusal needs its reason", where="reason")
+    with node.database.app(realm) as tx:
+        _open(tx, number)
+        raw(tx).execute(
+            "UPDATE release SET state = 'refused', decided_by = %s, decided_at = %s, reason = %s"
+            " WHERE id = %s",
+            (by, now, reason.strip(), number),
+        )
+        notify(tx, LIVE, msgspec.json.encode({"kind": "release", "id": str(number)}).decode())
+        return get(tx, number)
+
+
+def begin_standing(
+    node: Node,
+    realm: str,
+    terms: Terms,
+    *,
+    title: str,
+    by: Sequence[str],
+    days: int,
+    now: datetime,
+) -> StandingRelease:
+    """Sign a standing release into the log. Refuses terms above rule 3."""
+    limit = node.settings.limits.standing_days
+    if not 1 <= days <= limit:
+        raise InputError(f"{days} days", where="days", advice=f"1 to {limit}")
+    if terms.highest not in TLP_ORDER or _rank(terms.highest) > _rank(HIGHEST_STANDING):
+        raise InputError(f"a standing release never goes above {HIGHEST_STANDING}", where="highest")
+    if not terms.partners or terms.per_day < 1 or not by:
+        raise InputError("a standing release names partners, a count per day and who signs", where="terms")
+    number, ends = uuid.uuid4(), now + timedelta(days=days)
+    with node.database.app(realm) as tx:
+        said = {**msgspec.to_builtins(terms), "title": title, "begins": stamp(now), "ends": stamp(ends)}
+        draft = Draft("standing", None, Standing(id=str(number), terms=said, by=list(by)))
+        (entry,) = ledger.append(tx, node.keyring(realm), [draft], now=now)
+        raw(tx).execute(
+            "INSERT INTO standing_release (id, title, terms, begins, ends, signed_by, entry)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s)",
+            (number, title, Jsonb(msgspec.to_builtins(terms)), now, ends, Jsonb(list(by)), entry.position),
+        )
+        return standing(tx, number)
+
+
+def end_standing(
+    node: Node, realm: str, number: uuid.UUID, *, by: str, reason: str = "", now: datetime
+) -> None:
+    """Revoke a standing release at once."""
+    with node.database.app(realm) as tx:
+        if standing(tx, number).revoked_at is not None:
+            raise StateError("this standing release has ended", where=str(number))
+        draft = Draft("standing", None, Standing(id=str(number), act="end", by=by, reason=reason))
+        ledger.append(tx, node.keyring(realm), [draft], now=now)
+        raw(tx).execute(
+            "UPDATE standing_release SET revoked_at = %s, revoked_by = %s WHERE id = %s", (now, by, number)
+        )
+
+
+def standing(tx: sa.Connection, number: uuid.UUID, *, lock: bool = False) -> StandingRelease:
+    """Give one standing release. Refuses an id that is none."""
+    found = _standings(tx, " WHERE id = %s" + (" FOR UPDATE" if lock else ""), (number,))
+    if not found:
+        raise NotFoundError(f"no standing release {number}")
+    return found[0]
+
+
+def standings(tx: sa.Connection) -> list[StandingRelease]:
+    """Give every standing release, newest first."""
+    return _standings(tx, " ORDER BY begins DESC", ())
+
+
+def publish_standing(
+    node: Node, realm: str, versions: Sequence[Version], number: uuid.UUID, *, now: datetime
+) -> Published:
+    """Release versions under a standing release. Refuses all of them when one is outside its class."""
+    with node.database.app(realm) as tx:
+        return publish_standing_in(tx, node, realm, versions, number, now=now)
+
+
+def publish_standing_in(
+    tx: sa.Connection,
+    node: Node,
+    realm: str,
+    versions: Sequence[Version],
+    number: uuid.UUID,
+    *,
+    now: datetime,
+) -> Published:
+    """Release under a standing release in the caller's transaction (rules 3 and 4)."""
+    found = standing(tx, number, lock=True)
+    if found.revoked_at is not None or not found.begins <= now < found.ends:
+        raise StateError("this standing release has ended", where=str(number), advice="a person must release")
+    terms = found.terms
+    for one in versions:
+        label = one.label
+        if terms.types and one.type not in terms.types:
+            raise DeniedError(f"{one.type} is not among its types", where=one.stix_id)
+        if needs_two(label) or label.tlp is None or _rank(label.tlp) > _rank(terms.highest):
+            raise DeniedError(
+                f"its marking is above {terms.highest}", where=one.stix_id, advice="a person must release it"
+            )
+    used = _used_today(tx, found, now)
+    if used + len(versions) > terms.per_day:
+        raise DeniedError(
+            f"{used} of {terms.per_day} a day are used, {len(versions)} more asked",
+            where=str(number),
+            advice="a person must release the rest",
+        )
+    raw(tx).execute(
+        "UPDATE standing_release SET used = %s, used_on = %s WHERE id = %s",
+        (used + len(versions), now.date(), number),
+    )
+    basis = Basis(by=", ".join(found.signed_by), standing=str(number))
+    return publish_in(
+        tx, node, realm, versions, to=terms.partners, basis=basis, purpose=terms.purpose, now=now
+    )
+
+
+def _standings(tx: sa.Connection, rest: str, bound: Sequence[Any]) -> list[StandingRelease]:
+    rows = raw(tx).execute(
+        "SELECT id, title, terms, begins, ends, signed_by, entry, revoked_at, used FROM standing_release"
+        + rest,
+        bound,
+    )
+    return [StandingRelease(row[0], row[1], msgspec.convert(row[2], Terms), *row[3:]) for row in rows]
+
+
+def _used_today(tx: sa.Connection, found: StandingRelease, now: datetime) -> int:
+    row = raw(tx).execute("SELECT used_on FROM standing_release WHERE id = %s", (found.id,)).fetchone()
+    assert row is not None
+    return found.used if row[0] == now.date() else 0
+
+
+def _open(tx: sa.Connection, number: uuid.UUID) -> Release:
+    found = get(tx, number, lock=True)
+    if found.state != "proposed":
+        raise StateError(f"this release is {found.state} already", where=str(number))
+    return found
+
+
+def _offices(tx: sa.Connection, versions: Sequence[Version]) -> list[str]:
+    """Name the offices that house rules want asked for any of these versions."""
+    rows = raw(tx).execute("SELECT rule FROM house_rule WHERE ended_at IS NULL ORDER BY id").fetchall()
+    top = max((_rank(one.label.tlp or "RED") for one in versions), default=0)
+    asked = [
+        office
+        for (rule,) in rows
+        if rule.get("kind") == "concur" and top >= _rank(rule.get("from_tlp", "CLEAR"))
+        for office in rule["offices"]
+    ]
+    return list(dict.fromkeys(asked))
+
+
+def _rank(word: str) -> int:
+    return TLP_ORDER.index(word)

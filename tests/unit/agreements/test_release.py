@@ -1,0 +1,221 @@
+"""Release: what goes to whom, under which article, in one transaction."""
+
+import uuid
+from datetime import UTC, datetime
+
+import pytest
+
+from secretariat.agreements import grants, store
+from secretariat.agreements.book import build, check, schema
+from secretariat.agreements.facts import keep_book
+from secretariat.agreements.reading import read
+from secretariat.agreements.release import Basis, publish, publish_in
+from secretariat.agreements.service import explain
+from secretariat.base.clock import AsOf
+from secretariat.base.errors import DeniedError, NotFoundError
+from secretariat.ledger import service as ledger
+from secretariat.records import collections
+from secretariat.records.canonical import canonical
+from secretariat.records.markings import label_of, tlp_marking
+from secretariat.records.store import Version
+
+NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
+INSTRUMENTS = """
+instruments:
+- id: syn-jp-kr
+  synthetic: true
+  title: Invented terms between JP and KR
+  kind: mou
+  binding: true
+  parties: [JP, KR]
+  in_force: 2020-01-01
+  articles:
+    - {art: "2", rule: PURPOSE, purposes: [network_defence]}
+    - {art: "3", rule: AUDIENCE, max_tlp: AMBER}
+    - {art: "5", rule: RETENTION, days: 365}
+"""
+
+
+def prepared(node, *partners):
+    """A node of JP whose partners are known; with KR an instrument is agreed."""
+    jp = node("JP")
+    source = read(INSTRUMENTS.encode(), "test.yaml")
+    check(source, schema("instruments"))
+    with jp.database.app("live") as tx:
+        hashes = keep_book(tx, build(source, readings=True), now=NOW)
+        for code in partners:
+            grants.keep_party(tx, code, name=code, partner=True, now=NOW)
+        for side in ("JP", "KR"):
+            store.keep_agreed(tx, partner="KR", by=side, hashes=hashes, origin=side, position=0, now=NOW)
+    return jp
+
+
+def indicator(tlp, name="Beacon", **more):
+    stamp = "2026-11-20T08:00:00.000Z"
+    return {
+        "type": "indicator",
+        "spec_version": "2.1",
+        "id": f"indicator--{uuid.uuid4()}",
+        "created": stamp,
+        "modified": stamp,
+        "name": name,
+        "pattern": "[ipv4-addr:value = '198.51.100.7']",
+        "pattern_type": "stix",
+        "valid_from": stamp,
+        "object_marking_refs": [tlp_marking(tlp)["id"]],
+        **more,
+    }
+
+
+def version(obj, markings=(), party="JP"):
+    return Version(
+        stix_id=obj["id"],
+        type=obj["type"],
+        version=datetime.fromisoformat(obj.get("modified", "2026-11-20T08:00:00Z")),
+        data=canonical(obj),
+        originator=party,
+        source=party,
+        label=label_of(obj, {one["id"]: one for one in markings}, party, "AMBER"),
+        state="draft",
+        recorded_at=NOW,
+        known_at=NOW,
+        created=obj.get("created"),
+        modified=obj.get("modified"),
+    )
+
+
+def released(jp, *objects, **more):
+    with jp.database.app("live") as tx:
+        return publish_in(
+            tx,
+            jp,
+            "live",
+            [
+                version(one, [two for two in objects if two["type"] == "marking-definition"])
+                for one in objects
+            ],
+            basis=Basis(by="officer"),
+            purpose="network_defence",
+            now=NOW,
+            **more,
+        )
+
+
+def readable(jp, reader):
+    """What the database itself shows to this reader."""
+    with jp.database.peer("live", reader) as tx:
+        rows = tx.exec_driver_sql("SELECT stix_id FROM object_version").fetchall()
+    return {stix_id for (stix_id,) in rows}
+
+
+def test_each_partner_gets_what_an_article_permits_and_nothing_else(node):
+    jp = prepared(node, "KR", "CN")
+    clear, amber, red = indicator("CLEAR"), indicator("AMBER"), indicator("RED")
+
+    done = released(jp, clear, amber, red)
+
+    assert done.granted == {"CN": 1, "KR": 2}
+    assert readable(jp, "KR") == {clear["id"], amber["id"]}
+    assert readable(jp, "CN") == {clear["id"]}
+    assert readable(jp, "US") == {clear["id"]}, "what is CLEAR stands in the public collection"
+    assert readable(jp, "") == set()
+    withheld = {(one.party, name): one for one in done.withheld for name in one.objects}
+    assert withheld["CN", amber["id"]].article == "default-deny"
+    assert withheld["CN", amber["id"]].missing
+    assert ("KR", red["id"]) in withheld
+
+
+def test_one_publish_call_writes_one_publication_one_grant_a_recipient_and_one_decision(node):
+    jp = prepared(node, "KR", "CN")
+
+    done = released(jp, indicator("CLEAR"), indicator("AMBER"))
+
+    with jp.database.app("live") as tx:
+        kinds = [
+            (one.statement.kind, one.entry.recipient)
+            for one in (ledger.detail(tx, number) for number in range(done.publication, ledger.head(tx).size))
+        ]
+        grant = ledger.detail(tx, done.publication + 2).statement
+    assert kinds == [
+        ("publication", None),
+        ("grant", "CN"),
+        ("grant", "KR"),
+        ("grant", "*"),
+        ("decision", None),
+    ]
+    articles = {article for row in grant.body["rows"] for article in row["articles"]}
+    assert {"tlp-2/CLEAR", "syn-jp-kr/3"} <= articles
+
+
+def test_what_was_granted_is_not_granted_twice(node):
+    jp = prepared(node, "KR")
+    obj = indicator("AMBER")
+    released(jp, obj)
+
+    again = publish(jp, "live", [obj["id"]], basis=Basis(by="officer"), purpose="network_defence", now=NOW)
+
+    assert again.granted == {"KR": 0}
+    with jp.database.app("live") as tx:
+        assert len(tx.exec_driver_sql("SELECT FROM item").fetchall()) == 1
+
+
+def test_a_marking_accompanies_the_object_that_refers_to_it(node):
+    jp = prepared(node, "KR")
+    marking = {
+        "type": "marking-definition",
+        "spec_version": "2.1",
+        "id": f"marking-definition--{uuid.uuid4()}",
+        "created": "2026-11-20T08:00:00.000Z",
+        "definition_type": "statement",
+        "definition": {"statement": "ours"},
+        "object_marking_refs": [tlp_marking("RED")["id"]],
+    }
+    obj = indicator("AMBER")
+    obj["object_marking_refs"].append(marking["id"])
+
+    released(jp, obj, marking)
+
+    assert readable(jp, "KR") == {obj["id"], marking["id"]}
+
+
+def test_a_stranger_is_no_recipient(node):
+    jp = prepared(node, "KR")
+    with pytest.raises(NotFoundError, match="no partner RU"):
+        released(jp, indicator("CLEAR"), to=["RU"])
+
+
+def test_nothing_above_the_ceiling_is_released(node):
+    jp = prepared(node, "KR")
+    obj = indicator("AMBER")
+    secret = version(obj)
+    secret = type(secret)(
+        **{
+            **{name: getattr(secret, name) for name in secret.__struct_fields__},
+            "label": type(secret.label)(orig="JP", level="GOKUHI", scheme="JP_MOD", kind="defence"),
+        }
+    )
+    with pytest.raises(DeniedError, match="above the ceiling"), jp.database.app("live") as tx:
+        publish_in(tx, jp, "live", [secret], basis=Basis(by="officer"), now=NOW)
+    assert readable(jp, "KR") == set()
+
+
+def test_the_explanation_of_today_is_the_decision_and_another_day_is_only_a_question(node):
+    jp = prepared(node, "KR")
+    obj = indicator("AMBER")
+    released(jp, obj)
+
+    today = explain(jp, "live", obj["id"], "KR", purpose="network_defence", now=NOW)
+    before = explain(
+        jp,
+        "live",
+        obj["id"],
+        "KR",
+        AsOf(true_on=datetime(2019, 12, 31, 12, tzinfo=UTC)),
+        purpose="network_defence",
+        now=NOW,
+    )
+
+    assert (today.decision.outcome, len(today.standing_grants)) == ("may", 1)
+    assert before.decision.outcome == "deny"
+    with jp.database.app("live") as tx:
+        assert {one.kind for one in collections.all_of(tx)} == {"partner"}
