@@ -6,8 +6,9 @@ Rules, in this order:
 2. UTF-8 without byte order mark, and JSON as RFC 8259 has it (no NaN, no Infinity, no lone surrogate).
 3. Not nested deeper than `Limits.max_depth`.
 4. No member name twice in one object, compared after unescaping (RFC 7493 section 2.3).
-5. Only numbers that every reader keeps alike: integers within ±(2^53-1), finite doubles
-   (RFC 7493 section 2.2, RFC 8785 section 3.2.2.3).
+5. Only numbers that every reader keeps alike: integers within ±(2^53-1), finite doubles (RFC 7493
+   section 2.2, RFC 8785 section 3.2.2.3). A double from 2^53 up to 1e21 is refused too: JCS writes it as
+   an integer that rule 5 would refuse at the next door.
 
 The fast path writes with msgspec, whose sorted form equals JCS for values without floats whose member
 names sort alike by code point and by UTF-16 unit. Everything else goes through `rfc8785`.
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 MAX_SAFE_INTEGER = 2**53 - 1
 """RFC 7493 section 2.2: the largest integer that a double holds exactly."""
+
+_EXPONENT_FROM = 1e21
+"""ECMA-262 Number::toString writes doubles from here on with an exponent, so they stay doubles."""
 
 _DEEPEST = 512
 """Nesting that `canonical` follows; the door's own limit is far below it."""
@@ -186,6 +190,8 @@ def _survey(value: Any, max_depth: int) -> int:
                 if not -MAX_SAFE_INTEGER <= item <= MAX_SAFE_INTEGER:
                     raise _unsafe_integer(value, item)
             elif of is float:
+                if MAX_SAFE_INTEGER < abs(item) < _EXPONENT_FROM:
+                    raise _unsafe_integer(value, item)
                 kind = kind or _FLOATS
             else:
                 kind = _TYPED
@@ -195,11 +201,11 @@ def _survey(value: Any, max_depth: int) -> int:
     raise _too_deep(max_depth)
 
 
-def _unsafe_integer(value: Any, number: int) -> InputError:
+def _unsafe_integer(value: Any, number: float) -> InputError:
     digits = str(number) if abs(number) < 10**40 else f"{str(number)[:20]}… ({len(str(number))} digits)"
-    where = next((at for at, item in _leaves(value) if type(item) is int and item == number), None)
+    where = next((at for at, item in _leaves(value) if item is number), None)
     return InputError(
-        f"the integer {digits} is past ±(2^53-1), where readers round differently",
+        f"the number {digits} is past ±(2^53-1), where readers round differently",
         where=where,
         advice="write it as a string (RFC 8785 section 3.2.2.3)",
     )

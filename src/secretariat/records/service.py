@@ -148,6 +148,7 @@ class _Import:
         self._now = now
         self._markings: dict[str, dict[str, Any]] = {}
         self._absent: set[str] = set()
+        self._labels: dict[tuple[str, ...], Label] = {}
         self._relabel: list[int] = []
         self._derived: list[tuple[str, str]] = []
         self._wanted: dict[str, str] = {}
@@ -267,14 +268,24 @@ class _Import:
 
     def _label(self, one: _Read, mine: Sequence[Held]) -> Label:
         settings = self._settings
+        refs = one.header.marking_refs
         inherited = [origin for other in mine for origin in other.origins]
+        plain = not inherited and "extensions" not in one.obj
+        if plain and (known := self._labels.get(refs)) is not None:
+            return known
         label, warnings = read_label(
             one.obj, self._markings, settings.party, settings.default_tlp, parents=inherited
         )
-        if not any(ref in self._absent and ref not in self._markings for ref in one.header.marking_refs):
+        if not self._waits(one):
             for words in warnings:
                 self.result.warn(one.where, words)
+            if plain and not warnings:
+                self._labels[refs] = label
         return label
+
+    def _waits(self, one: _Read) -> bool:
+        """Whether a marking is not known yet; it may still come in this container."""
+        return any(ref in self._absent and ref not in self._markings for ref in one.header.marking_refs)
 
     def _write(self, rows: Sequence[tuple[_Read, Version]]) -> None:
         written = store.put_new(self._tx, [row for _, row in rows])
@@ -299,7 +310,7 @@ class _Import:
 
     def _note(self, one: _Read, number: int) -> None:
         """Remember what can only be answered at the end."""
-        if any(ref in self._absent and ref not in self._markings for ref in one.header.marking_refs):
+        if self._waits(one):
             self._relabel.append(number)
         obj = one.obj
         if one.header.type == "relationship" and obj["relationship_type"] == "derived-from":

@@ -11,10 +11,10 @@ import pytest
 import sqlalchemy as sa
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
+from tests.conftest import TEMPLATE
 
 from secretariat.storage.embedded import Server
 from secretariat.storage.engine import REALMS, Database
-from tests.conftest import TEMPLATE
 
 
 class UndoError(Exception):
