@@ -160,7 +160,7 @@ def _explained(obj: dict[str, Any], kind: str, said: str) -> InputError:
     """Turn msgspec's word on a value into STIX's."""
     if "spec_version" not in obj and kind not in OBSERVABLES:
         return _older(obj, "/spec_version")
-    what, _, path = said.partition(" - at `$")
+    what, _, path = said.replace("`key` in `$", "`$").partition(" - at `$")
     pointer = _pointer(path.rstrip("`"))
     if pointer == "/spec_version":
         return _older(obj, pointer)
@@ -195,7 +195,8 @@ def _older(obj: Mapping[str, Any], pointer: str) -> InputError:
 
 
 def _pointer(path: str) -> str:
-    steps = re.findall(r"\.([^.\[]+)|\[(\d+)\]", path)
+    known, _, _ = path.partition("[...]")  # msgspec names no key of a dictionary
+    steps = re.findall(r"\.([^.\[]+)|\[(\d+)\]", known)
     return "".join(pointer_token(name or index) for name, index in steps)
 
 
