@@ -15,7 +15,7 @@ import hashlib
 import json
 import re
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,7 +122,7 @@ class Book:
         """Give the SHA-256 of each instrument as it takes part in decisions, with its tables."""
         return {key: instrument_hash(i) for key, i in self.instruments.items()}
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """The instruments hash: SHA-256 over the sorted list of hashes, one per line."""
         return set_hash(self.hashes().values())
@@ -130,12 +130,45 @@ class Book:
 
 def instrument_body(instrument: Instrument) -> bytes:
     """Give the canonical bytes of an instrument: its facts as read, with its tables of levels."""
-    body = dict(instrument.source)
+    body = {k: v for k, v in instrument.source.items() if k != "equivalence"}
+    body["timezone"] = instrument.timezone
+    body["articles"] = [_article_body(article) for article in instrument.articles]
     body["equivalence"] = [
         {"article": t.article, "columns": list(t.columns), "rows": [list(r) for r in t.rows], "verification": t.verification}
         for t in instrument.tables
     ]
     return canonical(body)
+
+
+def _article_body(article: Article) -> dict[str, Any]:
+    """Give an article with the parameters it is decided by, those of the package's reading too."""
+    body: dict[str, Any] = {"art": article.art, "rule": article.rule, "verification": article.verification}
+    for key in ("says", "source", "note"):
+        if getattr(article, key) is not None:
+            body[key] = getattr(article, key)
+    return body | {key: _thaw(value, key) for key, value in article.params}
+
+
+def _thaw(value: Any, key: str = "") -> Any:
+    if key == "offices":
+        return {party: list(names) if isinstance(names, tuple) else names for party, names in value}
+    return [_thaw(v) for v in value] if isinstance(value, tuple) else value
+
+
+def book_from_bodies(bodies: Iterable[bytes], parts: Mapping[str, Any], known: Book) -> Book:
+    """Make a book of recorded instruments (`instrument_body`), with level tables and groups beside them."""
+    instruments, tables = [], []
+    for body in bodies:
+        raw = json.loads(body)
+        tables += [{**table, "instrument": raw["id"]} for table in raw.pop("equivalence", [])]
+        instruments.append(raw)
+    value = {
+        "instruments": instruments,
+        "equivalence": tables,
+        "levels": parts.get("levels", {}),
+        "groups": parts.get("groups", {}),
+    }
+    return build(Source("recorded instruments", value, {}), readings=False, known=known)
 
 
 def instrument_hash(instrument: Instrument) -> str:
