@@ -7,6 +7,7 @@ style holds.
 from __future__ import annotations
 
 from collections import defaultdict
+from datetime import date
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,7 +15,6 @@ from markupsafe import Markup
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import date
 
 NODES_MAX = 150
 """More are listed in the table only: a picture of more explains nothing."""
@@ -173,10 +173,11 @@ def timeline(lanes: Sequence[Lane], *, start: date, end: date, marked: date | No
     ]
     step = max(1, (end.year - start.year) // 12 + 1)
     for year in range(start.year + 1, end.year + 1, step):
-        at = x(start.replace(year=year, month=1, day=1))
+        at = x(date(year, 1, 1))
+        word = "" if marked is not None and -24 < at - x(marked) < 84 else year
         parts.append(
             Markup('<line class="grid" x1="{0}" x2="{0}" y1="20" y2="{1}"/><text class="faint" x="{0}" y="13">{2}</text>')
-            .format(at, height - 6, year)
+            .format(at, height - 6, word)
         )  # fmt: skip
     for number, lane in enumerate(lanes):
         y = 28 + number * row
@@ -201,7 +202,7 @@ def timeline(lanes: Sequence[Lane], *, start: date, end: date, marked: date | No
     if marked is not None and start <= marked <= end:
         parts.append(
             Markup('<line class="now" x1="{0}" x2="{0}" y1="18" y2="{1}"/><text class="strong" x="{2}" y="13">{3}</text>')
-            .format(x(marked), height - 2, min(x(marked) + 3, left + width - 34), marked.isoformat())
+            .format(x(marked), height - 2, min(x(marked) + 4, left + width - 24), marked.isoformat())
         )  # fmt: skip
     parts.append(Markup("</svg>"))
     return Markup("").join(parts)

@@ -1,0 +1,550 @@
+"""Agreements for people: the matrix of what may flow, instruments with their time line, and the question page.
+
+Every answer comes from the one function that also releases (`rules.decide`), for the times of the bar.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from litestar import Request, Response
+
+from secretariat.agreements import facts, grants, release_pages, store
+from secretariat.agreements.book import schema
+from secretariat.agreements.model import (
+    MAY,
+    Attempt,
+    Decision,
+    Facts,
+    Instrument,
+    Note,
+    Question,
+    StatusEvent,
+    Tried,
+)
+from secretariat.agreements.rules import decide
+from secretariat.agreements.status import state_at
+from secretariat.agreements.texts import TEXTS
+from secretariat.base.clock import now
+from secretariat.base.errors import InputError, NotFoundError
+from secretariat.people.model import Permission
+from secretariat.records.markings import TLP_ORDER, Label
+from secretariat.web import charts
+from secretariat.web.routing import page
+from secretariat.web.screen import Screen, screen_of
+from secretariat.web.tables import Column, Table
+from secretariat.web.words import gettext as _
+from secretariat.web.words import mark
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from secretariat.agreements.book import Book
+
+WORD_MAX = 64
+PARTIES_MAX = 24
+"""More parties than this do not fit a matrix that somebody reads; the list of instruments has them all."""
+
+STATE_WORDS = {
+    "in_force": mark("in force"),
+    "not_yet": mark("not yet in force"),
+    "ended": mark("ended"),
+    "never": mark("never in force"),
+    "suspended": mark("suspended"),
+    "unknown": mark("not checked"),
+    "unheard": mark("not known by then"),
+}
+EVENT_WORDS = {
+    "in_force": mark("in force"),
+    "signed": mark("signed"),
+    "ratified": mark("ratified"),
+    "announced": mark("announced"),
+    "considering": mark("considering"),
+    "supports": mark("supports"),
+    "suspended": mark("suspended"),
+    "resumed": mark("resumed"),
+    "terminated": mark("terminated"),
+    "withdrawn": mark("withdrawn"),
+    "termination_notice": mark("notice of termination"),
+    "effect_of_notice_suspended": mark("effect of the notice suspended"),
+    "contested_reading": mark("reading contested"),
+    "notice_and_suspension_withdrawn": mark("notice and suspension withdrawn"),
+    "not_listed": mark("not listed"),
+    "never_signed": mark("never signed"),
+}
+RESULT_WORDS = {
+    "holds": mark("holds"),
+    "fails": mark("fails"),
+    "condition": mark("condition"),
+    "duty": mark("duty"),
+    "note": mark("noted"),
+}
+DEED_WORDS = {
+    "protect_as_own": mark("protect it as its own"),
+    "mark": mark("mark it"),
+    "keep_to_permitted_actions": mark("keep to the permitted actions"),
+    "attribute_as_stated": mark("name the source as stated"),
+    "encrypt": mark("encrypt it"),
+    "keep_register": mark("keep a register of persons and copies"),
+    "follow_reclassification": mark("follow every change of its classification"),
+    "destroy_beyond_reconstruction": mark("destroy it beyond reconstruction"),
+    "destroy_or_return": mark("destroy or return it"),
+    "destroy": mark("destroy it"),
+    "delete": mark("delete it"),
+    "keep_confidential": mark("keep it confidential"),
+    "report_loss": mark("report loss or compromise"),
+    "keep_protected": mark("keep it protected after the end of the instrument"),
+    "use_agreed_channels": mark("use the agreed channels"),
+    "visit_by_request": mark("visit only on request"),
+    "tell_law_changes": mark("tell changes of its law on protection"),
+    "respect_rights": mark("respect rights in it"),
+    "consult": mark("settle disputes by consultation"),
+    "no_onward_without_consent": mark("pass it on only with written consent"),
+}
+VERIFICATION_WORDS = {
+    "read": mark("text read"),
+    "summary": mark("summary read"),
+    "inferred": mark("inferred"),
+    "unverified": mark("not verified"),
+}
+
+
+def sentence(note: Note | None) -> str:
+    """Give the engine's sentence in the page's language."""
+    if note is None:
+        return ""
+    template = _(TEXTS.get(note.code, note.code))
+    try:
+        return template.format(*note.args)
+    except (IndexError, KeyError, ValueError):
+        return note.text
+
+
+def rule_meaning(code: str) -> str:
+    """Give what a rule code asks, from the published schema."""
+    found = schema("instruments").get("$defs", {}).get(f"rule_{code}", {})
+    return str(found.get("description", ""))
+
+
+def tried_row(tried: Tried) -> dict[str, Any]:
+    """Make a table row of one article tried."""
+    return {
+        "ref": tried.ref,
+        "rule": tried.rule,
+        "meaning": rule_meaning(tried.rule),
+        "result": tried.result,
+        "word": _(RESULT_WORDS.get(tried.result, tried.result)),
+        "why": sentence(tried.note),
+        "verification": _(VERIFICATION_WORDS.get(tried.verification, tried.verification)),
+        "read": tried.verification == "read",
+    }
+
+
+_ORDER = {"fails": 0, "holds": 1, "condition": 2, "duty": 3, "note": 4}
+
+
+def attempt_rows(attempt: Attempt, because: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Make table rows of every article of one instrument that was tried; what decided stands first."""
+    rows = [tried_row(row) for row in dict.fromkeys(attempt.tried)]
+    for row in rows:
+        row["art"] = str(row["ref"]).removeprefix(attempt.instrument).lstrip("/") or "–"
+        row["decides"] = row["ref"] in because and row["result"] in {"fails", "holds", "condition"}
+    rows.sort(key=lambda row: (not row["decides"], _ORDER.get(str(row["result"]), 5)))
+    return rows
+
+
+def deeds(decision: Decision) -> list[dict[str, Any]]:
+    """Gather obligations: one line per party and deed, with every article that asks for it."""
+    found: dict[tuple[str, str, str | None, Any], list[str]] = {}
+    for one in decision.obligations:
+        found.setdefault((one.who, one.do, one.within, one.by), []).append(one.art)
+    return [
+        {
+            "who": who,
+            "do": _(DEED_WORDS[do]) if do in DEED_WORDS else do.replace("_", " "),
+            "within": None if within is None else within.replace("_", " "),
+            "by": by,
+            "articles": list(dict.fromkeys(articles)),
+        }
+        for (who, do, within, by), articles in found.items()
+    ]
+
+
+def _conditions(decision: Decision) -> list[dict[str, Any]]:
+    found: dict[str, list[str]] = {}
+    for one in decision.conditions:
+        found.setdefault(sentence(one.note), []).append(one.ref)
+    return [{"why": why, "articles": list(dict.fromkeys(refs))} for why, refs in found.items()]
+
+
+def shown(decision: Decision) -> dict[str, Any]:
+    """Lay a decision out for a template."""
+    restrictions = dict.fromkeys(row for piece in decision.restrictions for row in piece)
+    return {
+        "outcome": decision.outcome,
+        "article": decision.article,
+        "because": decision.because,
+        "missing": sentence(decision.missing),
+        "warnings": [sentence(note) for note in decision.warnings],
+        "conditions": _conditions(decision),
+        "obligations": deeds(decision),
+        "marks": [{"party": m.party, "level": m.level, "article": m.art} for m in decision.marks],
+        "until": decision.until,
+        "restrictions": [
+            {**tried_row(row), "art": row.ref, "decides": row.ref in decision.because} for row in restrictions
+        ],
+        "attempts": [
+            {"instrument": a.instrument, "outcome": a.outcome, "rows": attempt_rows(a, decision.because)}
+            for a in sorted(decision.attempts, key=lambda a: _closeness(a, decision))
+        ],
+        "count": len(decision.trace),
+    }
+
+
+def _closeness(attempt: Attempt, decision: Decision) -> tuple[bool, bool, int]:
+    decided = decision.article.startswith(attempt.instrument) or any(
+        ref.startswith(attempt.instrument) for ref in decision.because
+    )
+    return (not decided, attempt.outcome != MAY, -attempt.rank)
+
+
+def _true(screen: Screen) -> datetime:
+    return screen.bar.as_of.true_on or now()
+
+
+def _book(tx: Connection, screen: Screen) -> Book:
+    return facts.whole_book(tx, recorded_by=screen.bar.as_of.recorded_by)
+
+
+def _names(instrument: Instrument, book: Book, day: date) -> set[str]:
+    found: set[str] = set()
+    for name in instrument.parties:
+        found |= book.members(name, day) or {name}
+    return found
+
+
+def _in_force(book: Book, screen: Screen, pair: tuple[str, str]) -> list[Instrument]:
+    """Instruments that name both parties and are in force as of the bar."""
+    true, known = _true(screen), screen.bar.as_of.known_by
+    return [
+        one
+        for one in book.instruments.values()
+        if set(pair) <= _names(one, book, true.date()) and state_at(one, true, known, pair).in_force
+    ]
+
+
+def _cell(book: Book, screen: Screen, sender: str, recipient: str) -> dict[str, Any]:
+    """What one party may give another as of the bar: the highest colour, the highest level, by which article."""
+    true, known = _true(screen), screen.bar.as_of.known_by
+
+    def ask(label: Label) -> Decision:
+        return decide(book, Question(sender, recipient, label, true=true, known=known, direct=True))
+
+    tlp = next(
+        (word for word in reversed(TLP_ORDER) if ask(Label(orig=sender, tlp=word)).outcome == MAY), None
+    )
+    level = scheme = None
+    for key in book.owners.get(sender, ()):
+        table = book.schemes[key]
+        for word in reversed(table.order):
+            if word in table.unclassified:
+                continue
+            if ask(Label(orig=sender, level=word, scheme=key)).outcome == MAY:
+                level, scheme = word, key
+                break
+        if level:
+            break
+    held = _in_force(book, screen, (sender, recipient))
+    warned = any(state_at(one, true, known, (sender, recipient)).warnings for one in held)
+    return {
+        "sender": sender,
+        "recipient": recipient,
+        "tlp": tlp,
+        "level": level,
+        "scheme": scheme,
+        "instruments": len(held),
+        "keys": ", ".join(one.key for one in held),
+        "contested": warned,
+    }
+
+
+@page("/agreements", Permission.READ_AGREEMENTS)
+def matrix_page(request: Request[Any, Any, Any]) -> Response[Any]:
+    """Show what may flow between whom: parties by parties, as of the bar."""
+    screen = screen_of(request)
+    with screen.transaction() as tx:
+        book = _book(tx, screen)
+        known = grants.parties(tx)
+    partners = [one.code for one in known if one.partner]
+    codes = list(dict.fromkeys([screen.party, *sorted(partners)]))
+    if screen.query.get("parties") == "all":
+        day = _true(screen).date()
+        every = {name for one in book.instruments.values() for name in _names(one, book, day)}
+        codes += sorted(name for name in every if name not in codes and len(name) <= 6)
+    names = {one.code: one.name for one in known} | {p.code: p.name or "" for p in book.parties.values()}
+    cut = codes[:PARTIES_MAX]
+    cells = {
+        (a, b): _cell(book, screen, a, b) for a in cut for b in cut if a != b
+    }
+    table = Table(
+        "matrix",
+        (
+            Column("sender", _("From")),
+            Column("recipient", _("To")),
+            Column("instruments", _("Instruments in force"), number=True),
+            Column("tlp", _("Highest TLP")),
+            Column("level", _("Highest level")),
+            Column("keys", _("Instruments")),
+        ),
+        list(cells.values()),
+    )
+    return screen.answer(
+        "agreements/matrix.html",
+        [table],
+        codes=cut,
+        more=len(codes) - len(cut),
+        cells=cells,
+        names=names,
+        count=len(book.instruments),
+        every=screen.query.get("parties") == "all",
+        day=_true(screen).date(),
+    )
+
+
+@page("/agreements/instruments", Permission.READ_AGREEMENTS)
+def instruments_page(request: Request[Any, Any, Any]) -> Response[Any]:
+    """List every instrument recorded here with its state as of the bar."""
+    screen = screen_of(request)
+    true, known = _true(screen), screen.bar.as_of.known_by
+    with screen.transaction() as tx:
+        book = _book(tx, screen)
+        recorded = {one.key: one for one in store.instruments(tx, recorded_by=screen.bar.as_of.recorded_by)}
+    party = screen.query.get("party", "")[:WORD_MAX]
+    rows = []
+    for one in book.instruments.values():
+        names = _names(one, book, true.date())
+        if party and party not in names:
+            continue
+        state = state_at(one, true, known)
+        rows.append(
+            {
+                "key": one.key,
+                "title": one.title,
+                "kind": one.kind,
+                "parties": ", ".join(one.parties),
+                "binding": _("yes") if one.binding else _("no"),
+                "in_force": state.in_force,
+                "state": _(STATE_WORDS.get(state.word, state.word)),
+                "since": one.effective,
+                "warnings": len(state.warnings),
+                "synthetic": one.synthetic,
+                "hash": recorded[one.key].hash.hex() if one.key in recorded else None,
+            }
+        )
+    table = Table(
+        "instruments",
+        (
+            Column("title", _("Instrument")),
+            Column("kind", _("Kind")),
+            Column("parties", _("Parties")),
+            Column("binding", _("Binding")),
+            Column("state", _("State")),
+            Column("since", _("Effective")),
+            Column("hash", _("Hash")),
+        ),
+        rows,
+    ).sorted_by(screen.query)
+    return screen.answer("agreements/instruments.html", [table], party=party)
+
+
+@page("/agreements/instruments/{key:str}", Permission.READ_AGREEMENTS)
+def instrument_page(request: Request[Any, Any, Any], key: str) -> Response[Any]:
+    """Show one instrument: state as of the bar, time line, articles, tables of levels, contested readings."""
+    screen = screen_of(request)
+    true, known = _true(screen), screen.bar.as_of.known_by
+    with screen.transaction() as tx:
+        book = _book(tx, screen)
+        recorded = [one for one in store.instruments(tx) if one.key == key]
+    one = book.instruments.get(key)
+    if one is None:
+        raise NotFoundError(f"no instrument {key[:80]!r} here, or not by then", advice="Agreements lists them")
+    state = state_at(one, true, known)
+    articles = Table(
+        "articles",
+        (
+            Column("art", _("Article")),
+            Column("rule", _("Rule")),
+            Column("says", _("What it says (our words)")),
+            Column("verification", _("Text")),
+            Column("source", _("Source")),
+        ),
+        [
+            {
+                "art": article.art,
+                "rule": article.rule,
+                "meaning": rule_meaning(article.rule),
+                "says": article.says,
+                "note": article.note,
+                "verification": _(VERIFICATION_WORDS.get(article.verification, article.verification)),
+                "read": article.verification == "read",
+                "source": article.source,
+            }
+            for article in one.articles
+        ],
+    )
+    events = _events(one)
+    history = Table(
+        "history",
+        (
+            Column("on", _("Date")),
+            Column("word", _("What happened")),
+            Column("by", _("By")),
+            Column("effect_on", _("Effect on")),
+            Column("known", _("Known")),
+            Column("basis", _("Article")),
+            Column("note", _("Note")),
+            Column("source", _("Source")),
+        ),
+        [_event_row(event) for event in events],
+    )
+    return screen.answer(
+        "agreements/instrument.html",
+        [articles, history],
+        one=one,
+        state=state,
+        state_word=_(STATE_WORDS.get(state.word, state.word)),
+        note=sentence(state.note),
+        warnings=[sentence(note) for note in state.warnings],
+        picture=_timeline(one, events, true.date(), known),
+        tables_of_levels=one.tables,
+        recorded=recorded,
+    )
+
+
+def _events(one: Instrument) -> list[StatusEvent]:
+    found = list(one.status)
+    signed = one.source.get("signed")
+    if isinstance(signed, str):
+        found.append(StatusEvent(on=date.fromisoformat(signed), event="signed"))
+    return sorted(found, key=lambda event: event.on)
+
+
+def _event_word(event: StatusEvent) -> str:
+    word = event.event or event.state or ""
+    return _(EVENT_WORDS[word]) if word in EVENT_WORDS else word.replace("_", " ")
+
+
+def _event_row(event: StatusEvent) -> dict[str, Any]:
+    return {
+        "on": event.on.isoformat(),
+        "word": _event_word(event),
+        "by": event.by,
+        "effect_on": event.effect_on.isoformat() if event.effect_on else None,
+        "known": event.known.isoformat() if event.known else event.on.isoformat(),
+        "basis": event.basis,
+        "note": event.note,
+        "source": event.source,
+    }
+
+
+def _timeline(one: Instrument, events: list[StatusEvent], day: date, known: Any) -> Any:
+    days = {event.on for event in events} | {e.effect_on for e in events if e.effect_on}
+    days |= {d for d in (one.effective, one.ends) if d is not None}
+    if not days:
+        return None
+    first = min(days)
+    start = date(first.year, 1, 1)
+    end = max(max(days), day, now().date()) + timedelta(days=120)
+    turns = sorted({start, *(d for d in days if start <= d <= end), end})
+    spans: list[charts.Span] = []
+    for begin, finish in zip(turns, turns[1:], strict=False):
+        state = state_at(one, begin, known)
+        if state.in_force:
+            soft = bool(state.warnings)
+            word = "; ".join([_("in force"), *(sentence(note) for note in state.warnings)])
+            spans.append(charts.Span(begin, finish, word, "soft" if soft else "full"))
+        elif state.word in {"suspended", "unknown"}:
+            spans.append(charts.Span(begin, finish, _(STATE_WORDS.get(state.word, state.word)), "off"))
+    by: dict[str, list[charts.Dot]] = {}
+    for event in events:
+        hollow = event.event is not None and event.event != "signed"
+        by.setdefault(event.by or "", []).append(charts.Dot(event.on, _event_word(event), hollow))
+    lanes = [charts.Lane(_("state"), spans, by.pop("", []))]
+    lanes += [charts.Lane(party, (), dots) for party, dots in sorted(by.items())]
+    return charts.timeline(lanes, start=start, end=end, marked=day, title=_("Time line; the table says the same"))
+
+
+@page("/agreements/explain", Permission.READ_AGREEMENTS)
+def explain_page(request: Request[Any, Any, Any]) -> Response[Any]:
+    """Answer whether something may go from one party to another, on the day of the bar, and why."""
+    screen = screen_of(request)
+    query = screen.query
+    with screen.transaction() as tx:
+        book = _book(tx, screen)
+        known = grants.parties(tx)
+    codes = sorted({screen.party, *(one.code for one in known)})
+    asked = {
+        name: query.get(name, "").strip()
+        for name in ("from", "to", "tlp", "level", "kind", "purpose", "rel_to", "consent")
+    }
+    if any(len(value) > WORD_MAX for value in asked.values()):
+        raise InputError(f"a word of a question has at most {WORD_MAX} letters")
+    asked["from"] = asked["from"] or screen.party
+    scheme, _sep, level = asked["level"].partition("/")
+    decision = None
+    if asked["to"]:
+        decision = _decide(screen, book, asked, scheme, level)
+    trace = Table(
+        "trace",
+        (
+            Column("ref", _("Article")),
+            Column("rule", _("Rule")),
+            Column("word", _("Result")),
+            Column("why", _("Why")),
+            Column("verification", _("Text")),
+        ),
+        [] if decision is None else [tried_row(row) for row in decision.trace],
+    )
+    levels = [
+        (f"{key}/{word}", f"{key} {word}")
+        for key in dict.fromkeys([*book.owners.get(asked["from"], ()), *book.schemes])
+        for word in book.schemes[key].order
+        if word not in book.schemes[key].unclassified and not key.startswith("TLP")
+    ]
+    return screen.answer(
+        "agreements/explain.html",
+        [trace],
+        asked=asked,
+        codes=codes,
+        levels=levels,
+        tlps=TLP_ORDER,
+        decision=None if decision is None else shown(decision),
+        day=_true(screen).date(),
+    )
+
+
+def _decide(screen: Screen, book: Book, asked: dict[str, str], scheme: str, level: str) -> Decision:
+    label = Label(
+        orig=asked["from"],
+        tlp=asked["tlp"] if asked["tlp"] in TLP_ORDER else None,
+        level=level or None,
+        scheme=scheme or None,
+        kind=asked["kind"] or None,
+        rel_to=tuple(asked["rel_to"].upper().split()),
+    )
+    if label.scheme is not None and label.scheme not in book.schemes:
+        raise InputError(f"no table of levels {scheme!r}", where="level")
+    question = Question(
+        sender=asked["from"],
+        recipient=asked["to"],
+        label=label,
+        true=_true(screen),
+        known=screen.bar.as_of.known_by,
+        direct=True,
+        facts=Facts(purpose=asked["purpose"] or None),
+    )
+    return decide(book, question)
+
+
+routes = [matrix_page, instruments_page, instrument_page, explain_page, *release_pages.routes]

@@ -1,0 +1,299 @@
+"""Release: who gets it, and why. A row per partner with every article tried; propose, approve, refuse.
+
+The rows are `service.forecast`: the function that decides when somebody says DO. A page of the past answers
+and offers nothing to act.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from litestar import Request, Response
+
+from secretariat.agreements import grants, service, workflow
+from secretariat.agreements.model import DENY, MAY
+from secretariat.base.clock import now
+from secretariat.base.errors import DeniedError, InputError, NotFoundError, SecretariatError
+from secretariat.people.model import Permission
+from secretariat.records import store as records
+from secretariat.records.markings import Label
+from secretariat.web.marking import Marking
+from secretariat.web.routing import Form, act, page, see
+from secretariat.web.screen import Screen, screen_of
+from secretariat.web.tables import Column, Table
+from secretariat.web.words import gettext as _
+
+PURPOSE_MAX = 64
+REASON_MAX = 2000
+
+
+def marking_of(label: Label) -> Marking:
+    """Give the marking that a label shows."""
+    level = f"{label.scheme} {label.level}" if label.scheme and label.level else label.level
+    return Marking(label.tlp, level, 1 if level else 0, label.orig)
+
+
+def _purpose(screen: Screen) -> str | None:
+    purpose = screen.query.get("purpose", "").strip()
+    if len(purpose) > PURPOSE_MAX:
+        raise InputError(f"a purpose has at most {PURPOSE_MAX} letters", where="purpose")
+    return purpose or None
+
+
+def _rows(outlooks: list[service.Outlook], names: dict[str, str]) -> list[dict[str, Any]]:
+    """Lay out what each partner would get: one line per partner, its distinct answers inside."""
+    from secretariat.agreements.pages import shown
+
+    rows = []
+    for one in outlooks:
+        answers = [
+            {
+                "marking": marking_of(answer.label),
+                "originator": answer.label.orig,
+                "objects": members,
+                "count": len(members),
+                "standing": answer.standing_grants,
+                **shown(answer.decision),
+            }
+            for answer, members in zip(one.explanations, one.objects, strict=True)
+        ]
+        order = {MAY: 0, DENY: 1}
+        answers.sort(key=lambda answer: (order.get(str(answer["outcome"]), 2), -int(str(answer["count"]))))
+        may = list(dict.fromkeys(str(a["article"]) for a in answers if a["outcome"] == MAY))
+        deny = [a for a in answers if a["outcome"] == DENY]
+        rows.append(
+            {
+                "party": one.party,
+                "name": names.get(one.party, ""),
+                "outcome": one.outcome,
+                "may": one.may,
+                "deny": one.deny,
+                "own": one.own,
+                "granted": one.granted,
+                "articles": may,
+                "refused": list(dict.fromkeys(str(a["missing"] or a["article"]) for a in deny)),
+                "duties": list(dict.fromkeys(o["do"] for a in answers for o in a["obligations"])),
+                "answers": answers,
+                "warnings": list(dict.fromkeys(w for a in answers for w in a["warnings"])),
+            }
+        )
+    return rows
+
+
+@page("/reports/{stix_id:str}/release", Permission.READ_REPORTS)
+def release_page(request: Request[Any, Any, Any], stix_id: str) -> Response[Any]:
+    """Show for every partner MAY or NOT, the deciding article, and all that was tried."""
+    return _release(request, stix_id)
+
+
+def _release(request: Request[Any, Any, Any], stix_id: str, error: SecretariatError | None = None) -> Response[Any]:
+    screen = screen_of(request)
+    purpose = _purpose(screen)
+    with screen.transaction() as tx:
+        stored = records.get(tx, stix_id)
+        if stored is None:
+            raise NotFoundError("no such report here", where=stix_id[:100], advice="look in Reports")
+        outlooks = service.forecast(
+            tx, screen.node, [stix_id], screen.bar.as_of, purpose=purpose, now=now()
+        )
+        members = service.with_members(tx, [stix_id])
+        earlier = workflow.of_object(tx, stix_id)
+        names = {one.code: one.name for one in grants.parties(tx)}
+    rows = _rows(outlooks, names)
+    table = Table(
+        "decisions",
+        (
+            Column("party", _("Partner")),
+            Column("objects", _("Objects"), number=True),
+            Column("marking", _("Marking")),
+            Column("outcome", _("Outcome")),
+            Column("article", _("Article")),
+            Column("missing", _("Missing link")),
+            Column("obligations", _("Obligations")),
+            Column("until", _("Until")),
+        ),
+        [
+            {
+                "party": row["party"],
+                "objects": answer["count"],
+                "marking": answer["marking"].tlp or answer["marking"].level,
+                "outcome": answer["outcome"],
+                "article": answer["article"],
+                "missing": answer["missing"],
+                "obligations": [duty["do"] for duty in answer["obligations"]],
+                "until": answer["until"].isoformat() if answer["until"] else None,
+            }
+            for row in rows
+            for answer in row["answers"]
+        ],
+    )
+    own = [one for one in members if one.originator == screen.party]
+    conditions = list(
+        dict.fromkeys(
+            (row["party"], ", ".join(condition["articles"]), condition["why"])
+            for row in rows
+            for answer in row["answers"]
+            if answer["outcome"] == MAY
+            for condition in answer["conditions"]
+        )
+    )
+    answer = screen.answer(
+        "agreements/release.html",
+        [table],
+        markings=[marking_of(one.label) for one in members],
+        stix_id=stix_id,
+        title=_title(stored.object(), stix_id),
+        rows=rows,
+        total=len(members),
+        foreign=len(members) - len(own),
+        purpose=purpose or "",
+        needs_two=any(workflow.needs_two(one.label) for one in members),
+        earlier=earlier,
+        conditions=conditions,
+        error=error,
+    )
+    if error is not None:
+        answer.status_code = error.status
+    return answer
+
+
+def _title(obj: dict[str, Any], default: str) -> str:
+    name = obj.get("name")
+    return name if isinstance(name, str) and name else default
+
+
+@act("/reports/{stix_id:str}/release", Permission.PROPOSE_RELEASE)
+def propose(request: Request[Any, Any, Any], stix_id: str) -> Response[Any]:
+    """Propose the release to the partners chosen; where one person suffices and may, release at once."""
+    screen, form = screen_of(request), Form(request)
+    partners = form.texts("to")
+    if not partners:
+        return _release(
+            request, stix_id, InputError("no partner is chosen", where="to", advice="tick at least one partner")
+        )
+    if form.text("confirmed") != "yes" and form.text("conditions") == "yes":
+        return _release(
+            request,
+            stix_id,
+            InputError("the conditions are not confirmed", where="confirmed", advice="read and tick them"),
+        )
+    with screen.transaction() as tx:
+        stored = records.get(tx, stix_id)
+        known = {one.code for one in grants.parties(tx, partners_only=True)}
+    if stored is None:
+        raise NotFoundError("no such report here", where=stix_id[:100])
+    strangers = [code for code in partners if code not in known]
+    if strangers:
+        raise InputError(f"no partner {', '.join(strangers)[:80]}", where="to")
+    by = screen.visitor.login if screen.visitor else "?"
+    proposed = workflow.propose(
+        screen.node,
+        screen.realm,
+        [stix_id],
+        title=_title(stored.object(), stix_id),
+        to=partners,
+        purpose=form.text("purpose").strip()[:PURPOSE_MAX] or None,
+        by=by,
+        now=now(),
+    )
+    at_once = form.text("deed") == "release" and not proposed.needs_two and not proposed.waits_for
+    if at_once and screen.may(Permission.APPROVE_RELEASE):
+        workflow.decide_release(screen.node, screen.realm, proposed.id, by=by, now=now())
+    return see(f"/releases/{proposed.id}")
+
+
+@page("/releases", Permission.READ_REPORTS)
+def releases_page(request: Request[Any, Any, Any]) -> Response[Any]:
+    """List what waits for a decision."""
+    screen = screen_of(request)
+    with screen.transaction() as tx:
+        waiting = workflow.waiting(tx)
+        standings = workflow.standings(tx)
+    table = Table(
+        "releases",
+        (
+            Column("title", _("Report")),
+            Column("partners", _("To")),
+            Column("proposed_by", _("Proposed by")),
+            Column("proposed_at", _("Since")),
+        ),
+        [
+            {
+                "id": str(one.id),
+                "title": one.title,
+                "partners": " ".join(one.partners or []),
+                "proposed_by": one.proposed_by,
+                "proposed_at": one.proposed_at,
+            }
+            for one in waiting
+        ],
+    )
+    return screen.answer("agreements/releases.html", [table], standings=standings, moment=now())
+
+
+@page("/releases/{number:uuid}", Permission.READ_REPORTS)
+def one_release(request: Request[Any, Any, Any], number: UUID) -> Response[Any]:
+    """Show one release: what goes to whom by which article, who proposed, who decided."""
+    return _one(request, number)
+
+
+def _one(request: Request[Any, Any, Any], number: UUID, error: SecretariatError | None = None) -> Response[Any]:
+    screen = screen_of(request)
+    with screen.transaction() as tx:
+        found = workflow.get(tx, number)
+        members = service.with_members(tx, found.objects)
+        names = {one.code: one.name for one in grants.parties(tx)}
+        rows = []
+        if found.state == "proposed":
+            outlooks = service.forecast(tx, screen.node, found.objects, purpose=found.purpose, now=now())
+            rows = _rows([one for one in outlooks if found.partners is None or one.party in found.partners], names)
+    login = screen.visitor.login if screen.visitor else ""
+    answer = screen.answer(
+        "agreements/one_release.html",
+        [],
+        markings=[marking_of(one.label) for one in members],
+        one=found,
+        rows=rows,
+        total=len(members),
+        may_decide=screen.acts
+        and found.state == "proposed"
+        and screen.may(Permission.APPROVE_RELEASE)
+        and not (found.needs_two and found.proposed_by == login),
+        same_person=found.needs_two and found.proposed_by == login,
+        offices=[msgspec.to_builtins(office) for office in found.offices],
+        error=error,
+    )
+    if error is not None:
+        answer.status_code = error.status
+    return answer
+
+
+@act("/releases/{number:uuid}/approve", Permission.APPROVE_RELEASE)
+def approve(request: Request[Any, Any, Any], number: UUID) -> Response[Any]:
+    """Say DO as the person who decides."""
+    screen = screen_of(request)
+    by = screen.visitor.login if screen.visitor else "?"
+    try:
+        workflow.decide_release(screen.node, screen.realm, number, by=by, now=now())
+    except DeniedError as error:
+        return _one(request, number, error)
+    return see(f"/releases/{number}")
+
+
+@act("/releases/{number:uuid}/refuse", Permission.APPROVE_RELEASE)
+def refuse(request: Request[Any, Any, Any], number: UUID) -> Response[Any]:
+    """Refuse what was proposed, with the reason."""
+    screen, form = screen_of(request), Form(request)
+    by = screen.visitor.login if screen.visitor else "?"
+    try:
+        workflow.refuse(
+            screen.node, screen.realm, number, by=by, reason=form.text("reason")[:REASON_MAX], now=now()
+        )
+    except InputError as error:
+        return _one(request, number, error)
+    return see(f"/releases/{number}")
+
+
+routes = [release_page, propose, releases_page, one_release, approve, refuse]
