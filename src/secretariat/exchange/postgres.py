@@ -101,17 +101,20 @@ def transaction(node: Node, realm: str, now: datetime) -> Iterator[PostgresStore
 
 @contextlib.contextmanager
 def serving(node: Node, realm: str, reader: str, now: datetime) -> Iterator[PostgresStore]:
-    """Give a store that makes pages for `reader`: granted objects are read under that reader's role."""
-    with node.database.app(realm) as tx, node.database.peer(realm, reader) as seen:
-        yield PostgresStore(node, realm, tx, now, reader=seen)
+    """Give a store that makes pages for `reader`, under that reader's role.
+
+    Log and objects are read as the reader sees them; only why something is gone, and third parties' entries
+    that travel with a grant, are looked up as the application, in a transaction that is opened when needed.
+    """
+    with contextlib.ExitStack() as stack:
+        seen = stack.enter_context(node.database.peer(realm, reader))
+        yield _Serving(node, realm, seen, now, stack)
 
 
 class PostgresStore:
     """One transaction (see the `Store` protocol for what each method promises)."""
 
-    def __init__(
-        self, node: Node, realm: str, tx: sa.Connection, now: datetime, *, reader: sa.Connection | None = None
-    ) -> None:
+    def __init__(self, node: Node, realm: str, tx: sa.Connection, now: datetime) -> None:
         self.node = node
         self.tx = tx
         self.now = now
@@ -119,7 +122,6 @@ class PostgresStore:
         self.party = node.party
         self.realm = realm
         self.origin = self.keyring.origin
-        self._reader = reader
         self._keys: dict[str, Mapping[str, bytes]] = {}
 
     # the own log
@@ -156,8 +158,6 @@ class PostgresStore:
     # objects
 
     def granted(self, recipient: str, roots: Sequence[bytes]) -> Mapping[bytes, Version]:
-        if self._reader is not None:
-            return self._find(self._reader, "v.root = ANY(%s)", [list(roots)])
         return self._find(
             self.tx,
             "v.root = ANY(%s) AND EXISTS (SELECT 1 FROM item i JOIN collection c ON c.id = i.collection"
@@ -566,3 +566,35 @@ class PostgresStore:
             (key_id, nonce, at),
         )
         return done.rowcount == 1
+
+
+class _Serving(PostgresStore):
+    """The store as one reader may see it."""
+
+    def __init__(
+        self, node: Node, realm: str, tx: sa.Connection, now: datetime, stack: contextlib.ExitStack
+    ) -> None:
+        super().__init__(node, realm, tx, now)
+        self._stack = stack
+        self._whole: PostgresStore | None = None
+
+    def whole(self) -> PostgresStore:
+        """Give the store as the application sees it."""
+        if self._whole is None:
+            tx = self._stack.enter_context(self.node.database.app(self.realm))
+            self._whole = PostgresStore(self.node, self.realm, tx, self.now)
+        return self._whole
+
+    def head(self) -> Head:
+        note = ledger.checkpoint(self.tx)
+        held = checkpoint.parse(note)
+        return Head(held.size, held.root, note)
+
+    def granted(self, recipient: str, roots: Sequence[bytes]) -> Mapping[bytes, Version]:
+        return self._find(self.tx, "v.root = ANY(%s)", [list(roots)])
+
+    def attached(self, origin: str, position: int) -> Sequence[LogEntry]:
+        return self.whole().attached(origin, position)
+
+    def tombs(self, roots: Sequence[bytes]) -> Mapping[bytes, Sequence[Tomb]]:
+        return self.whole().tombs(roots)

@@ -137,6 +137,7 @@ class RealmKeys(msgspec.Struct, frozen=True):
     log: Key
     transport: Key
     witness: Key | None = None
+    root: Key | None = None
 
 
 class Descriptor(msgspec.Struct, frozen=True):

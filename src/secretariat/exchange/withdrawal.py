@@ -190,7 +190,7 @@ def _call(
                 origin=store.origin,
                 position=-1,
                 at=now,
-                note="has no node: tell them",
+                note="public: whoever read it" if party == EVERYBODY else "has no node: tell them",
             )
             for party in mute
             for root in holders[party]

@@ -1,0 +1,257 @@
+"""`secretariat peers …`, and the verbs `withdraw`, `narrow`, `consent`, `receipts`."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from secretariat.base.clock import now, stamp
+from secretariat.base.console import DATA, Data, Json, Realm, emit
+from secretariat.base.errors import InputError, NotFoundError
+from secretariat.base.settings import NodeSettings
+
+commands = typer.Typer(help="Partners: invite, accept, look after.", no_args_is_help=True)
+verbs = typer.Typer()
+
+Reason = Annotated[str, typer.Option("--reason", help="Why; the holders read it.")]
+By = Annotated[str, typer.Option("--by", help="Who does this; noted in the log.")]
+
+
+@contextlib.contextmanager
+def _node(data: Path) -> Iterator[Any]:
+    from secretariat.ledger.node import Node
+    from secretariat.storage.opening import opened
+
+    settings = NodeSettings.load(data)
+    with opened(settings) as database:
+        yield Node.open(settings, database)
+
+
+@commands.command("invite")
+def invite(
+    party: Annotated[str, typer.Argument(help="Code of the party that will read the file.")],
+    out: Annotated[Path, typer.Option("--out", help="Where to write the descriptor.")],
+    data: Data = DATA,
+    json: Json = False,
+) -> None:
+    """Write this node's descriptor for a partner, and say the twelve words to read to it."""
+    from secretariat.exchange import enrolment
+
+    with _node(data) as node:
+        sealed, words = enrolment.invite(node, party, now=now())
+    out.write_bytes(sealed)
+    emit(
+        {"party": party, "file": str(out), "fingerprint": words},
+        f"{out} is for {party}. Read these words to a person you know there:\n{words}",
+        json=json,
+    )
+
+
+@commands.command("accept")
+def accept(
+    file: Annotated[Path, typer.Argument(help="The partner's descriptor.")],
+    fingerprint: Annotated[
+        str, typer.Option("--fingerprint", help="The twelve words the partner reads out.")
+    ],
+    data: Data = DATA,
+    realm: Annotated[list[str] | None, typer.Option("--realm", help="Only this realm; repeatable.")] = None,
+    json: Json = False,
+) -> None:
+    """Enrol the partner of a descriptor, after its words were compared."""
+    from secretariat.exchange import enrolment
+
+    try:
+        sealed = file.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror}", where=str(file)) from error
+    with _node(data) as node:
+        done = enrolment.accept(node, sealed, fingerprint, realms=realm, now=now())
+    again = " again, with its present keys" if done.renewed else ""
+    emit(done, f"{done.party} ({done.name}) is enrolled in {', '.join(done.realms)}{again}", json=json)
+
+
+@commands.command("list")
+def list_peers(data: Data = DATA, realm: Realm = "live", json: Json = False) -> None:
+    """List partners: in contact or not, how far we are with their logs."""
+    from secretariat.exchange import service
+
+    with _node(data) as node:
+        found = service.contacts(node, realm, now=now())
+    lines = []
+    for one in found:
+        seen = stamp(one.last_contact) if one.last_contact else "never"
+        state = "out of contact since" if one.out_of_contact else "last heard"
+        lines.append(
+            f"{one.party:8} {one.state:10} {state} {seen}  log {one.size} {one.log_state}  {one.url}"
+        )
+        if one.last_error:
+            lines.append(f"         {one.last_error}")
+    emit(found, "\n".join(lines) or "no partners: secretariat peers accept FILE", json=json)
+
+
+@commands.command("show")
+def show(
+    party: Annotated[str, typer.Argument(help="The partner's code.")],
+    data: Data = DATA,
+    realm: Realm = "live",
+    json: Json = False,
+) -> None:
+    """Show one partner, its fingerprint, and what was refused of it."""
+    from secretariat.exchange import service
+    from secretariat.exchange.fingerprint import fingerprint
+
+    with _node(data) as node:
+        found = [one for one in service.contacts(node, realm, now=now()) if one.party == party]
+        if not found:
+            raise NotFoundError(f"{party} is not enrolled here", advice="secretariat peers list")
+        refused = service.refusals(node, realm, party=party)
+        root = service.root_key(node, realm, party)
+    words = fingerprint(party, root)
+    shown = msgspec.to_builtins(found[0])
+    lines = [f"{name}: {value}" for name, value in shown.items()] + [f"fingerprint: {words}"]
+    lines += [f"refused {stamp(one.last_at)} {one.code} ×{one.times}: {one.what}" for one in refused]
+    emit({**shown, "fingerprint": words, "refused": refused}, "\n".join(lines), json=json)
+
+
+@commands.command("remove")
+def remove(
+    party: Annotated[str, typer.Argument(help="The partner's code.")],
+    reason: Reason,
+    data: Data = DATA,
+    json: Json = False,
+) -> None:
+    """End a partnership: nothing more is granted, offered or believed."""
+    from secretariat.exchange import enrolment
+
+    with _node(data) as node:
+        ended = enrolment.remove(node, party, reason=reason, now=now())
+    text = f"{party} is a partner no more in {', '.join(ended)}; what it holds was not called back"
+    emit({"party": party, "realms": ended}, text, json=json)
+
+
+@commands.command("resume")
+def resume(
+    party: Annotated[str, typer.Argument(help="The partner's code.")],
+    data: Data = DATA,
+    realm: Realm = "live",
+    by: By = "",
+    json: Json = False,
+) -> None:
+    """Believe a suspended partner's log again, after its checkpoints were compared."""
+    from secretariat.exchange import service
+
+    with _node(data) as node:
+        service.resume(node, realm, party, by=by or getpass.getuser(), now=now())
+    emit({"party": party}, f"{party}'s log is believed again from the kept checkpoint on", json=json)
+
+
+@commands.command("refused")
+def refused(
+    data: Data = DATA,
+    realm: Realm = "live",
+    party: Annotated[str | None, typer.Option("--party", help="Only of this partner.")] = None,
+    json: Json = False,
+) -> None:
+    """List what partners sent and was refused, newest first."""
+    from secretariat.exchange import service
+
+    with _node(data) as node:
+        found = service.refusals(node, realm, party=party)
+    lines = [f"{stamp(one.last_at)} {one.party} {one.code} ×{one.times}: {one.what}" for one in found]
+    emit(found, "\n".join(lines) or "nothing was refused", json=json)
+
+
+@verbs.command("withdraw")
+def withdraw(
+    stix_id: Annotated[str, typer.Argument(metavar="OBJECT", help="STIX id of an own object.")],
+    reason: Reason,
+    data: Data = DATA,
+    realm: Realm = "live",
+    by: By = "",
+    json: Json = False,
+) -> None:
+    """Withdraw an own object from everybody who has it; the holders answer with signed receipts."""
+    from secretariat.exchange import service
+
+    with _node(data) as node:
+        called = service.withdraw(node, realm, stix_id, reason=reason, by=by or getpass.getuser(), now=now())
+    emit(called, _called("withdrawn", called), json=json)
+
+
+@verbs.command("narrow")
+def narrow(
+    stix_id: Annotated[str, typer.Argument(metavar="OBJECT", help="STIX id.")],
+    to: Annotated[str, typer.Option("--from", help="The party that loses it.")],
+    reason: Reason,
+    data: Data = DATA,
+    realm: Realm = "live",
+    by: By = "",
+    json: Json = False,
+) -> None:
+    """Take the grant of an object back from one party."""
+    from secretariat.exchange import service
+
+    with _node(data) as node:
+        called = service.narrow(
+            node, realm, stix_id, to=to, reason=reason, by=by or getpass.getuser(), now=now()
+        )
+    emit(called, _called("narrowed", called), json=json)
+
+
+def _called(done: str, called: Any) -> str:
+    lines = [f"{called.stix_id} {done}: {called.versions} version(s)"]
+    lines += [
+        f"asked {party}; its receipt will come: secretariat receipts {called.stix_id}"
+        for party in called.asked
+    ]
+    lines += [f"{party} cannot answer: tell them" for party in called.cannot_answer]
+    return "\n".join(lines)
+
+
+@verbs.command("consent")
+def consent(
+    stix_id: Annotated[str, typer.Argument(metavar="OBJECT", help="STIX id of an own object.")],
+    via: Annotated[str, typer.Option("--via", help="The party that may pass it on.")],
+    to: Annotated[str, typer.Option("--to", help="The party that may receive it.")],
+    data: Data = DATA,
+    realm: Realm = "live",
+    purpose: Annotated[str | None, typer.Option("--purpose", help="Only for this use.")] = None,
+    until: Annotated[str | None, typer.Option("--until", help="Last moment, RFC 3339.")] = None,
+    withdrawn: Annotated[bool, typer.Option("--withdrawn", help="Take the consent back.")] = False,
+    json: Json = False,
+) -> None:
+    """As originator, let a party pass an object on to another; the consent is a signed entry."""
+    from secretariat.exchange import service
+
+    with _node(data) as node:
+        position = service.consent(
+            node, realm, stix_id, via=via, to=to, purpose=purpose, until=until, withdrawn=withdrawn, now=now()
+        )
+    text = f"{via} may {'no longer ' if withdrawn else ''}pass {stix_id} on to {to} (entry {position})"
+    emit({"object": stix_id, "via": via, "to": to, "position": position}, text, json=json)
+
+
+@verbs.command("receipts")
+def receipts(
+    stix_id: Annotated[str, typer.Argument(metavar="OBJECT", help="STIX id.")],
+    data: Data = DATA,
+    realm: Realm = "live",
+    json: Json = False,
+) -> None:
+    """Say who holds which version of an object, what was destroyed, and who has been silent since when."""
+    from secretariat.exchange import service
+
+    with _node(data) as node:
+        found = service.holders(node, realm, stix_id, now=now())
+    lines = []
+    for one in found:
+        since = f" since {stamp(one.at)}" if one.at else ""
+        note = f" ({one.note})" if one.note else ""
+        lines.append(f"{one.holder:8} {one.state:14} {one.version or '-'}  by word of {one.via}{since}{note}")
+    emit(found, "\n".join(lines) or "nobody but this node", json=json)

@@ -1,0 +1,268 @@
+"""Becoming partners: a descriptor, twelve words over the telephone, two entries (decisions.md 5).
+
+Rules:
+1. A descriptor names a party, its root key and, per realm, log origin, address and keys. It is signed with
+   that root key, so it proves nothing alone: what proves it are the twelve words that two people who know
+   each other's voices compare (fingerprint.py). There is no trust on first use.
+2. Inviting and accepting are both entries. Accepting adds the party to those that grants are decided for, and
+   tells it which instruments this node takes as those between the two.
+3. A party code is bound to its first root key; another root under the same code is refused, as is the same
+   root under another code. New keys under the same root are accepted like a first descriptor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from secretariat.agreements import grants
+from secretariat.agreements import store as agreements
+from secretariat.agreements.book import package_book, set_hash
+from secretariat.agreements.facts import keep_book
+from secretariat.base.clock import stamp
+from secretariat.base.errors import (
+    ConflictError,
+    DeniedError,
+    InputError,
+    NotFoundError,
+    ProofError,
+    StateError,
+)
+from secretariat.exchange import store as tables
+from secretariat.exchange import wire
+from secretariat.exchange.fingerprint import fingerprint, same_fingerprint
+from secretariat.exchange.model import Peer
+from secretariat.exchange.wire import Descriptor, Key, RealmKeys
+from secretariat.ledger import dsse, entries
+from secretariat.ledger import service as ledger
+from secretariat.ledger.entries import Draft, Enrol, InstrumentAgreed, Statement
+from secretariat.ledger.keys import Keyring, key_id
+from secretariat.records import collections
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from secretariat.ledger.node import Node
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """A partner that was enrolled: in which realms, and whether it was known before with other keys."""
+
+    party: str
+    name: str
+    fingerprint: str
+    realms: tuple[str, ...]
+    renewed: bool
+
+
+def describe(node: Node, *, now: datetime) -> bytes:
+    """Give this node's descriptor, sealed with its root key. Refuses where the root key is kept elsewhere."""
+    first = node.keyring(node.settings.realms[0])
+    if first.root is None:
+        raise StateError(
+            "the root key is not on this machine, and only it signs a descriptor",
+            advice="bring root.pem into the key folder for this one step",
+        )
+    descriptor = Descriptor(
+        v=wire.VERSION,
+        party=node.party,
+        name=node.settings.name,
+        root=Key(key_id(first.root_public), first.root_public),
+        made_at=stamp(now),
+        realms={realm: _realm_keys(node, node.keyring(realm)) for realm in node.settings.realms},
+    )
+    return dsse.seal(wire.encode(descriptor), wire.DESCRIPTOR_TYPE, first.root)
+
+
+def _realm_keys(node: Node, ring: Keyring) -> RealmKeys:
+    def key(public: bytes) -> Key:
+        return Key(key_id(public), public)
+
+    return RealmKeys(
+        origin=ring.origin,
+        url=node.settings.address(ring.realm),
+        record=key(ring.record.public),
+        log=key(ring.log.public),
+        transport=key(ring.transport.public),
+        witness=key(ring.witness.public),
+        root=key(ring.root_public),
+    )
+
+
+def open_descriptor(sealed: bytes) -> Descriptor:
+    """Read a descriptor and verify that its own root key signed it. Refuses keys under false names."""
+    found = wire.read_descriptor(dsse.payload_of(sealed))
+    if found.v != wire.VERSION:
+        raise InputError(f"a descriptor of version {found.v}", where="v")
+    dsse.open_envelope(sealed, {found.root.id: found.root.public}, wire.DESCRIPTOR_TYPE)
+    named = [found.root]
+    for realm in found.realms.values():
+        named += [one for one in (realm.record, realm.log, realm.transport, realm.witness, realm.root) if one]
+    for one in named:
+        if key_id(one.public) != one.id:
+            raise ProofError(f"the key {one.id} is not the one it names", where="descriptor")
+    return found
+
+
+def invite(node: Node, party: str, *, now: datetime) -> tuple[bytes, str]:
+    """Give this node's descriptor for `party` and the words to read to it; the act is an entry."""
+    sealed = describe(node, now=now)
+    ring = node.keyring(node.settings.realms[0])
+    for realm in node.settings.realms:
+        with node.database.app(realm) as tx:
+            own = node.keyring(realm)
+            body = Enrol(act="invite", party=party, root_key=ring.root_public.hex(), origin=own.origin)
+            ledger.append(tx, own, [Draft("enrol", None, body)], now=now)
+    return sealed, fingerprint(node.party, ring.root_public)
+
+
+def accept(
+    node: Node,
+    sealed: bytes,
+    words: str | None,
+    *,
+    realms: Iterable[str] | None = None,
+    trust_demo: bool = False,
+    now: datetime,
+) -> Accepted:
+    """Enrol the party of a descriptor in every realm both have; refuses as the rules above say.
+
+    `trust_demo` skips the words. Only the demo, whose nodes one process makes, may set it.
+    """
+    found = open_descriptor(sealed)
+    spoken = fingerprint(found.party, found.root.public)
+    if found.party == node.party:
+        raise InputError("this is your own descriptor", advice="give it to the partner and accept theirs")
+    if not trust_demo and (words is None or not same_fingerprint(found.party, found.root.public, words)):
+        raise DeniedError(
+            f"the words are not those of the key in this descriptor for {found.party}",
+            where="--fingerprint",
+            advice="ask the partner to read them again; if they differ still, the file is not theirs",
+        )
+    wanted = set(realms) if realms is not None else set(node.settings.realms)
+    shared = [realm for realm in node.settings.realms if realm in found.realms and realm in wanted]
+    if not shared:
+        raise NotFoundError(f"{found.party} has none of the realms {', '.join(sorted(wanted))}")
+    renewed = False
+    for realm in shared:
+        with node.database.app(realm) as tx:
+            renewed |= _enrol(tx, node, realm, found, sealed, now)
+    return Accepted(found.party, found.name, spoken, tuple(shared), renewed)
+
+
+def _enrol(
+    tx: sa.Connection, node: Node, realm: str, found: Descriptor, sealed: bytes, now: datetime
+) -> bool:
+    known = {one.party: one for one in tables.read_peers(tx)}
+    before = known.get(found.party)
+    if before is not None and before.root_key != found.root.public:
+        raise ConflictError(
+            f"{found.party} is bound to another root key here: {fingerprint(found.party, before.root_key)}",
+            advice="a party that lost its root key enrols under a new code, after the old one was removed",
+        )
+    other = next(
+        (one.party for one in known.values() if one.root_key == found.root.public and one is not before), None
+    )
+    if other is not None:
+        raise ConflictError(f"the root key of {found.party} is bound to {other} here")
+    keys = found.realms[realm]
+    fresh = Peer(
+        party=found.party,
+        name=found.name,
+        root_key=found.root.public,
+        record_keys={keys.record.id: keys.record.public},
+        log_keys={keys.log.id: keys.log.public},
+        transport_keys={keys.transport.id: keys.transport.public},
+        origin=keys.origin,
+        url=keys.url,
+        descriptor=sealed,
+    )
+    if before is not None:
+        if before.origin != keys.origin:
+            raise ConflictError(f"{found.party}'s log was {before.origin}, now it is {keys.origin}")
+        fresh = msgspec.structs.replace(
+            fresh, cursor=before.cursor, last_contact=before.last_contact,
+            record_keys={**before.record_keys, **fresh.record_keys},
+            log_keys={**before.log_keys, **fresh.log_keys},
+        )  # fmt: skip
+    tables.write_peer(tx, fresh)
+    grants.keep_party(tx, found.party, name=found.name, partner=True, now=now)
+    for kind, reader in (("partner", found.party), ("from_partners", node.party)):
+        collections.ensure(tx, kind, reader, party=node.party, realm=realm)
+    accepted = Enrol(
+        act="accept", party=found.party, root_key=found.root.public.hex(), origin=keys.origin, to=found.party
+    )
+    ring = node.keyring(realm)
+    ledger.append(tx, ring, [Draft("enrol", found.party, accepted)], now=now)
+    state_agreed(tx, node, realm, found.party, now=now)
+    return before is not None
+
+
+def state_agreed(tx: sa.Connection, node: Node, realm: str, partner: str, *, now: datetime) -> bool:
+    """Tell a partner which instruments this node takes as those between the two; nothing when it knows.
+
+    At a node that recorded none yet, the package's own instruments are recorded first.
+    """
+    recorded = agreements.instruments(tx)
+    if not recorded:
+        keep_book(tx, package_book(), now=now)
+        recorded = agreements.instruments(tx)
+    hashes = sorted(one.hash for one in recorded)
+    if agreements.agreed_by(tx, partner, node.party) == hashes:
+        return False
+    body = InstrumentAgreed(
+        to=partner,
+        set_hash=set_hash(one.hex() for one in hashes),
+        instruments=[{"key": one.key, "hash": one.hash.hex()} for one in recorded],
+    )
+    ring = node.keyring(realm)
+    (entry,) = ledger.append(tx, ring, [Draft("instrument-agreed", partner, body)], now=now)
+    agreements.keep_agreed(
+        tx,
+        partner=partner,
+        by=node.party,
+        hashes=hashes,
+        origin=ring.origin,
+        position=entry.position,
+        now=now,
+    )
+    return True
+
+
+def note_agreed(tx: sa.Connection, peer: Peer, position: int, statement: Statement, *, now: datetime) -> None:
+    """Record which instruments a partner takes as those between the two. Refuses a false hash of the set."""
+    body = entries.body_as(statement, InstrumentAgreed)
+    hashes = [
+        bytes.fromhex(one["hash"])
+        for one in body.instruments
+        if isinstance(one, dict) and isinstance(one.get("hash"), str)
+    ]
+    if set_hash(one.hex() for one in hashes) != body.set_hash:
+        raise ProofError("the hash of the instruments is not that of the list", where=f"entry {position}")
+    agreements.keep_agreed(
+        tx, partner=peer.party, by=peer.party, hashes=hashes, origin=peer.origin, position=position, now=now
+    )
+
+
+def remove(node: Node, party: str, *, reason: str, now: datetime) -> list[str]:
+    """End a partnership in every realm: nothing more is granted to, offered to or believed of the party.
+
+    The party stays bound to its root key. What it holds is not called back by this: withdraw or narrow.
+    """
+    ended: list[str] = []
+    for realm in node.settings.realms:
+        with node.database.app(realm) as tx:
+            found = tables.read_peers(tx, "WHERE party = %s AND state <> 'removed'", [party])
+            if not found:
+                continue
+            tables.write_peer(tx, msgspec.structs.replace(found[0], state="removed", reason=reason))
+            grants.end_partner(tx, party)
+            body = Enrol(act="end", party=party, origin=found[0].origin, reason=reason)
+            ledger.append(tx, node.keyring(realm), [Draft("enrol", None, body)], now=now)
+            ended.append(realm)
+    if not ended:
+        raise NotFoundError(f"{party} is not a partner", advice="secretariat peers list")
+    return ended

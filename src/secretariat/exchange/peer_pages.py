@@ -1,0 +1,161 @@
+"""The doors for other nodes, under /{realm}/peer/v1/ (docs/protocol.md, "Between nodes").
+
+Every request but the one for the descriptor proves by signature which partner makes it (identity.py), and
+every answer is signed and bound to its request. Refusals have one shape, `Problem`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+from litestar import Request, Response, get, post
+from litestar.params import Parameter
+
+from secretariat.base.clock import now
+from secretariat.base.errors import NotFoundError, SecretariatError
+from secretariat.exchange import enrolment, identity, service, sync, wire
+from secretariat.exchange import store as tables
+from secretariat.exchange.identity import Answer, ReplayError
+from secretariat.exchange.model import Peer
+from secretariat.exchange.postgres import PostgresStore
+from secretariat.exchange.wire import Problem
+from secretariat.ledger.node import Node
+from secretariat.storage.feed import FEED, Listener
+from secretariat.web.guard import PEER, PUBLIC, requires
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+Asked = Request[Any, Any, Any]
+_JSON = "application/json"
+
+
+@get("/{realm:str}/peer/v1/descriptor", sync_to_thread=True, name="peer:descriptor", opt=requires(PUBLIC))
+def descriptor(request: Asked, realm: str) -> Response[bytes]:
+    """Give this node's descriptor, sealed with its root key. It proves nothing without the twelve words."""
+    node = _node(request, realm)
+    return Response(enrolment.describe(node, now=now()), media_type=_JSON)
+
+
+@get("/{realm:str}/peer/v1/feed", name="peer:feed", opt=requires(PEER))
+async def feed(
+    request: Asked,
+    realm: str,
+    after: str = "0.0",
+    size: Annotated[int, Parameter(ge=0, le=2**53 - 1)] = 0,
+    wait: Annotated[int, Parameter(ge=0, le=600)] = 0,
+) -> Response[bytes]:
+    """Give the page after a cursor; without news hold the request for up to `wait` seconds."""
+
+    async def answer(node: Node, peer: Peer, _: bytes) -> bytes:
+        sync.note_asked(realm, peer.party)
+        cursor = wire.read_cursor(after)
+        listener: Listener = request.app.state.listener
+        ends = time.monotonic() + min(wait, node.settings.limits.peer_wait_s)
+        with listener.subscribe(realm, FEED) as news:
+            while True:
+                page, carried = await asyncio.to_thread(
+                    service.make_page, node, realm, peer.party, cursor, size, now=now()
+                )
+                left = ends - time.monotonic()
+                if carried or left <= 0:
+                    return page
+                await _news_for(news, peer.party, ends)
+
+    return await _answered(request, realm, answer)
+
+
+async def _news_for(news: Any, party: str, ends: float) -> None:
+    """Wait until something may have come for `party`, or the time is over."""
+    while (left := ends - time.monotonic()) > 0:
+        payloads = await news.get(left)
+        if party in payloads or "" in payloads:
+            return
+
+
+@get("/{realm:str}/peer/v1/place", name="peer:place", opt=requires(PEER))
+async def place(request: Asked, realm: str) -> Response[bytes]:
+    """Say how far this node is with the caller's log, so that the caller knows what to deliver."""
+
+    async def answer(node: Node, peer: Peer, _: bytes) -> bytes:
+        return wire.encode(await asyncio.to_thread(service.place, node, realm, peer.party))
+
+    return await _answered(request, realm, answer)
+
+
+@post("/{realm:str}/peer/v1/deliver", name="peer:deliver", opt=requires(PEER), status_code=200)
+async def deliver(request: Asked, realm: str) -> Response[bytes]:
+    """Take a page that the caller brings, because nobody can reach the caller; say where we stand then."""
+
+    async def answer(node: Node, peer: Peer, body: bytes) -> bytes:
+        await asyncio.to_thread(service.take_page, node, realm, peer.party, body, now=now())
+        return wire.encode(await asyncio.to_thread(service.place, node, realm, peer.party))
+
+    return await _answered(request, realm, answer)
+
+
+def _node(request: Asked, realm: str) -> Node:
+    node: Node = request.app.state.node
+    if realm not in node.keys:
+        raise NotFoundError(f"no realm {realm!r} here")
+    return node
+
+
+async def _answered(
+    request: Asked, realm: str, answer: Callable[[Node, Peer, bytes], Awaitable[bytes]]
+) -> Response[bytes]:
+    """Prove the caller, answer it, sign the answer; a refusal is a signed Problem once the caller is proved."""
+    asked: identity.Request | None = None
+    try:
+        node = _node(request, realm)
+        body = await request.body()
+        said = _as_signed(request, body)
+        peer = await asyncio.to_thread(_caller, node, realm, said)
+        asked = said
+        data, status, kind = await answer(node, peer, body), 200, _JSON
+    except SecretariatError as error:
+        problem = Problem(error.code, error.what, error.where, error.advice)
+        data, status, kind = wire.encode(problem), error.status, wire.PROBLEM_TYPE
+    headers = {"content-type": kind}
+    if asked is not None:
+        signed = Answer(status, headers, data, asked)
+        identity.sign_answer(signed, signer=request.app.state.node.keyring(realm).transport, now=now())
+        headers = signed.headers
+    return Response(data, status_code=status, headers=headers, media_type=kind)
+
+
+def _as_signed(request: Asked, body: bytes) -> identity.Request:
+    """Give the request as it came: raw path and query, repeated header lines joined as RFC 9110 5.3 has it."""
+    headers: dict[str, str] = {}
+    for name, value in request.scope["headers"]:
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    raw_path: bytes = request.scope.get("raw_path") or request.url.path.encode()
+    query: bytes = request.scope.get("query_string", b"")
+    target = raw_path.split(b"?")[0].decode("latin-1") + (f"?{query.decode('latin-1')}" if query else "")
+    host = headers.get("host", "")
+    return identity.Request(request.method, f"{request.url.scheme}://{host}{target}", headers, body)
+
+
+def _caller(node: Node, realm: str, said: identity.Request) -> Peer:
+    """Prove which partner makes this request; remember its nonce. Refuses strangers and repetitions."""
+    moment = now()
+    skew = timedelta(seconds=node.settings.limits.clock_skew_s)
+    with node.database.app(realm) as tx:
+        peers = tables.read_peers(tx, "WHERE state = 'accepted'")
+        keys = {key: (public, peer) for peer in peers for key, public in peer.transport_keys.items()}
+        caller = identity.verify_request(
+            said, to=node.party, find=lambda key: keys[key][0] if key in keys else None, now=moment, skew=skew
+        )
+        if not PostgresStore(node, realm, tx, moment).first_use(caller.key_id, caller.nonce, moment):
+            raise ReplayError(
+                "this request was accepted before", where="signature-input;nonce", advice="sign a new one"
+            )
+    return keys[caller.key_id][1]
+
+
+routes = [descriptor, feed, place, deliver]
+background = [sync.keep_in_step]

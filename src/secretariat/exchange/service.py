@@ -1,0 +1,421 @@
+"""What a node does with its partners: one verb, one transaction.
+
+`make_page` and `take_page` are the two ends of the feed, `withdraw` and `narrow` call back, `run_timers` does
+what falls due, `holders` says who has what. What was refused is recorded in a transaction of its own: the one
+that failed leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import functools
+import secrets
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from secretariat.agreements import store as agreements
+from secretariat.base.clock import parse_stamp
+from secretariat.base.errors import DeniedError, NotFoundError, SecretariatError
+from secretariat.exchange import arrivals, enrolment, take, wire, withdrawal
+from secretariat.exchange import store as tables
+from secretariat.exchange.model import Due, Holding, Peer, Refusal
+from secretariat.exchange.offer import offer
+from secretariat.exchange.peers import Outgoing
+from secretariat.exchange.postgres import PostgresStore, serving, transaction
+from secretariat.exchange.recomputing import rulings
+from secretariat.exchange.take import PageRefusedError, Result
+from secretariat.exchange.wire import Cursor, Taken
+from secretariat.exchange.withdrawal import Called
+from secretariat.ledger import entries, object_signature, partners
+from secretariat.ledger import service as ledger
+from secretariat.ledger.entries import Draft, Note, Statement, Suspect
+from secretariat.ledger.property_tree import SALT_BYTES, root_of
+from secretariat.records.stix import OBJECTS, check
+from secretariat.storage.feed import LIVE, live, notify
+
+if TYPE_CHECKING:
+    from secretariat.ledger.node import Node
+
+DESTROY_DUTIES = frozenset({"destroy", "destroy_or_return", "return_or_destroy", "end-of-grant"})
+
+
+_ALWAYS_KEPT = frozenset({
+    "type", "spec_version", "id", "created", "modified", "created_by_ref", "object_marking_refs",
+})  # fmt: skip
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """One line of the receipts of an object: who holds which version, by whose word, since when."""
+
+    holder: str
+    state: str
+    via: str
+    version: str
+    root: str
+    at: datetime | None
+    note: str | None = None
+
+
+class Contact(msgspec.Struct, frozen=True):
+    """How a partner is: when it was last heard, how far we are with its log, what went wrong."""
+
+    party: str
+    name: str
+    state: str
+    url: str
+    origin: str
+    last_contact: datetime | None
+    out_of_contact: bool
+    last_error: str | None
+    cursor: str
+    size: int
+    log_state: str
+    reason: str | None
+
+
+def known_peer(node: Node, realm: str, party: str) -> Peer:
+    """Give an enrolled partner. Refuses one that is not."""
+    with node.database.app(realm) as tx:
+        found = tables.read_peers(tx, "WHERE party = %s AND state = 'accepted'", [party])
+    if not found:
+        raise NotFoundError(f"{party} is not enrolled here", advice="secretariat peers accept FILE")
+    return found[0]
+
+
+def root_key(node: Node, realm: str, party: str) -> bytes:
+    """Give the root key a partner is bound to, in whatever state the partnership is."""
+    with node.database.app(realm) as tx:
+        found = tables.read_peers(tx, "WHERE party = %s", [party])
+    if not found:
+        raise NotFoundError(f"{party} is not enrolled here", advice="secretariat peers list")
+    return found[0].root_key
+
+
+def make_page(
+    node: Node, realm: str, party: str, after: Cursor, since: int, *, now: datetime
+) -> tuple[bytes, int]:
+    """Give the page that follows `after` for a partner as JSON, and how many entries it carries."""
+    limits = node.settings.limits
+    with serving(node, realm, party, now) as store:
+        page = offer(
+            store, party, after, since, max_objects=limits.page_max, max_bytes=limits.peer_page_bytes
+        )
+    return wire.encode(page), len(page.entries)
+
+
+def place(node: Node, realm: str, party: str) -> Taken:
+    """Say how far this node is with a partner's log."""
+    with node.database.app(realm) as tx:
+        found = tables.read_peers(tx, "WHERE party = %s", [party])
+        kept = partners.kept_log(tx, found[0].origin) if found else None
+    if not found:
+        raise NotFoundError(f"{party} is not enrolled here")
+    return Taken(found[0].cursor, kept.size if kept else 0)
+
+
+def take_page(node: Node, realm: str, party: str, data: bytes, *, now: datetime) -> Result:
+    """Check a page of `party` and keep what it brings, in one transaction.
+
+    A page that is refused leaves only the refusal; a log that takes back what it showed is suspended, with
+    both checkpoints as evidence, and nothing more of it is believed before a person resumes it.
+    """
+    page = wire.read_page(data)
+    try:
+        with transaction(node, realm, now) as store:
+            peer = tables.lock_peer(store.tx, party)
+            if peer is None or peer.state != "accepted":
+                raise DeniedError(f"{party} is not an accepted partner", advice="secretariat peers list")
+            result = take.take(
+                store,
+                peer,
+                page,
+                recompute=functools.partial(rulings, store),
+                limits=node.settings.limits,
+                now=now,
+                check=check,
+            )
+            changed = [_note_other(store, peer, position, statement) for position, statement in result.others]
+            if any(changed):
+                store.lock()
+                store.append(arrivals.retry(store, functools.partial(rulings, store)))
+            tables.note_contact(store.tx, party, at=now, error=None)
+            if result.entries:
+                notify(store.tx, LIVE, live(kind="page", party=party, entries=result.entries))
+    except PageRefusedError as error:
+        _record_refusal(node, realm, party, page.checkpoint, error, now)
+        raise
+    return result
+
+
+def _record_refusal(
+    node: Node, realm: str, party: str, shown: str, error: PageRefusedError, now: datetime
+) -> None:
+    with transaction(node, realm, now) as store:
+        store.refuse(
+            [
+                Refusal(
+                    party=party,
+                    code=error.code,
+                    what=error.what,
+                    where=error.where,
+                    advice=error.advice,
+                    position=error.position,
+                    evidence=shown.encode() if error.suspends else b"",
+                )
+            ]
+        )
+        tables.note_contact(store.tx, party, at=None, error=str(error))
+        peer = store.peer(party)
+        kept = store.kept_log(peer.origin) if peer is not None else None
+        if error.suspends and kept is not None and kept.suspended is None:
+            partners.suspend(store.tx, kept.origin, error.what)
+            suspect = Suspect(party=party, kept=kept.note.decode(), shown=shown, reason=error.what)
+            ledger.append(store.tx, store.keyring, [Draft("suspect", None, suspect)], now=now)
+        notify(store.tx, LIVE, live(kind="refusal", party=party))
+
+
+def _note_other(store: PostgresStore, peer: Peer, position: int, statement: Statement) -> bool:
+    """Take notice of an entry that brings no objects; True when something that waits may go on."""
+    if statement.kind == "consent":
+        body = entries.body_as(statement, entries.Consent)
+        if body.to_reader is not None:
+            agreements.keep_consent(
+                store.tx,
+                by=peer.party,
+                to=body.to_reader,
+                roots=body.objects,
+                state="withdrawn" if body.withdrawn else "given",
+                until=None if body.until is None else parse_stamp(body.until),
+                purpose=body.purpose if isinstance(body.purpose, str) else None,
+                origin=peer.origin,
+                position=position,
+                now=statement.at,
+            )
+    elif statement.kind == "instrument-agreed":
+        enrolment.note_agreed(store.tx, peer, position, statement, now=store.now)
+        return True
+    return False
+
+
+def retry_waiting(node: Node, realm: str, *, now: datetime) -> int:
+    """Rule again on everything that waits: after an instrument was recorded or a party enrolled."""
+    with transaction(node, realm, now) as store:
+        if not store.waiting():
+            return 0
+        store.lock()
+        outgoing = arrivals.retry(store, functools.partial(rulings, store))
+        store.append(outgoing)
+        return len(outgoing)
+
+
+def consent(
+    node: Node,
+    realm: str,
+    stix_id: str,
+    *,
+    via: str,
+    to: str,
+    purpose: str | None = None,
+    until: str | None = None,
+    withdrawn: bool = False,
+    now: datetime,
+) -> int:
+    """As originator, let `via` pass every version of an object on to `to`, or take that back; give its place.
+
+    Refuses what is not ours and a relay that was not granted it.
+    """
+    with transaction(node, realm, now) as store:
+        own = [one for one in store.history(stix_id) if one.originator == store.party]
+        if not own:
+            raise DeniedError(f"{stix_id} is not ours: only its originator consents")
+        held = set(store.recipients([one.root for one in own if one.root]).get(via, ()))
+        if not held:
+            raise NotFoundError(f"{via} was not granted {stix_id}", advice="release it to the relay first")
+        body = entries.Consent(
+            to=via,
+            objects=sorted(root.hex() for root in held),
+            to_reader=to,
+            purpose=purpose,
+            until=until,
+            withdrawn=withdrawn,
+        )
+        return store.append([Outgoing("consent", via, body)])[0]
+
+
+def withdraw(node: Node, realm: str, stix_id: str, *, reason: str, by: str, now: datetime) -> Called:
+    """Withdraw every published version of an own object from everybody; refuses as withdrawal.py says."""
+    with transaction(node, realm, now) as store:
+        store.lock()
+        called = withdrawal.withdraw(
+            store, stix_id, reason=reason, now=now, required=_kept_properties, seal=_sealer(store)
+        )
+        _note_act(store, "withdraw", by, called, reason)
+    return called
+
+
+def narrow(node: Node, realm: str, stix_id: str, *, to: str, reason: str, by: str, now: datetime) -> Called:
+    """Take the grant of an object back from one party."""
+    with transaction(node, realm, now) as store:
+        store.lock()
+        called = withdrawal.narrow(store, stix_id, to=to, reason=reason, now=now)
+        _note_act(store, "narrow", by, called, reason)
+    return called
+
+
+def _note_act(store: PostgresStore, act: str, by: str, called: Called, reason: str) -> None:
+    detail = {"asked": called.asked, "cannot_answer": called.cannot_answer, "reason": reason}
+    store.append([Outgoing("note", None, Note(act=act, by=by, detail=detail))])
+    notify(store.tx, LIVE, live(kind=act, object=called.stix_id))
+
+
+def _kept_properties(kind: str) -> Collection[str]:
+    """Name what a revoked version keeps: what STIX requires of its type, who made it, how it is marked."""
+    shape = OBJECTS.get(kind)
+    fields = msgspec.structs.fields(shape) if shape is not None else ()
+    stated = {one.encode_name for one in fields if one.required}
+    return stated | _ALWAYS_KEPT | (frozenset() if shape is not None else {"name", "extensions"})
+
+
+def _sealer(store: PostgresStore) -> withdrawal.Seal:
+    def seal(value: dict[str, Any], data: bytes) -> tuple[bytes, bytes, bytes]:
+        salt = secrets.token_bytes(SALT_BYTES)
+        root = root_of(data, salt)
+        return root, salt, object_signature.sign_object(value, root, store.keyring.record)
+
+    return seal
+
+
+def holders(node: Node, realm: str, stix_id: str, *, now: datetime) -> list[Holder]:
+    """Say who holds which version of an object, by its own signed word or because it was granted.
+
+    `granted` = it may read it and has said nothing yet. Also answers for objects that were withdrawn, from
+    the word of those who held them. Refuses an object that was never here.
+    """
+    with transaction(node, realm, now) as store:
+        history = store.history(stix_id)
+        if not history:
+            raise NotFoundError(f"no object {stix_id} here")
+        # The revoked version is only a sign for stock clients: what was called back are the others.
+        versions = {one.root: one.version for one in history if one.root and not one.revoked}
+        said: dict[tuple[bytes, str], Holding] = {
+            (one.root, one.holder): one for one in store.holdings(list(versions))
+        }
+        found = [
+            Holder(one.holder, one.state, one.via, versions[one.root], one.root.hex(), one.at, one.note)
+            for one in said.values()
+        ]
+        for party, roots in store.recipients(list(versions)).items():
+            found += [
+                Holder(party, "granted", store.party, versions[root], root.hex(), None)
+                for root in roots
+                if (root, party) not in said and party != withdrawal.EVERYBODY
+            ]
+    return sorted(found, key=lambda one: (one.version, one.holder))
+
+
+def contacts(node: Node, realm: str, *, now: datetime) -> list[Contact]:
+    """Say how every partner is."""
+    oldest = now - timedelta(seconds=node.settings.limits.checkpoint_age_s)
+    with node.database.app(realm) as tx:
+        peers = tables.read_peers(tx)
+        logs = {one.origin: one for one in partners.kept_logs(tx)}
+    return [_contact(one, logs, oldest) for one in peers]
+
+
+def _contact(peer: Peer, logs: Mapping[str, Any], oldest: datetime) -> Contact:
+    log = logs.get(peer.origin)
+    silent = peer.last_contact is None or peer.last_contact < oldest
+    return Contact(
+        party=peer.party,
+        name=peer.name,
+        state=peer.state,
+        url=peer.url,
+        origin=peer.origin,
+        last_contact=peer.last_contact,
+        out_of_contact=peer.state == "accepted" and silent,
+        last_error=peer.last_error,
+        cursor=str(peer.cursor),
+        size=log.size if log else 0,
+        log_state=log.state if log else "none",
+        reason=peer.reason or (log.reason if log else None),
+    )
+
+
+def run_timers(node: Node, realm: str, *, now: datetime) -> int:
+    """Do what obligations demand by now: destroy what is due, and tell the party it is owed to. Gives how many.
+
+    Duties that a program cannot fulfil (report, return on paper) stay open and are shown as overdue.
+    """
+    with transaction(node, realm, now) as store:
+        due = [one for one in tables.read_due(store.tx, now) if one.duty in DESTROY_DUTIES]
+        if not due:
+            return 0
+        store.lock()
+        return _destroy_due(store, due)
+
+
+def _destroy_due(store: PostgresStore, due: Sequence[Due]) -> int:
+    roots = sorted({one.root for one in due})
+    held = store.versions(roots)
+    kept = {
+        one.root for one in due if any(d.duty in withdrawal.KEEP_DUTIES for d in store.obligations(one.root))
+    }
+    gone = [root for root in roots if root in held and root not in kept]
+    arrived = store.arrived(gone)
+    peers = {one.origin: one.party for one in store.peers()}
+    told: dict[tuple[str, int], list[bytes]] = {}
+    for root, place_of in arrived.items():
+        told.setdefault(place_of, []).append(root)
+    reasons = sorted({f"{one.duty} {one.article}".strip() for one in due})
+    outgoing = [
+        Outgoing(
+            "receipt",
+            peers[origin],
+            entries.Receipt(
+                to=peers[origin],
+                about=entries.EntryRef(origin, position),
+                state="destroyed",
+                objects=[root.hex() for root in batch],
+                count=len(batch),
+                reason="; ".join(reasons),
+            ),
+        )
+        for (origin, position), batch in told.items()
+        if origin in peers
+    ]
+    if gone:
+        store.destroy(gone)
+        body = entries.Destroy(objects=[root.hex() for root in gone], reason="; ".join(reasons), duty="timer")
+        store.append([*outgoing, Outgoing("destroy", None, body)])
+    tables.close_due(store.tx, due, store.now)
+    return len(gone)
+
+
+def silent_holders(node: Node, realm: str, *, now: datetime) -> list[tuple[str, int, datetime]]:
+    """Name who was asked to destroy something and has been silent past the day receipts are due."""
+    with node.database.app(realm) as tx:
+        return tables.silent(tx, now - timedelta(seconds=node.settings.limits.receipt_due_s))
+
+
+def refusals(node: Node, realm: str, *, party: str | None = None) -> list[tables.Refused]:
+    """Give what was refused of partners, newest first."""
+    with node.database.app(realm) as tx:
+        return tables.read_refusals(tx, party=party)
+
+
+def resume(node: Node, realm: str, party: str, *, by: str, now: datetime) -> None:
+    """Believe a partner's log again, from the checkpoint that was kept: a person's decision."""
+    with transaction(node, realm, now) as store:
+        peer = store.peer(party)
+        if peer is None:
+            raise NotFoundError(f"{party} is not enrolled here")
+        if store.kept_log(peer.origin) is not None:
+            partners.resume(store.tx, peer.origin)
+        store.save_peer(msgspec.structs.replace(peer, state="accepted", reason=None))
+        enrol = entries.Enrol(act="resume", party=party, origin=peer.origin, reason=f"by {by}")
+        store.append([Outgoing("enrol", None, enrol)])
+
+
+__all__ = ["SecretariatError", "holders", "make_page", "narrow", "take_page", "withdraw"]

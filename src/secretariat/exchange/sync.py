@@ -1,0 +1,242 @@
+"""Keeping in step with every partner over HTTP, beside the requests of the node (peers.py says when and what).
+
+One task per partner and realm holds one request at the partner as wake-up, checks and keeps what comes, and
+tries again with growing pauses when nothing does. A partner that has not asked us for a while (it may not be
+able to reach us) is brought its pages. Database work runs in threads; nothing here blocks the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import secrets
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlencode
+
+import httpx2
+
+from secretariat.base.clock import now
+from secretariat.base.errors import LimitError, SecretariatError, UnavailableError
+from secretariat.exchange import identity, service, wire
+from secretariat.exchange import store as tables
+from secretariat.exchange.identity import Answer, Request
+from secretariat.exchange.peers import Ask, Failed, Got, Link, Pause
+from secretariat.exchange.take import OutOfStepError
+
+if TYPE_CHECKING:
+    from secretariat.exchange.model import Peer
+    from secretariat.exchange.wire import Cursor, Taken
+    from secretariat.ledger.node import Node
+
+log = logging.getLogger("secretariat.exchange")
+_LOOK_S = 2.0
+_CLEAN_S = 60.0
+_CONNECT_S = 10.0
+_asked: dict[tuple[int, str, str], float] = {}
+
+
+def note_asked(realm: str, party: str) -> None:
+    """Remember that a partner asked for its feed: it can reach us, so nothing needs to be brought to it."""
+    _asked[id(asyncio.get_running_loop()), realm, party] = time.monotonic()
+
+
+class Remote:
+    """The doors of one partner's node."""
+
+    def __init__(self, node: Node, realm: str, peer: Peer, client: httpx2.AsyncClient) -> None:
+        self._node, self._realm, self._peer, self._client = node, realm, peer, client
+
+    async def feed(self, after: Cursor, size: int, wait: int) -> bytes:
+        """Ask for the page after a cursor, held for up to `wait` seconds."""
+        query = urlencode({"after": str(after), "size": size, "wait": wait})
+        return await self._call("GET", f"feed?{query}", b"", wait)
+
+    async def place(self) -> Taken:
+        """Ask how far the partner is with our log."""
+        return wire.read_taken(await self._call("GET", "place", b"", 0))
+
+    async def deliver(self, page: bytes) -> Taken:
+        """Bring a page; gives how far the partner is then."""
+        return wire.read_taken(await self._call("POST", "deliver", page, 0))
+
+    async def _call(self, method: str, path: str, body: bytes, wait: int) -> bytes:
+        limits = self._node.settings.limits
+        url = f"{self._peer.url}/{self._realm}/peer/v1/{path}"
+        request = Request(method, url, {"accept": "application/json"}, body)
+        signer = self._node.keyring(self._realm).transport
+        identity.sign_request(
+            request, to=self._peer.party, signer=signer, now=now(), nonce=secrets.token_urlsafe(18)
+        )
+        timeout = httpx2.Timeout(_CONNECT_S, read=wait + 30.0)
+        try:
+            async with self._client.stream(
+                method, url, content=body, headers=request.headers, timeout=timeout
+            ) as got:
+                data = bytearray()
+                async for part in got.aiter_raw():
+                    data += part
+                    if len(data) > limits.max_request_bytes:
+                        raise LimitError(f"an answer of more than {limits.max_request_bytes} bytes")
+                headers = {name.lower(): value for name, value in got.headers.items()}
+                answer = Answer(got.status_code, headers, bytes(data), request)
+        except (httpx2.HTTPError, OSError) as error:
+            raise UnavailableError(
+                f"{self._peer.party} cannot be reached: {type(error).__name__} {error}".strip(), where=url
+            ) from error
+        self._verify(answer, url)
+        return answer.body
+
+    def _verify(self, answer: Answer, url: str) -> None:
+        skew = timedelta(seconds=self._node.settings.limits.clock_skew_s)
+        if answer.status_code != 200 and "signature" not in answer.headers:  # it does not know who we are
+            problem = wire.read_problem(answer.body)
+            raise RefusedError(problem.code, problem.what, where=problem.where or url, advice=problem.advice)
+        identity.verify_answer(answer, find=self._peer.transport_keys.get, now=now(), skew=skew)
+        if answer.status_code != 200:
+            problem = wire.read_problem(answer.body)
+            raise RefusedError(problem.code, problem.what, where=problem.where, advice=problem.advice)
+
+
+class RefusedError(SecretariatError):
+    """The partner's node refused our request; `code` is its word."""
+
+    def __init__(self, code: str, what: str, *, where: str | None, advice: str | None) -> None:
+        super().__init__(what, where=where, advice=advice)
+        self.code = code
+
+
+class Follower:
+    """Keeps one partner's log followed and, where it cannot come to us, brings it our pages."""
+
+    def __init__(self, node: Node, realm: str, peer: Peer, client: httpx2.AsyncClient) -> None:
+        self.node, self.realm, self.peer = node, realm, peer
+        self.remote = Remote(node, realm, peer, client)
+        self._since = time.monotonic()
+        self._chance = random.SystemRandom().random
+
+    async def run(self) -> None:
+        """Follow until cancelled."""
+        taken = await asyncio.to_thread(service.place, self.node, self.realm, self.peer.party)
+        limits = self.node.settings.limits
+        link = Link(taken.after, taken.size, wait=limits.peer_wait_s, poll=float(limits.peer_poll_s))
+        command: Ask | Pause = link.start()
+        while True:
+            if isinstance(command, Pause):
+                await asyncio.sleep(command.seconds)
+                command = link.on(None, self._chance())
+                continue
+            event = await self._ask(command)
+            if isinstance(event, Got) and not event.more:
+                await self._bring()
+            command = link.on(event, self._chance())
+
+    async def _ask(self, command: Ask) -> Got | Failed:
+        started = time.monotonic()
+        kind: Literal["unreachable", "refused", "out-of-step"]
+        try:
+            page = await self.remote.feed(command.after, command.size, command.wait)
+            held = time.monotonic() - started
+            done = await asyncio.to_thread(
+                service.take_page, self.node, self.realm, self.peer.party, page, now=now()
+            )
+            return Got(done.after, done.size, done.entries, done.more, held)
+        except OutOfStepError:
+            kind = "out-of-step"
+        except UnavailableError as error:
+            kind = "unreachable"
+            await self._note(str(error))
+        except SecretariatError as error:
+            kind = "refused"
+            log.warning("%s, %s: %s", self.peer.party, self.realm, error)
+            await self._note(f"{error.code}: {error}")
+        with contextlib.suppress(SecretariatError):
+            taken = await asyncio.to_thread(service.place, self.node, self.realm, self.peer.party)
+            return Failed(kind, taken.after, taken.size)
+        return Failed(kind, command.after, command.size)
+
+    async def _note(self, error: str) -> None:
+        def write() -> None:
+            with self.node.database.app(self.realm) as tx:
+                tables.note_contact(tx, self.peer.party, at=None, error=error)
+
+        with contextlib.suppress(SecretariatError):
+            await asyncio.to_thread(write)
+
+    async def _bring(self) -> None:
+        """Deliver what waits for a partner that has not asked for two polls' time."""
+        key = (id(asyncio.get_running_loop()), self.realm, self.peer.party)
+        silent = time.monotonic() - _asked.get(key, self._since)
+        if silent < 2 * self.node.settings.limits.peer_poll_s:
+            return
+        with contextlib.suppress(SecretariatError):
+            await bring(self.node, self.realm, self.peer.party, self.remote)
+
+
+async def bring(node: Node, realm: str, party: str, remote: Remote) -> int:
+    """Deliver pages to a partner until nothing waits for it; gives how many."""
+    taken, pages = await remote.place(), 0
+    while True:
+        page, carried = await asyncio.to_thread(
+            service.make_page, node, realm, party, taken.after, taken.size, now=now()
+        )
+        if not carried:
+            return pages
+        taken = await remote.deliver(page)
+        pages += 1
+
+
+async def keep_in_step(node: Node) -> None:
+    """Follow every accepted partner in every realm for as long as the node runs; see who came or went."""
+    tasks: dict[tuple[str, str, str], asyncio.Task[None]] = {}
+    cleaned = 0.0
+    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=100)
+    async with httpx2.AsyncClient(trust_env=False, follow_redirects=False, limits=limits) as client:
+        try:
+            while True:
+                wanted = await asyncio.to_thread(_partners, node)
+                for key in tasks.keys() - wanted.keys():
+                    tasks.pop(key).cancel()
+                for key, (realm, peer) in wanted.items():
+                    if key not in tasks or tasks[key].done():
+                        _say(tasks.get(key))
+                        tasks[key] = asyncio.create_task(
+                            Follower(node, realm, peer, client).run(), name=str(key)
+                        )
+                if time.monotonic() - cleaned > _CLEAN_S:
+                    cleaned = time.monotonic()
+                    await asyncio.to_thread(_housekeeping, node)
+                await asyncio.sleep(_LOOK_S)
+        finally:
+            for task in tasks.values():
+                task.cancel()
+            await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+
+def _partners(node: Node) -> dict[tuple[str, str, str], tuple[str, Peer]]:
+    """Give the partners to follow, keyed so that a new address or new keys start a new task."""
+    found: dict[tuple[str, str, str], tuple[str, Peer]] = {}
+    for realm in node.settings.realms:
+        with node.database.app(realm) as tx:
+            for peer in tables.read_peers(tx, "WHERE state = 'accepted' AND url <> ''"):
+                keys = ",".join(sorted(peer.transport_keys))
+                found[realm, peer.party, f"{peer.url} {keys}"] = (realm, peer)
+    return found
+
+
+def _housekeeping(node: Node) -> None:
+    """Forget old nonces, do what falls due, rule again on what waits."""
+    moment = now()
+    for realm in node.settings.realms:
+        with node.database.app(realm) as tx:
+            tables.forget_nonces(tx, moment - timedelta(seconds=node.settings.limits.nonce_keep_s))
+        service.run_timers(node, realm, now=moment)
+        service.retry_waiting(node, realm, now=moment)
+
+
+def _say(task: asyncio.Task[None] | None) -> None:
+    if task is not None and not task.cancelled() and task.exception() is not None:
+        log.error("%s ended and is started again", task.get_name(), exc_info=task.exception())
