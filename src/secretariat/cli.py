@@ -156,8 +156,8 @@ def restore(
     settings = storage.restore(file, data, now=now())
     emit(
         {"party": settings.party, "data": str(settings.data), "restored": settings.restored},
-        f"{settings.data} holds the node of {settings.party} again, read-only until it was compared with what "
-        " its partners last kept.",
+        f"{settings.data} holds the node of {settings.party} again. It is read-only until it was compared "
+        "with what its partners last kept.",
         json=json,
     )
 

@@ -37,8 +37,12 @@ def roles_of(prefix: str, realm: str) -> Roles:
     return names
 
 
-def role_statements(prefix: str, realms: Sequence[str], verifier: dict[str, str]) -> list[sql.Composed]:
-    """Give the SQL that creates the roles; `verifier` maps an app role to its SCRAM verifier or password.
+def role_statements(
+    login: str, prefix: str, realms: Sequence[str], verifier: dict[str, str]
+) -> list[sql.Composed]:
+    """Give the SQL that creates the roles; `login` may become the owners, and migrates.
+
+    `verifier` maps an app role to its SCRAM verifier or password.
 
     Refuses nothing itself: who runs it needs CREATEROLE.
     """
@@ -54,7 +58,7 @@ def role_statements(prefix: str, realms: Sequence[str], verifier: dict[str, str]
                 "CREATE ROLE {} LOGIN PASSWORD {} NOINHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS"
             ).format(app, sql.Literal(verifier[names.app])),
             sql.SQL("GRANT {} TO {} WITH INHERIT FALSE, SET TRUE").format(peer, app),
-            sql.SQL("GRANT {} TO CURRENT_USER WITH INHERIT FALSE, SET TRUE").format(owner),
+            sql.SQL("GRANT {} TO {} WITH INHERIT FALSE, SET TRUE").format(owner, sql.Identifier(login)),
         ]
     return out
 
@@ -76,6 +80,8 @@ def database_statements(database: str, prefix: str, realms: Sequence[str]) -> li
             sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO {}").format(name, app),
             sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO {}").format(name, owner),
             sql.SQL("CREATE SCHEMA {} AUTHORIZATION {}").format(schema, owner),
+            sql.SQL("SET ROLE {}").format(owner),
             sql.SQL("GRANT USAGE ON SCHEMA {} TO {}, {}").format(schema, app, peer),
+            sql.SQL("RESET ROLE").format(),
         ]
     return out
