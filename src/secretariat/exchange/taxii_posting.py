@@ -1,4 +1,4 @@
-"""Adding objects by TAXII (5.5): a body goes through the door of every import, its status tells of each object.
+"""Adding objects by TAXII (5.5): through the door of every import; the status tells of each object.
 
 1. A body that is no sound envelope (or bundle) stores nothing and is refused as a whole (422).
 2. A member that is refused is a failure in the status, with its reason; the rest is stored.

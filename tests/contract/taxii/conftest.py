@@ -155,20 +155,26 @@ def world(node: Any) -> Iterator[World]:
 
 
 @pytest.fixture(scope="module")
-def target(server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+def standing(server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Give a world for a whole module, for tests that leave nothing behind that the others count on."""
+    with node_at(server, tmp_path_factory.mktemp("node")) as made, world_of(made) as world:
+        yield world
+
+
+@pytest.fixture(scope="module")
+def target(request: pytest.FixtureRequest) -> Target:
     """Give the server that a conformance run talks to: the one in the environment, else a node of ours."""
     given = Target.of_environment()
     if given is not None:
-        yield given
-        return
-    with node_at(server, tmp_path_factory.mktemp("node")) as made, world_of(made) as world:
-        yield Target(
-            f"{world.url}/taxii2/",
-            f"{world.url}/live/taxii2/",
-            world.collections["own"],
-            ("tool", world.tokens["writer"]),
-            ("tool", world.tokens["reader"]),
-        )
+        return given
+    world: World = request.getfixturevalue("standing")
+    return Target(
+        f"{world.url}/taxii2/",
+        f"{world.url}/live/taxii2/",
+        world.collections["own"],
+        ("tool", world.tokens["writer"]),
+        ("tool", world.tokens["reader"]),
+    )
 
 
 @contextlib.contextmanager
