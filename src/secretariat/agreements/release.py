@@ -16,9 +16,10 @@ Rules (decisions.md 1 and 3):
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
@@ -37,7 +38,6 @@ from secretariat.ledger.property_tree import root_of
 from secretariat.records import collections
 from secretariat.records import store as records
 from secretariat.records.ceiling import refuse_above
-from secretariat.records.collections import Placed
 from secretariat.records.markings import Label
 from secretariat.records.store import Seal, Stored, Version
 from secretariat.storage.feed import LIVE, notify
@@ -53,6 +53,8 @@ PUBLIC = "*"
 
 _RELEASABLE = frozenset({"draft", "published", "kept"})
 _SALT = 32
+_PART = 1000
+"""Versions that are signed before they are handed to the database."""
 
 
 class Basis(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -81,7 +83,6 @@ class Published(msgspec.Struct, frozen=True):
     published: int
     granted: dict[str, int]
     withheld: list[Withheld]
-    seqs: dict[str, list[int]]
 
 
 def publish(
@@ -133,22 +134,44 @@ def publish_in(
     answers = [batch.ask(code, purpose) for code in partners]
     if to is None:
         answers.append(batch.ask_public())
-    batch.seal()
-    pin = LogPin(node.origin(realm), head.size, head.root.hex())
-    publication = Draft("publication", None, Publication(objects=batch.roots, by=basis.by))
-    drafts = [publication]
-    drafts += [answer.draft(head.size, basis, purpose, pin, now) for answer in answers if answer.rows]
-    drafts.append(_record(head.size, answers, batch, basis, purpose, now))
+    getting = [answer for answer in answers if answer.classes]
+    with _Writer() as writer:
+        batch.seal(writer)
+        _place(writer, tx, node, realm, getting, head.size, basis, now)
+        roots = batch.own_roots
+        drafts = [Draft("publication", None, Publication(objects=roots, by=basis.by))]
+        pin = LogPin(node.origin(realm), head.size, head.root.hex())
+        drafts += [answer.draft(head.size, basis, purpose, pin, now) for answer in getting]
+        drafts.append(_record(head.size, answers, batch, basis, purpose, now))
     ledger.append(tx, keyring, drafts, now=now, head=head)
-    seqs = _place(tx, node, realm, [answer for answer in answers if answer.rows], head.size, basis, now)
     notify(tx, LIVE, f'{{"kind":"publication","entry":{head.size}}}')
     return Published(
         publication=head.size,
         published=len(batch.versions),
         granted={answer.party: answer.count for answer in answers if answer.party != PUBLIC},
         withheld=[one for answer in answers if answer.party != PUBLIC for one in answer.withheld(now)],
-        seqs=seqs,
     )
+
+
+class _Writer:
+    """Runs database statements in order beside the signing: PostgreSQL has a core of its own."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, "publish")
+        self._running: list[Future[Any]] = []
+
+    def run(self, step: Callable[..., Any], *given: Any, **named: Any) -> None:
+        self._running.append(self._thread.submit(step, *given, **named))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Wait until all is written; raise what failed first."""
+        self._thread.shutdown(wait=True, cancel_futures=kind is not None)
+        if kind is None:
+            for one in self._running:
+                one.result()
 
 
 class _Class:
@@ -160,7 +183,7 @@ class _Class:
         """Places in the batch."""
 
     def row(self, roots: Sequence[str]) -> GrantRow:
-        return row_for(self.decision, [roots[one] for one in self.members])
+        return row_for(self.decision, [roots[one] for one in self.members] if roots else ())
 
 
 class _Answer:
@@ -172,7 +195,6 @@ class _Answer:
         self.book = book
         self.facts = known.facts
         self.evidence = known.evidence
-        self.rows: list[GrantRow] = []
         self.classes: list[_Class] = []
         self.denied: dict[tuple[str, str | None], list[int]] = {}
         self.matrix: list[list[Any]] = []
@@ -192,7 +214,7 @@ class _Answer:
                     self._sort(classes, batch.decide(self, label, batch.versions[one].stix_id), [one], number)
             elif fresh:
                 self._sort(classes, batch.decide(self, label, None), fresh, number)
-        self.classes = list(classes.values())
+        self.classes = [group for group in classes.values() if group.members]
         self._add_company(there)
         self.count = sum(len(one.members) for one in self.classes)
 
@@ -230,18 +252,13 @@ class _Answer:
         for members in self.denied.values():
             members[:] = [one for one in members if one not in have]
 
-    def close(self) -> None:
-        """Write the rows of the grant; the batch is sealed by now."""
-        self.rows = [group.row(self.batch.roots_at) for group in self.classes if group.members]
-        self.classes = [group for group in self.classes if group.members]
-
     def draft(self, publication: int, basis: Basis, purpose: str | None, pin: LogPin, now: datetime) -> Draft:
         body = GrantBody(
             to=self.party,
             publication=publication,
             instruments=self.book.hash,
             engine=ENGINE,
-            rows=self.rows,
+            rows=[group.row(self.batch.roots) for group in self.classes],
             basis=msgspec.to_builtins(basis),
             purpose=purpose,
             route=None,
@@ -280,8 +297,8 @@ class _Batch:
             raise InputError("nothing to publish", advice="name at least one object")
         self.tx, self.node, self.realm, self.now = tx, node, realm, now
         self.versions = list(versions)
-        self.roots_at: list[str] = []
-        self.answers: list[_Answer] = []
+        self.roots: list[str] = []
+        self.ids: dict[int, int] = {}
         for one in versions:
             if one.state not in _RELEASABLE:
                 raise StateError(
@@ -339,7 +356,6 @@ class _Batch:
     def _answer(self, party: str, book: Book, known: Known) -> _Answer:
         answer = _Answer(self, party, book, known)
         answer.decide_all()
-        self.answers.append(answer)
         return answer
 
     def decide(self, answer: _Answer, label: Label, object_id: str | None) -> Decision:
@@ -358,55 +374,54 @@ class _Batch:
         )
         return decide(answer.book, question)
 
-    def seal(self) -> None:
-        """Sign what this party has not signed yet, write what is not stored yet, then close the answers."""
-        signer = self.node.keyring(self.realm).record
-        salts = secrets.token_bytes(_SALT * len(self.versions))
-        new: list[int] = []
-        seals: list[Seal] = []
-        for place, one in enumerate(self.versions):
-            if one.root is not None:
-                continue
-            if one.originator != self.node.party:
+    def seal(self, writer: _Writer) -> None:
+        """Sign what this party has not signed yet, and hand what is new to the writer, part by part."""
+        unsigned = [place for place, one in enumerate(self.versions) if one.root is None]
+        for place in unsigned:
+            if self.versions[place].originator != self.node.party:
                 raise StateError(
-                    f"{one.stix_id} of {one.originator} has no signature of its originator",
-                    where=one.stix_id,
+                    f"{self.versions[place].stix_id} has no signature of its originator",
+                    where=self.versions[place].originator,
                     advice="only what its originator signed can be passed on",
                 )
-            salt = salts[place * _SALT : (place + 1) * _SALT]
-            root = root_of(one.data, salt)
-            header = {"id": one.stix_id, "type": one.type, "created": one.created, "modified": one.modified}
-            envelope = object_signature.sign_object(header, root, signer)
-            if isinstance(one, Stored):
-                seals.append(Seal(one.id, root, salt, envelope))
-            else:
-                new.append(place)
-            self.versions[place] = msgspec.structs.replace(
-                one, root=root, salt=salt, envelope=envelope, state="published"
-            )
-        records.seal(self.tx, seals)
-        numbers = records.put(self.tx, [self.versions[place] for place in new])
-        for place, number in zip(new, numbers, strict=True):
-            fields = {name: getattr(self.versions[place], name) for name in Version.__struct_fields__}
-            self.versions[place] = Stored(id=number, **fields)
-        self.roots_at = [one.root.hex() for one in self.versions if one.root is not None]
-        for answer in self.answers:
-            answer.close()
+        new = [place for place in unsigned if not isinstance(self.versions[place], Stored)]
+        self.ids = dict(zip(new, records.reserve(self.tx, len(new)), strict=True))
+        for start in range(0, len(unsigned), _PART):
+            seals: list[Seal] = []
+            rows: list[Version] = []
+            numbers: list[int] = []
+            for place in unsigned[start : start + _PART]:
+                one = self.versions[place] = self._signed(self.versions[place])
+                if isinstance(one, Stored):
+                    assert one.root is not None and one.salt is not None and one.envelope is not None  # noqa: PT018
+                    seals.append(Seal(one.id, one.root, one.salt, one.envelope))
+                else:
+                    rows.append(one)
+                    numbers.append(self.ids[place])
+            writer.run(records.seal, self.tx, seals)
+            writer.run(records.put, self.tx, rows, numbers)
+        self.roots = [one.root.hex() for one in self.versions if one.root is not None]
+
+    def _signed(self, one: Version) -> Version:
+        salt = secrets.token_bytes(_SALT)
+        root = root_of(one.data, salt)
+        header = {"id": one.stix_id, "type": one.type, "created": one.created, "modified": one.modified}
+        envelope = object_signature.sign_object(header, root, self.node.keyring(self.realm).record)
+        return msgspec.structs.replace(one, root=root, salt=salt, envelope=envelope, state="published")
 
     @property
-    def roots(self) -> list[str]:
+    def own_roots(self) -> list[str]:
         """The roots of this party's own versions: what it publishes, not what it passes on."""
         return [
             root
-            for root, one in zip(self.roots_at, self.versions, strict=True)
+            for root, one in zip(self.roots, self.versions, strict=True)
             if one.originator == self.node.party
         ]
 
     def id_at(self, place: int) -> int:
         """Give the row id at a place of the batch."""
         one = self.versions[place]
-        assert isinstance(one, Stored)
-        return one.id
+        return one.id if isinstance(one, Stored) else self.ids[place]
 
 
 def _with_company(tx: sa.Connection, versions: Sequence[Version]) -> list[Version]:
@@ -467,6 +482,7 @@ def _record(
 
 
 def _place(
+    writer: _Writer,
     tx: sa.Connection,
     node: Node,
     realm: str,
@@ -474,28 +490,33 @@ def _place(
     publication: int,
     basis: Basis,
     now: datetime,
-) -> dict[str, list[int]]:
+) -> None:
     """Fill the recipients' collections."""
-    batches: dict[int, list[Placed]] = {}
-    readers: dict[int, str] = {}
-    for number, answer in enumerate(answers):
-        entry = publication + 1 + number
-        ids = grants.put_classes(tx, [_stored_class(answer, row, entry, basis, now) for row in answer.rows])
-        kind = "clear" if answer.party == PUBLIC else "partner"
-        collection = collections.ensure(tx, kind, answer.party, party=node.party, realm=realm)
-        readers[collection] = answer.party
-        batches[collection] = [
-            Placed(answer.batch.id_at(place), class_id)
-            for class_id, group in zip(ids, answer.classes, strict=True)
-            for place in group.members
-        ]
-    seqs = collections.add_many(tx, batches, now=now) if batches else {}
-    return {readers[collection]: given for collection, given in seqs.items()}
+    if not answers:
+        return
+
+    def write() -> None:
+        batches: dict[int, list[tuple[int | None, Sequence[int]]]] = {}
+        for number, answer in enumerate(answers):
+            entry = publication + 1 + number
+            ids = grants.put_classes(
+                tx, [_stored_class(answer, one, entry, basis, now) for one in answer.classes]
+            )
+            kind = "clear" if answer.party == PUBLIC else "partner"
+            collection = collections.ensure(tx, kind, answer.party, party=node.party, realm=realm)
+            batches[collection] = [
+                (class_id, [answer.batch.id_at(place) for place in group.members])
+                for class_id, group in zip(ids, answer.classes, strict=True)
+            ]
+        collections.add_fresh(tx, batches, now=now)
+
+    writer.run(write)
 
 
 def _stored_class(
-    answer: _Answer, row: GrantRow, entry: int, basis: Basis, now: datetime
+    answer: _Answer, group: _Class, entry: int, basis: Basis, now: datetime
 ) -> grants.GrantClass:
+    row = group.row(())
     return grants.GrantClass(
         0,
         answer.party,

@@ -199,8 +199,16 @@ _LABEL = _FIELDS.index("label")
 _READ = f"SELECT {', '.join('v.' + name for name in _COLUMNS)} FROM object_version v"
 
 
-def put(tx: sa.Connection, rows: Sequence[Version]) -> list[int]:
-    """Write versions in one statement and give their ids in the same order.
+def reserve(tx: sa.Connection, count: int) -> list[int]:
+    """Draw row ids for versions that `put` will write: others may refer to them before."""
+    rows = raw(tx).execute(
+        "SELECT nextval(pg_get_serial_sequence('object_version', 'id')) FROM generate_series(1, %s)", (count,)
+    )
+    return [number for (number,) in rows]
+
+
+def put(tx: sa.Connection, rows: Sequence[Version], ids: Sequence[int] | None = None) -> list[int]:
+    """Write versions in one statement and give their ids in the same order; `ids` were reserved before.
 
     Refuses the whole batch when one of them is already there (same id, version and originator).
     """
@@ -208,11 +216,7 @@ def put(tx: sa.Connection, rows: Sequence[Version]) -> list[int]:
         return []
     marks = keep_labels(tx, {row.label for row in rows})
     cursor = raw(tx).cursor()
-    cursor.execute(
-        "SELECT nextval(pg_get_serial_sequence('object_version', 'id')) FROM generate_series(1, %s)",
-        (len(rows),),
-    )
-    ids = [number for (number,) in cursor.fetchall()]
+    ids = list(ids) if ids is not None else reserve(tx, len(rows))
     values = zip(
         *(_values(number, row, marks[row.label]) for number, row in zip(ids, rows, strict=True)), strict=True
     )
