@@ -14,7 +14,18 @@ import msgspec
 
 from secretariat.agreements.book import add_years, day_in
 from secretariat.agreements.caveats import CLEAR, GREEN, ORDER, RED, STRICT
-from secretariat.agreements.model import Article, Facts, Instrument, Mark, Note, Obligation, Tried
+from secretariat.agreements.model import (
+    DENY,
+    MAY,
+    Article,
+    Attempt,
+    Facts,
+    Instrument,
+    Mark,
+    Note,
+    Obligation,
+    Tried,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,6 +108,29 @@ def piece(rows: list[Tried], mark: Mark | None = None, warnings: tuple[Note, ...
         conditions=tuple(r for r in rows if r.result == CONDITION),
         warnings=warnings,
     )
+
+
+class Judged:
+    """One instrument as it answers for one combination of properties. Compared by identity."""
+
+    __slots__ = ("attempt", "candidate", "pieces", "weight")
+
+    def __init__(self, candidate: Candidate, pieces: tuple[Piece, ...]) -> None:
+        self.candidate, self.pieces = candidate, pieces
+        scope, _, use, _, _ = pieces
+        permits = candidate.fixed.ok and all(p.ok for p in pieces)
+        if permits:
+            rank = PERMITS
+        elif candidate.intent_only:
+            rank = INTENT
+        elif not (scope.ok and use.ok and candidate.covered):
+            rank = UNCOVERED
+        else:
+            rank = REFUSED if candidate.state.in_force else NOT_IN_FORCE
+        near = sum(p.score for p in (candidate.fixed, *pieces)) if permits else -candidate.state.distance
+        self.weight = (rank, near, candidate.instrument.binding)
+        rows = (candidate.fixed.rows, *(p.rows for p in pieces if p.rows))
+        self.attempt = Attempt(candidate.instrument.key, MAY if permits else DENY, rank, rows)
 
 
 class Side(msgspec.Struct, frozen=True):
@@ -211,6 +245,7 @@ class Candidate:
         self.uses = Facet(self._use)
         self.colours = Facet(self._colour)
         self.compartments = Facet(self._compartments)
+        self.judged = Facet(lambda pieces: Judged(self, pieces))
 
     # --- settled once --------------------------------------------------------------------------------
 

@@ -14,16 +14,17 @@ from secretariat.agreements.book import day_in
 from secretariat.agreements.candidate import (
     CONDITION,
     DUTY,
+    EMPTY,
     FAILS,
     HOLDS,
     INTENT,
     NOT_IN_FORCE,
     NOTE,
     PERMITS,
-    REFUSED,
     UNCOVERED,
     Candidate,
     Facet,
+    Judged,
     Piece,
     Side,
     name_side,
@@ -31,7 +32,7 @@ from secretariat.agreements.candidate import (
 )
 from secretariat.agreements.caveats import AMBER, CLEAR, GREEN, GROUP_NAMES, RED, STRICT, colour, read_caveats
 from secretariat.agreements.consents import verdict
-from secretariat.agreements.model import DEFAULT_DENY, DENY, MAY, OWN, Attempt, Decision, Note, Tried
+from secretariat.agreements.model import DEFAULT_DENY, DENY, MAY, OWN, Attempt, Decision, Note, Obligation, Tried
 from secretariat.agreements.status import state_at
 
 if TYPE_CHECKING:
@@ -65,10 +66,11 @@ OWN_DECISION = Decision(outcome=OWN, article=OWN, because=())
 class Level:
     """What the level of an object means: classified or not, and whether it is known at all."""
 
-    __slots__ = ("classified", "level", "row", "scheme")
+    __slots__ = ("classified", "known", "level", "scheme")
 
     def __init__(self, scheme: str | None, level: str | None, *, classified: bool, row: Tried | None = None) -> None:
-        self.scheme, self.level, self.classified, self.row = scheme, level, classified, row
+        self.scheme, self.level, self.classified = scheme, level, classified
+        self.known = EMPTY if row is None else piece([row])
 
 
 class Leg:
@@ -178,7 +180,7 @@ class View:
         self.colour_of: Facet = Facet(colour)
         self.colour_met: Facet = Facet(self._colour_met)
         self.colour_refused: Facet = Facet(self._colour_refused)
-        self.relied: Facet = Facet(self._relied)
+        self.answers: Facet = Facet(self._answer)
 
     # --- settled once --------------------------------------------------------------------------------
 
@@ -244,13 +246,13 @@ class View:
         leg = self.leg
         if tlp is None:
             if classified:
-                return Piece()
+                return EMPTY
             return piece([Tried("marking/none", "AUDIENCE", FAILS, Note("marking.none"))])
         if tlp == CLEAR:
             return piece([Tried(leg.clear_ref, "AUDIENCE", NOTE if classified else HOLDS, Note("tlp.clear"))])
         ref = f"tlp-2/{tlp}"
         if tlp == GREEN or not self.onward:
-            return Piece()  # whether an instrument names the pair is told by the attempts
+            return EMPTY  # whether an instrument names the pair is told by the attempts
         if self.consent_note.code == "third.refused":
             return piece([Tried(ref, "AUDIENCE", FAILS, self.consent_note)])
         if self.consent_ok:
@@ -274,6 +276,8 @@ class View:
 
     def _caveats(self, key: tuple[tuple[str, ...], tuple[str, ...]]) -> Piece:
         """(controls, release list)."""
+        if not any(key):
+            return EMPTY
         leg, caveats = self.leg, read_caveats(*key)
         recipient = leg.recipient
         rows: list[Tried] = []
@@ -347,7 +351,7 @@ class View:
         leg = self.leg
         rows: list[Tried] = []
         if not self.onward or (tlp == CLEAR and not classified):
-            return Piece()
+            return EMPTY
         for instrument, articles in self.holding:
             if not _concerns(instrument, classified=classified, kind=kind, purpose=purpose):
                 continue
@@ -374,57 +378,47 @@ class View:
         tlp, known_word = self.colour_of[label.tlp]
         level: Level = self.level[label.level, label.scheme]
         classified = level.classified
-        colour_piece: Piece = self.colour[tlp, classified]
-        third: Piece = self.third[classified, label.kind, level.level, label.purpose, tlp]
-        ok = colour_piece.ok and third.ok and level.row is None
-        restrictions = (third, colour_piece)
-        warnings: tuple[Note, ...] = ()
-        if label.controls or label.rel_to:
-            caveats: Piece = self.caveats[label.controls, label.rel_to]
-            ok = ok and caveats.ok
-            restrictions = (caveats, third, colour_piece)
-            warnings = caveats.warnings
-        if level.row is not None:
-            restrictions = (*restrictions, Piece(ok=False, rows=(level.row,)))
-        if not known_word:
-            warnings = (*warnings, Note("warn.unknown_tlp", (str(label.tlp),)))
+        unknown = None if known_word else label.tlp
+        restrictions = (
+            self.caveats[label.controls, label.rel_to],
+            self.third[classified, label.kind, level.level, label.purpose, tlp],
+            level.known,
+            self.colour[tlp, classified],
+        )
         if tlp == CLEAR and not classified and not label.compartments:
+            answer: Decision = self.answers[tlp, unknown, restrictions, None]
+            return answer
+        about, ranked = (classified, label.kind, tlp), (level.scheme, level.level, tlp)
+        purpose, coloured, needed = label.purpose, (tlp, classified), label.compartments
+        tried = tuple([
+            c.judged[c.scope[about], c.levels[ranked], c.uses[purpose], c.colours[coloured], c.compartments[needed]]
+            for c in self.candidates
+        ])
+        answer = self.answers[tlp, unknown, restrictions, tried]
+        return answer
+
+    def _answer(
+        self, key: tuple[str | None, str | None, tuple[Piece, ...], tuple[Judged, ...] | None]
+    ) -> Decision:
+        """Put an answer together from its pieces; equal pieces make the same answer."""
+        tlp, unknown, restrictions, tried = key
+        warnings = tuple(note for p in restrictions for note in p.warnings)
+        if unknown is not None:
+            warnings = (*warnings, Note("warn.unknown_tlp", (unknown,)))
+        ok = all(p.ok for p in restrictions)
+        if tried is None:
             if not ok:
                 return self._restricted(restrictions, (), warnings)
             ref = self.leg.clear_ref
-            return Decision(
-                MAY, ref, (ref,), None, tuple([p.rows for p in restrictions if p.rows]), (), (),
-                restrictions[0].conditions, (), warnings, None, PERMITS,
-            )  # fmt: skip
-        attempts: list[Attempt] = []
-        best: tuple[int, int, bool] = (0, 0, False)
-        chosen: tuple[Candidate, Piece, Piece, Piece, Piece, Piece] | None = None
-        for candidate in self.candidates:
-            scope: Piece = candidate.scope[classified, label.kind, tlp]
-            levels: Piece = candidate.levels[level.scheme, level.level, tlp]
-            use: Piece = candidate.uses[label.purpose]
-            colours: Piece = candidate.colours[tlp, classified]
-            held: Piece = candidate.compartments[label.compartments]
-            fixed = candidate.fixed
-            if fixed.ok and scope.ok and levels.ok and use.ok and colours.ok and held.ok:
-                rank, outcome = PERMITS, MAY
-                near = scope.score + levels.score + use.score + colours.score + held.score + fixed.score
-            else:
-                rank, outcome, near = _rank(candidate, scope, use), DENY, -candidate.state.distance
-            attempts.append(
-                Attempt(
-                    candidate.instrument.key, outcome, rank,
-                    (fixed.rows, scope.rows, levels.rows, use.rows, colours.rows, held.rows),
-                )
-            )  # fmt: skip
-            weight = (rank, near, candidate.instrument.binding)
-            if chosen is None or weight > best:
-                best, chosen = weight, (candidate, scope, levels, use, colours, held)
+            conditions = tuple(row for p in restrictions for row in p.conditions)
+            rows = tuple(p.rows for p in restrictions if p.rows)
+            return Decision(MAY, ref, (ref,), None, rows, (), (), conditions, (), warnings, None, PERMITS)
         if not ok:
-            return self._restricted(restrictions, tuple(attempts), warnings)
-        if chosen is not None and best[0] == PERMITS:
-            return self._may(chosen, tlp, restrictions, attempts, warnings)
-        return self._denied(chosen, best[0], tlp, restrictions, attempts, warnings)
+            return self._restricted(restrictions, tuple(one.attempt for one in tried), warnings)
+        best = max(tried, key=lambda one: one.weight) if tried else None
+        if best is not None and best.attempt.outcome == MAY:
+            return self._may(best, tlp, restrictions, tried, warnings)
+        return self._denied(best, tlp, restrictions, tried, warnings)
 
     def _restricted(
         self, restrictions: tuple[Piece, ...], attempts: tuple[Attempt, ...], warnings: tuple[Note, ...]
@@ -452,81 +446,62 @@ class View:
         note = _colour_refusal(tlp, self.leg.sender, self.leg.recipient)
         return piece([Tried(f"tlp-2/{tlp}", "AUDIENCE", FAILS, note)])
 
-    def _relied(self, key: tuple[tuple[Piece, ...], tuple[str, ...]]) -> tuple[str, ...]:
-        """Give the articles relied upon: what a pending notice rests on, then the rules asked and held."""
-        pieces, basis = key
-        rows = [
-            r
-            for p in pieces
-            for r in p.rows
-            if r.result == HOLDS or (r.result in {CONDITION, DUTY} and r.rule in _RELIED_EVEN_SO)
-        ]
-        rows.sort(key=lambda r: (_ORDER.get(r.rule, len(_FIRST)), r.ref.startswith("tlp-")))
-        return tuple(dict.fromkeys((*basis, *(r.ref for r in rows))))
-
     def _may(
         self,
-        chosen: tuple[Candidate, Piece, Piece, Piece, Piece, Piece],
+        best: Judged,
         tlp: str | None,
         restrictions: tuple[Piece, ...],
-        attempts: list[Attempt],
+        tried: tuple[Judged, ...],
         warnings: tuple[Note, ...],
     ) -> Decision:
-        candidate, scope, levels, use, colours, held = chosen
         if tlp is not None and tlp != CLEAR and not restrictions[-1].rows:
             restrictions = (*restrictions[:-1], self.colour_met[tlp])
+        candidate, pieces = best.candidate, (best.candidate.fixed, *best.pieces)
         state = candidate.state
-        because = self.relied[(candidate.fixed, scope, levels, use, colours, held, *restrictions), state.basis]
+        because = _relied((*pieces, *restrictions), state.basis)
         until = state.until
         if self.onward and self.consent is not None:
             end = self.consent + timedelta(days=1)
             until = end if until is None or end < until else until
         return Decision(
-            MAY,
-            because[0],
-            because,
-            None,
-            tuple([p.rows for p in restrictions if p.rows]),
-            tuple(attempts),
-            (levels.mark,) if levels.mark is not None else (),
-            (*restrictions[0].conditions, *candidate.fixed.conditions, *scope.conditions, *levels.conditions,
-             *use.conditions, *colours.conditions),
-            candidate.obligations,
-            (*warnings, *state.warnings, *levels.warnings),
-            until,
-            PERMITS,
-        )  # fmt: skip
+            outcome=MAY,
+            article=because[0],
+            because=because,
+            restrictions=tuple(p.rows for p in restrictions if p.rows),
+            attempts=tuple(one.attempt for one in tried),
+            marks=tuple(p.mark for p in pieces if p.mark is not None),
+            conditions=tuple(row for p in (*restrictions, *pieces) for row in p.conditions),
+            obligations=candidate.obligations,
+            warnings=(*warnings, *state.warnings, *(note for p in pieces for note in p.warnings)),
+            until=until,
+            rank=PERMITS,
+        )
 
     def _denied(
         self,
-        chosen: tuple[Candidate, Piece, Piece, Piece, Piece, Piece] | None,
-        rank: int,
+        best: Judged | None,
         tlp: str | None,
         restrictions: tuple[Piece, ...],
-        attempts: list[Attempt],
+        tried: tuple[Judged, ...],
         warnings: tuple[Note, ...],
     ) -> Decision:
         leg = self.leg
         refs: list[str] = []
-        order = sorted(
-            range(len(attempts)), key=lambda n: (-attempts[n].rank, self.candidates[n].state.distance)
-        )
-        if chosen is not None:
-            order.sort(key=lambda n: self.candidates[n] is not chosen[0])
-        for n in order:
-            refs += _failing_refs(attempts[n])
+        for one in sorted(tried, key=lambda one: (one is not best, -one.attempt.rank, one.candidate.state.distance)):
+            refs += _failing_refs(one.attempt)
         if tlp is not None and tlp != CLEAR and not restrictions[-1].rows:
             restrictions = (*restrictions[:-1], self.colour_refused[tlp])
             refs.append(f"tlp-2/{tlp}")
         because = tuple(dict.fromkeys(refs))
         article = because[0] if because and "/" in because[0] else DEFAULT_DENY
-        obligations = ()
-        if chosen is None:
+        obligations: tuple[Obligation, ...] = ()
+        rank = 0
+        if best is None:
             missing = Note("missing.no_instrument", (leg.sender, leg.recipient))
             article = DEFAULT_DENY
         else:
-            candidate = chosen[0]
-            reason = _first_failure(candidate, chosen[1:], rank)
+            candidate, rank = best.candidate, best.attempt.rank
+            reason = _sort_failing([r for r in best.attempt.tried if r.result == FAILS], rank)[0]
             if rank == INTENT:
                 missing = Note("missing.intent", (leg.sender, leg.recipient, candidate.instrument.key))
                 article = DEFAULT_DENY
@@ -545,11 +520,23 @@ class View:
             because=because,
             missing=missing,
             restrictions=tuple(p.rows for p in restrictions if p.rows),
-            attempts=tuple(attempts),
+            attempts=tuple(one.attempt for one in tried),
             obligations=obligations,
             warnings=warnings,
             rank=rank,
         )
+
+
+def _relied(pieces: tuple[Piece, ...], basis: tuple[str, ...]) -> tuple[str, ...]:
+    """Give the articles relied upon: what a pending notice rests on, then the rules asked and held."""
+    rows = [
+        r
+        for p in pieces
+        for r in p.rows
+        if r.result == HOLDS or (r.result in {CONDITION, DUTY} and r.rule in _RELIED_EVEN_SO)
+    ]
+    rows.sort(key=lambda r: (_ORDER.get(r.rule, len(_FIRST)), r.ref.startswith("tlp-")))
+    return tuple(dict.fromkeys((*basis, *(r.ref for r in rows))))
 
 
 def _concerns(instrument: Instrument, *, classified: bool, kind: str | None, purpose: str | None) -> bool:
@@ -571,14 +558,6 @@ def _concerns(instrument: Instrument, *, classified: bool, kind: str | None, pur
     return True
 
 
-def _rank(candidate: Candidate, scope: Piece, use: Piece) -> int:
-    if candidate.intent_only:
-        return INTENT
-    if not (scope.ok and use.ok and candidate.covered):
-        return UNCOVERED
-    return REFUSED if candidate.state.in_force else NOT_IN_FORCE
-
-
 def _sort_failing(rows: list[Tried], rank: int) -> list[Tried]:
     if rank == NOT_IN_FORCE:
         return sorted(rows, key=lambda r: r.rule != "IN_FORCE")
@@ -591,11 +570,6 @@ def _failing_refs(attempt: Attempt) -> list[str]:
     if attempt.rank == INTENT and len(refs) > 1:
         refs.insert(0, attempt.instrument)
     return refs
-
-
-def _first_failure(candidate: Candidate, pieces: tuple[Piece, ...], rank: int) -> Tried:
-    rows = [r for p in (candidate.fixed, *pieces) for r in p.rows if r.result == FAILS]
-    return _sort_failing(rows, rank)[0]
 
 
 def _colour_refusal(tlp: str, sender: str, recipient: str) -> Note:
