@@ -19,7 +19,7 @@ import secrets
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import msgspec
 
@@ -53,6 +53,7 @@ PUBLIC = "*"
 
 _RELEASABLE = frozenset({"draft", "published", "kept"})
 _SALT = 32
+_T = TypeVar("_T")
 _PART = 1000
 """Versions that are signed before they are handed to the database."""
 
@@ -83,6 +84,8 @@ class Published(msgspec.Struct, frozen=True):
     published: int
     granted: dict[str, int]
     withheld: list[Withheld]
+    seqs: dict[str, range]
+    """Per partner, the places in its collection."""
 
 
 def publish(
@@ -137,7 +140,7 @@ def publish_in(
     getting = [answer for answer in answers if answer.classes]
     with _Writer() as writer:
         batch.seal(writer)
-        _place(writer, tx, node, realm, getting, head.size, basis, now)
+        places = _place(writer, tx, node, realm, getting, head.size, basis, now)
         roots = batch.own_roots
         drafts = [Draft("publication", None, Publication(objects=roots, by=basis.by))]
         pin = LogPin(node.origin(realm), head.size, head.root.hex())
@@ -150,6 +153,7 @@ def publish_in(
         published=len(batch.versions),
         granted={answer.party: answer.count for answer in answers if answer.party != PUBLIC},
         withheld=[one for answer in answers if answer.party != PUBLIC for one in answer.withheld(now)],
+        seqs=places.result(),
     )
 
 
@@ -160,8 +164,10 @@ class _Writer:
         self._thread = ThreadPoolExecutor(1, "publish")
         self._running: list[Future[Any]] = []
 
-    def run(self, step: Callable[..., Any], *given: Any, **named: Any) -> None:
-        self._running.append(self._thread.submit(step, *given, **named))
+    def run(self, step: Callable[..., _T], *given: Any, **named: Any) -> Future[_T]:
+        running = self._thread.submit(step, *given, **named)
+        self._running.append(running)
+        return running
 
     def __enter__(self) -> Self:
         return self
@@ -490,12 +496,11 @@ def _place(
     publication: int,
     basis: Basis,
     now: datetime,
-) -> None:
+) -> Future[dict[str, range]]:
     """Fill the recipients' collections."""
-    if not answers:
-        return
 
-    def write() -> None:
+    def write() -> dict[str, range]:
+        readers: dict[int, str] = {}
         batches: dict[int, list[tuple[int | None, Sequence[int]]]] = {}
         for number, answer in enumerate(answers):
             entry = publication + 1 + number
@@ -504,13 +509,15 @@ def _place(
             )
             kind = "clear" if answer.party == PUBLIC else "partner"
             collection = collections.ensure(tx, kind, answer.party, party=node.party, realm=realm)
+            readers[collection] = answer.party
             batches[collection] = [
                 (class_id, [answer.batch.id_at(place) for place in group.members])
                 for class_id, group in zip(ids, answer.classes, strict=True)
             ]
-        collections.add_fresh(tx, batches, now=now)
+        seqs = collections.add_fresh(tx, batches, now=now) if batches else {}
+        return {readers[collection]: given for collection, given in seqs.items()}
 
-    writer.run(write)
+    return writer.run(write)
 
 
 def _stored_class(

@@ -203,6 +203,8 @@ def add_fresh(
 ) -> None:
     """Put versions that stand in none of these collections yet into them: per collection, (class, versions).
 
+    Gives the seqs of each collection.
+
     The bulk path of publishing: one statement per class, row ids sent as one binary array. The caller holds
     the ledger's head and knows that nothing is there yet; the database refuses what is there twice.
     """
@@ -212,8 +214,9 @@ def add_fresh(
     )
     moment = (now - _EPOCH) // _MICROSECOND
     elements: dict[int, bytes] = {}
+    seqs: dict[int, range] = {}
     for number, groups in sorted(batches.items()):
-        following = max(moment, _last_seq(tx, number) + 1)
+        first = following = max(moment, _last_seq(tx, number) + 1)
         for grant_class, ids in groups:
             for one in ids:
                 if one not in elements:
@@ -221,7 +224,9 @@ def add_fresh(
             packed = _INT8_ARRAY.pack(1, 0, _INT8_OID, len(ids), 1) + b"".join(map(elements.__getitem__, ids))
             cursor.execute(_INSERT_FRESH, (number, following, grant_class, _Packed(packed)))
             following += len(ids)
+        seqs[number] = range(first, following)
     _set_ends(cursor, list(batches), _with_siblings(cursor, list(elements)))
+    return seqs
 
 
 def remove(tx: sa.Connection, version_ids: Sequence[int], *, collection: int | None = None) -> int:
