@@ -200,7 +200,7 @@ def add_many(
 
 def add_fresh(
     tx: sa.Connection, batches: Mapping[int, Sequence[tuple[int | None, Sequence[int]]]], *, now: datetime
-) -> None:
+) -> dict[int, range]:
     """Put versions that stand in none of these collections yet into them: per collection, (class, versions).
 
     Gives the seqs of each collection.
