@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request, Response, get, post
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 
 from secretariat.base.clock import now
 from secretariat.base.errors import NotFoundError, SecretariatError
@@ -33,20 +33,21 @@ Asked = Request[Any, Any, Any]
 _JSON = "application/json"
 
 
-@get("/{realm:str}/peer/v1/descriptor", sync_to_thread=True, name="peer:descriptor", opt=requires(PUBLIC))
-def descriptor(request: Asked, realm: str) -> Response[bytes]:
+@get("/{realm:str}/peer/v1/descriptor", name="peer:descriptor", opt=requires(PUBLIC))
+async def descriptor(request: Asked, realm: FromPath[str]) -> Response[bytes]:
     """Give this node's descriptor, sealed with its root key. It proves nothing without the twelve words."""
     node = _node(request, realm)
-    return Response(enrolment.describe(node, now=now()), media_type=_JSON)
+    sealed = await asyncio.to_thread(enrolment.describe, node, now=now())
+    return Response(sealed, media_type=_JSON)
 
 
 @get("/{realm:str}/peer/v1/feed", name="peer:feed", opt=requires(PEER))
 async def feed(
     request: Asked,
-    realm: str,
-    after: str = "0.0",
-    size: Annotated[int, Parameter(ge=0, le=2**53 - 1)] = 0,
-    wait: Annotated[int, Parameter(ge=0, le=600)] = 0,
+    realm: FromPath[str],
+    after: FromQuery[str] = "0.0",
+    size: Annotated[int, QueryParameter(ge=0, le=2**53 - 1)] = 0,
+    wait: Annotated[int, QueryParameter(ge=0, le=600)] = 0,
 ) -> Response[bytes]:
     """Give the page after a cursor; without news hold the request for up to `wait` seconds."""
 
@@ -77,7 +78,7 @@ async def _news_for(news: Any, party: str, ends: float) -> None:
 
 
 @get("/{realm:str}/peer/v1/place", name="peer:place", opt=requires(PEER))
-async def place(request: Asked, realm: str) -> Response[bytes]:
+async def place(request: Asked, realm: FromPath[str]) -> Response[bytes]:
     """Say how far this node is with the caller's log, so that the caller knows what to deliver."""
 
     async def answer(node: Node, peer: Peer, _: bytes) -> bytes:
@@ -87,7 +88,7 @@ async def place(request: Asked, realm: str) -> Response[bytes]:
 
 
 @post("/{realm:str}/peer/v1/deliver", name="peer:deliver", opt=requires(PEER), status_code=200)
-async def deliver(request: Asked, realm: str) -> Response[bytes]:
+async def deliver(request: Asked, realm: FromPath[str]) -> Response[bytes]:
     """Take a page that the caller brings, because nobody can reach the caller; say where we stand then."""
 
     async def answer(node: Node, peer: Peer, body: bytes) -> bytes:
