@@ -146,7 +146,8 @@ class Follower:
             return Got(done.after, done.size, done.entries, done.more, held)
         except OutOfStepError:
             kind = "out-of-step"
-        except UnavailableError as error:
+        except (UnavailableError, RefusedError) as error:
+            # a partner that refuses our request may not have enrolled us yet: it mends itself, try again soon
             kind = "unreachable"
             await self._note(str(error))
         except SecretariatError as error:
