@@ -2,7 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+RUN := $(VENV)/.run
 READY := $(VENV)/.ready
+# Not compiled at once: the first start compiles what it uses, a demo need not wait for the rest.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 DEMO_DATA ?= demo-data
 # A week of cool-down before a new release of a package is taken.
 NEWEST := $(shell date -u -d '7 days ago' +%F 2>/dev/null || date -u -v-7d +%F)
@@ -18,15 +21,19 @@ help: ## list the targets
 setup: $(READY) ## make .venv with the command `secretariat` and everything tests need
 	@echo "ready: $(BIN)/secretariat --help"
 
-$(READY): requirements/dev.txt pyproject.toml
+$(RUN): requirements/run.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] \
 		+ "; name another one: make PYTHON=python3.12") if sys.version_info < (3, 11) else 0'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(INSTALL) --require-hashes -r requirements/run.txt
+	$(INSTALL) --no-deps --no-build-isolation -e .
+	@touch $(RUN)
+
+$(READY): $(RUN) requirements/dev.txt
+	$(INSTALL) --require-hashes -r requirements/dev.txt
 	@touch $(READY)
 
-demo: $(READY) ## play the story on three nodes and a fourth, then serve them until Ctrl-C
+demo: $(RUN) ## play the story on three nodes and a fourth, then serve them until Ctrl-C
 	$(BIN)/secretariat demo
 
 lint: $(READY) ## import contracts, ruff, mypy
@@ -44,9 +51,9 @@ bench: $(READY) ## measure against bounds of the same run, write bench/results.j
 	$(BIN)/python -m bench
 
 lock: $(READY) ## write requirements/*.txt from pyproject.toml (LOCK_FLAGS=--upgrade for newer packages)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(LOCK) -o requirements/run.txt
-	$(LOCK) --extra dev -o requirements/dev.txt
+	$(INSTALL) uv
+	$(LOCK) --extra build -o requirements/run.txt
+	$(LOCK) --extra build --extra dev -o requirements/dev.txt
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) $(DEMO_DATA) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
