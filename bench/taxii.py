@@ -1,8 +1,8 @@
-"""TAXII: full read, one object by id, and a page near the end, over HTTP with a credential, at 10 k and 1 M objects.
+"""TAXII over HTTP with a credential: full read, one object by id, a page near the end; at 10 k and 1 M objects.
 
-The server is a process of its own, as `secretariat serve` runs it, with TLS left to what stands before it; the
-client is a bare HTTP/1.1 connection, so that the figures are the server's and not a client library's. Bounds are
-the same SELECTs under the same role, in the database's order, fetched as bytes and thrown away.
+The server is a process of its own, as `secretariat serve` runs it, with TLS left to what stands before it;
+the client is a bare HTTP/1.1 connection, so that the figures are the server's and not a client library's.
+Bounds are the same SELECTs under the same role, fetched as bytes and thrown away.
 """
 
 from __future__ import annotations
@@ -233,7 +233,7 @@ def _percentile(act: Callable[[], Any], times: int, share: float) -> float:
 
 @contextlib.contextmanager
 def _database(folder: Path) -> Iterator[Filled]:
-    server = Server(folder / "pg")
+    server = Server(folder / "pg", durable=False)  # only reading is measured; filling need not survive
     server.create()
     server.start()
     try:

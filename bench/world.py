@@ -30,6 +30,7 @@ OWN = "JP"
 PARTNERS = [f"P{number:02}" for number in range(1, 21)]
 PURPOSE = "network_defence"
 LIVE = "live"
+CLEAR = tlp_marking("CLEAR")["id"]
 
 
 @contextlib.contextmanager
