@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from datetime import timedelta
 
@@ -28,7 +29,7 @@ def run() -> list[Line]:
     The bound is one durable commit on the sender plus one on the receiver, measured in the same run.
     """
     with running(("JP", "KR")) as cluster:
-        Story(cluster, Voice(quiet=True)).prepare()
+        Story(cluster, Voice(io.StringIO())).prepare()
         bound = _commits(cluster)
         waits = _latencies(cluster)
     return [

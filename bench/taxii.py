@@ -91,6 +91,7 @@ def run(few: int = FEW, many: int = MANY) -> list[Line]:
         database.fill(number, few)
         near_few = _near_end(client, few)
         database.fill(number, many)
+        client.connect()
         near_many = _near_end(client, many)
         read, read_bound = _full_read(client, node, number, many)
         one, one_bound = _by_id(client, node, number, many)
@@ -137,8 +138,8 @@ class Client:
     """One kept HTTP/1.1 connection with a Bearer token, reading what has a length."""
 
     def __init__(self, port: int, token: str, name: str) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), 60)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._port = port
+        self.connect()
         self._head = f"GET /live/taxii2/collections/{name}/objects/"
         self._tail = (
             f" HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: application/taxii+json;version=2.1\r\n"
@@ -146,18 +147,28 @@ class Client:
         )
         self._room = bytearray(16 << 20)
 
+    def connect(self) -> None:
+        """Open the connection; the server closes one that is idle for long."""
+        self._socket = socket.create_connection(("127.0.0.1", self._port), 60)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
     def get(self, query: str) -> bytes:
         """Give the body of a page."""
         self._socket.sendall((self._head + query + self._tail).encode())
         room, have = memoryview(self._room), 0
         while (end := self._room.find(b"\r\n\r\n", 0, have)) < 0:
-            have += self._socket.recv_into(room[have:])
+            have += self._receive(room[have:])
         head = bytes(room[:end]).lower()
         assert head.startswith(b"http/1.1 200"), bytes(room[:have])[:600]
         until = end + 4 + int(head.split(b"content-length:")[1].split(b"\r\n")[0])
         while have < until:
-            have += self._socket.recv_into(room[have:until])
+            have += self._receive(room[have:until])
         return bytes(room[end + 4 : until])
+
+    def _receive(self, room: memoryview) -> int:
+        count = self._socket.recv_into(room)
+        assert count, "the server closed the connection"
+        return count
 
 
 def _near_end(client: Client, count: int) -> float:
