@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 20
 _RATIO_FROM = 16 << 20
+_ENOUGH = 3  # bytes that tell gzip and byte order mark
 _space = re.compile(rb"[ \t\r\n]*+").match
 _to_bracket = re.compile(rb'[^"{}\[\]]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"{}\[\]]*+)*+', re.DOTALL).match
+_to_quote = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL).match
 _string = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL).match
 _scalar = re.compile(rb"[^\s,\]}{\[\":]++").match
 _OPEN = {ord("{"): ord("}"), ord("["): ord("]")}
@@ -280,14 +282,14 @@ class Container:
     def _skip_brackets(self) -> tuple[int, bytes]:
         limit = self._limits.max_object_bytes
         stack: list[int] = []
-        size, at = 0, self._at
+        size, at, inside = 0, self._at, False
         while True:
-            match = _to_bracket(self._buffer, at)
+            match = (_to_quote if inside else _to_bracket)(self._buffer, at)
             assert match is not None
             at = match.end()
-            if at == len(self._buffer) or self._buffer[at] == ord('"'):
-                # Inside a string whose end was not read yet, or at the end of what was read.
-                if len(self._buffer) - self._at > limit:
+            if at == len(self._buffer) or self._buffer[at] == ord("\\"):
+                # What was read ends here, perhaps within an escape.
+                if size or at - self._at > limit:
                     size += at - self._at
                     self._forward(at)
                 offset = at - self._at
@@ -297,15 +299,16 @@ class Container:
                 continue
             byte = self._buffer[at]
             at += 1
-            if byte in _OPEN:
+            if byte == ord('"'):
+                inside = not inside
+            elif byte in _OPEN:
                 stack.append(_OPEN[byte])
                 if len(stack) > CHUNK:
                     self._broken(f"nested deeper than {CHUNK}")
-                continue
-            if not stack or stack.pop() != byte:
+            elif not stack or stack.pop() != byte:
                 self._line += self._buffer.count(b"\n", self._at, at)
                 self._broken("brackets do not match")
-            if not stack:
+            elif not stack:
                 data = self._buffer[self._at : at]
                 self._forward(at)
                 return self._kept(size + len(data), data)
@@ -346,6 +349,8 @@ class Container:
 def _unpacked(stream: BinaryIO, limits: Limits) -> Iterator[bytes]:
     """Give the stream in pieces of at most CHUNK, unpacked when it is gzip (RFC 1952)."""
     piece = stream.read(CHUNK)
+    while 0 < len(piece) < _ENOUGH and (more := stream.read(CHUNK)):
+        piece += more
     if not piece.startswith(b"\x1f\x8b"):
         while piece:
             yield piece

@@ -228,7 +228,8 @@ def read_label(
         else:
             _read_marking(obj["id"], obj, words, says, warnings)
     derived.update(_parents(obj, words, warnings))
-    own = sorted((one for one in says if one.originator == originator), key=canonical)
+    mine = [one for one in says if one.originator == originator]
+    own = sorted(mine, key=lambda one: (one.level is None, canonical(one)))
     others = sorted(says.difference(own[:1]), key=canonical)
     derived.update(one.label() for one in others)
     label = own[0].label() if own else Label(originator)

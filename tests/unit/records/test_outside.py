@@ -1,0 +1,171 @@
+"""Stock tools that know nothing of us accept all that we emit, and read it as we do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import stix2
+from jsonschema import Draft202012Validator
+from stix2validator import ValidationOptions, validate_instance
+
+from secretariat.base.errors import InputError, NotFoundError
+from secretariat.records import extensions
+from secretariat.records.extensions import EXTENSIONS, INSTRUMENT, PARTY, check_own
+from secretariat.records.markings import (
+    CLASSIFICATION,
+    DERIVATION,
+    TLP_ORDER,
+    classification_marking,
+    tlp_marking,
+)
+from secretariat.records.stix import check
+
+VECTORS = Path(__file__).parents[2] / "vectors" / "records"
+STIX_2_1: list[dict[str, Any]] = json.loads((VECTORS / "bundle-2.1.json").read_bytes())["objects"]
+
+MARKING = classification_marking(
+    originator="KR",
+    scheme="ROK_MIL",
+    level="II",
+    controls=["X"],
+    rel_to=["JP"],
+    compartments=["Y"],
+    kind="defence",
+)
+INSTRUMENT_OBJECT = extensions.instrument_object(
+    "jp-rok-gsomia-2016",
+    created_by="JP",
+    created="2026-11-22T00:00:00.000Z",
+    body_sha256="0" * 64,
+    title="Agreement on the protection of classified military information",
+    kind="treaty",
+    parties=["JP", "KR"],
+    binding=True,
+    signed="2016-11-23",
+)
+DERIVED = {
+    "type": "note",
+    "spec_version": "2.1",
+    "id": "note--5a3c0f8e-2d0b-4d6c-9a51-2f7c1f0e3b42",
+    "created": "2026-11-22T00:00:00.000Z",
+    "modified": "2026-11-22T00:00:00.000Z",
+    "content": "Made from what US gave.",
+    "object_refs": ["indicator--5a3c0f8e-2d0b-4d6c-9a51-2f7c1f0e3b42"],
+    "object_marking_refs": [MARKING["id"]],
+    "extensions": {
+        DERIVATION: {
+            "extension_type": "property-extension",
+            "derived_from": [{"originator": "US", "tlp": "AMBER", "caveats": ["OC"]}],
+        }
+    },
+}
+OURS: dict[str, dict[str, Any]] = {
+    "maker": extensions.maker(),
+    **{f"definition of {one['name']}": one for one in extensions.definitions()},
+    "party": extensions.party_object("KR", "Republic of Korea"),
+    "agency": extensions.party_object("JPCERT", "JPCERT/CC", kind="agency", parent="JP"),
+    "group": extensions.party_object("NATO_MEMBERS", "Members", kind="group"),
+    "instrument": INSTRUMENT_OBJECT,
+    "classification": MARKING,
+    "derived": DERIVED,
+    **{f"TLP {word}": tlp_marking(word) for word in TLP_ORDER},
+}
+
+
+@pytest.mark.parametrize("obj", [*OURS.values(), *STIX_2_1], ids=[*OURS, *(one["type"] for one in STIX_2_1)])
+def test_stix2_reads_it_and_writes_it_back_equal(obj):
+    read = stix2.parse(json.dumps(obj), allow_custom=False)
+
+    written = json.loads(read.serialize()) if hasattr(read, "serialize") else read
+    assert {name: value for name, value in written.items() if name in obj} == obj
+
+
+def test_the_validator_accepts_all_of_it():
+    everything = {
+        "type": "bundle",
+        "id": "bundle--5a3c0f8e-2d0b-4d6c-9a51-2f7c1f0e3b42",
+        "objects": [*OURS.values(), *STIX_2_1],
+    }
+    result = validate_instance(everything, ValidationOptions(version="2.1"))
+
+    assert [str(error) for error in result.errors] == []
+
+
+@pytest.mark.parametrize("obj", OURS.values(), ids=OURS.keys())
+def test_our_own_door_takes_it_without_a_word(obj):
+    assert check(obj).warnings == ()
+    check_own(obj)
+
+
+def test_every_extension_has_a_schema_that_its_objects_keep():
+    bodies = {
+        "party": OURS["agency"]["extensions"][PARTY],
+        "instrument": INSTRUMENT_OBJECT,
+        "classification": MARKING["extensions"][CLASSIFICATION],
+        "derivation": DERIVED["extensions"][DERIVATION],
+    }
+    assert bodies.keys() == {one.name for one in EXTENSIONS}
+    for name, body in bodies.items():
+        schema = extensions.schema(name)
+        Draft202012Validator.check_schema(schema)
+        Draft202012Validator(schema).validate(body)
+        assert schema["$comment"] == next(one.id for one in EXTENSIONS if one.name == name)
+
+
+def test_a_schema_that_is_none():
+    with pytest.raises(NotFoundError):
+        extensions.schema("meeting")
+
+
+def test_the_ids_never_change():
+    assert {one.name: one.id for one in EXTENSIONS} == {
+        "party": "extension-definition--820a5dc2-a262-5d55-a61b-8b2a2b3a0ba6",
+        "instrument": "extension-definition--1eeede53-c28a-5d8a-b57b-f9c02a404cbb",
+        "classification": "extension-definition--0bdf5d14-fd0c-5cab-803a-f2f8ed6ec280",
+        "derivation": "extension-definition--7f511d25-0031-5afe-a3f6-a4f6cbef485f",
+    }
+
+
+BAD = {
+    "a party without code": (
+        {
+            "type": "identity",
+            "extensions": {PARTY: {"extension_type": "property-extension", "kind": "state"}},
+        },
+        f"/extensions/{PARTY}",
+    ),
+    "a party of no kind": (
+        {"extensions": {PARTY: {"extension_type": "property-extension", "code": "X", "kind": "club"}}},
+        f"/extensions/{PARTY}/kind",
+    ),
+    "a party with a word more": (
+        {
+            "extensions": {
+                PARTY: {"extension_type": "property-extension", "code": "X", "kind": "state", "rank": 1}
+            }
+        },
+        f"/extensions/{PARTY}",
+    ),
+    "the wrong kind of extension": (
+        {"extensions": {PARTY: {"extension_type": "new-sdo", "code": "X", "kind": "state"}}},
+        f"/extensions/{PARTY}/extension_type",
+    ),
+    "an instrument without parties": ({**INSTRUMENT_OBJECT, "parties": []}, "/parties"),
+    "an instrument of no day": ({**INSTRUMENT_OBJECT, "signed": "23 November"}, "/signed"),
+    "an instrument with a wrong hash": ({**INSTRUMENT_OBJECT, "body_sha256": "x"}, "/body_sha256"),
+    "an instrument with more to say": (
+        {**INSTRUMENT_OBJECT, "extensions": {INSTRUMENT: {"extension_type": "new-sdo", "x": 1}}},
+        f"/extensions/{INSTRUMENT}",
+    ),
+}
+
+
+@pytest.mark.parametrize(("obj", "where"), BAD.values(), ids=BAD.keys())
+def test_our_extensions_against_their_schema_are_refused(obj, where):
+    with pytest.raises(InputError) as caught:
+        check_own(obj)
+
+    assert caught.value.where == where
