@@ -19,9 +19,10 @@ from typing import Any
 
 import sqlalchemy as sa
 import uvicorn
-from litestar import Litestar, Request, get
+from litestar import Litestar, Request, Router, get
 from litestar.datastructures import State
 from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.plugins import InitPlugin
 
 from secretariat.base.errors import StateError, UnavailableError
@@ -85,7 +86,12 @@ def build(node: Node) -> Litestar:
         lifespan=[lambda app: _running(app, node, background)],
         before_request=refuse_when_restored,
         request_max_body_size=node.settings.limits.max_request_bytes,
-        openapi_config=OpenAPIConfig(title="Secretariat", version="1", path="/openapi"),
+        openapi_config=OpenAPIConfig(
+            title="Secretariat",
+            version="1",
+            render_plugins=[JsonRenderPlugin(path="/openapi.json")],  # the viewers come from a CDN
+            openapi_router=Router(path="/openapi", route_handlers=[], opt=guard.requires(guard.PUBLIC)),
+        ),
         logging_config=None,
         debug=False,
     )

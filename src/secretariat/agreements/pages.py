@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from litestar import Request, Response
+from litestar.params import FromPath
 
 from secretariat.agreements import facts, grants, release_pages, store
 from secretariat.agreements.book import schema
@@ -359,7 +360,7 @@ def instruments_page(request: Request[Any, Any, Any]) -> Response[Any]:
 
 
 @page("/agreements/instruments/{key:str}", Permission.READ_AGREEMENTS)
-def instrument_page(request: Request[Any, Any, Any], key: str) -> Response[Any]:
+def instrument_page(request: Request[Any, Any, Any], key: FromPath[str]) -> Response[Any]:
     """Show one instrument: state as of the bar, time line, articles, tables of levels, contested readings."""
     screen = screen_of(request)
     true, known = _true(screen), screen.bar.as_of.known_by

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, Response
+from litestar.params import FromPath
 
 from secretariat.agreements import grants, service, workflow
 from secretariat.agreements.model import DENY, MAY
@@ -83,7 +84,7 @@ def _rows(outlooks: list[service.Outlook], names: dict[str, str]) -> list[dict[s
 
 
 @page("/reports/{stix_id:str}/release", Permission.READ_REPORTS)
-def release_page(request: Request[Any, Any, Any], stix_id: str) -> Response[Any]:
+def release_page(request: Request[Any, Any, Any], stix_id: FromPath[str]) -> Response[Any]:
     """Show for every partner MAY or NOT, the deciding article, and all that was tried."""
     return _release(request, stix_id)
 
@@ -165,7 +166,7 @@ def _title(obj: dict[str, Any], default: str) -> str:
 
 
 @act("/reports/{stix_id:str}/release", Permission.PROPOSE_RELEASE)
-def propose(request: Request[Any, Any, Any], stix_id: str) -> Response[Any]:
+def propose(request: Request[Any, Any, Any], stix_id: FromPath[str]) -> Response[Any]:
     """Propose the release to the partners chosen; where one person suffices and may, release at once."""
     screen, form = screen_of(request), Form(request)
     partners = form.texts("to")
@@ -234,7 +235,7 @@ def releases_page(request: Request[Any, Any, Any]) -> Response[Any]:
 
 
 @page("/releases/{number:uuid}", Permission.READ_REPORTS)
-def one_release(request: Request[Any, Any, Any], number: UUID) -> Response[Any]:
+def one_release(request: Request[Any, Any, Any], number: FromPath[UUID]) -> Response[Any]:
     """Show one release: what goes to whom by which article, who proposed, who decided."""
     return _one(request, number)
 
@@ -271,7 +272,7 @@ def _one(request: Request[Any, Any, Any], number: UUID, error: SecretariatError 
 
 
 @act("/releases/{number:uuid}/approve", Permission.APPROVE_RELEASE)
-def approve(request: Request[Any, Any, Any], number: UUID) -> Response[Any]:
+def approve(request: Request[Any, Any, Any], number: FromPath[UUID]) -> Response[Any]:
     """Say DO as the person who decides."""
     screen = screen_of(request)
     by = screen.visitor.login if screen.visitor else "?"
@@ -283,7 +284,7 @@ def approve(request: Request[Any, Any, Any], number: UUID) -> Response[Any]:
 
 
 @act("/releases/{number:uuid}/refuse", Permission.APPROVE_RELEASE)
-def refuse(request: Request[Any, Any, Any], number: UUID) -> Response[Any]:
+def refuse(request: Request[Any, Any, Any], number: FromPath[UUID]) -> Response[Any]:
     """Refuse what was proposed, with the reason."""
     screen, form = screen_of(request), Form(request)
     by = screen.visitor.login if screen.visitor else "?"

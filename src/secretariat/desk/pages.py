@@ -8,14 +8,13 @@ from typing import Any
 from litestar import Request, Response
 
 from secretariat.base.clock import now
-from secretariat.desk import reports, store
+from secretariat.desk import reports, store, withdraw
 from secretariat.exchange import store as exchange
 from secretariat.exchange.fingerprint import fingerprint
 from secretariat.ledger import service as ledger
 from secretariat.ledger.people_pages import kind_word
 from secretariat.people.model import Permission
-from secretariat.web.guard import PUBLIC
-from secretariat.web.routing import page, see
+from secretariat.web.routing import page
 from secretariat.web.screen import Entry, Screen, screen_of
 from secretariat.web.tables import Column, Table
 from secretariat.web.words import gettext as _
@@ -189,10 +188,4 @@ def partners_page(request: Request[Any, Any, Any]) -> Response[Any]:
     return screen.answer("desk/partners.html", [table])
 
 
-@page("/desk", PUBLIC)
-def old_address(request: Request[Any, Any, Any]) -> Response[None]:  # noqa: ARG001
-    """Lead to the Desk, which lives at the root."""
-    return see("/")
-
-
-routes = [desk_page, receipts_page, partners_page, old_address, *reports.routes]
+routes = [desk_page, receipts_page, partners_page, *reports.routes, *withdraw.routes]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from litestar import Request, Response
+from litestar.params import FromPath
 
 from secretariat.agreements import grants
 from secretariat.base.clock import now
@@ -125,7 +126,7 @@ def reports_page(request: Request[Any, Any, Any]) -> Response[Any]:
 
 
 @page("/reports/{stix_id:str}", Permission.READ_REPORTS)
-def report_page(request: Request[Any, Any, Any], stix_id: str) -> Response[Any]:
+def report_page(request: Request[Any, Any, Any], stix_id: FromPath[str]) -> Response[Any]:
     """Show one report, or any object, and note in the read log that it was shown."""
     screen = screen_of(request)
     with screen.transaction() as tx:

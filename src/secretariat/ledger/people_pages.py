@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Request, Response
+from litestar.params import FromPath
 
 from secretariat.base.clock import now
 from secretariat.ledger import checkpoint as notes
@@ -119,7 +120,7 @@ def ledger_page(request: Request[Any, Any, Any]) -> Response[Any]:
 
 
 @page("/ledger/entries/{position:int}", Permission.READ_LEDGER)
-def entry_page(request: Request[Any, Any, Any], position: int) -> Response[Any]:
+def entry_page(request: Request[Any, Any, Any], position: FromPath[int]) -> Response[Any]:
     """Show one entry, what it says, and the result of verifying it now."""
     screen = screen_of(request)
     with screen.transaction() as tx:

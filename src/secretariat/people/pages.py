@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from litestar import Request, Response
+from litestar.params import FromPath
 
 from secretariat.base.clock import now
 from secretariat.base.errors import InputError, SecretariatError
@@ -215,7 +216,7 @@ def add_person(
 
 
 @act("/admin/people/{login:str}/disable", Permission.MANAGE_PEOPLE)
-def disable_person(request: Request[Any, Any, Any], login: str) -> Response[None]:
+def disable_person(request: Request[Any, Any, Any], login: FromPath[str]) -> Response[None]:
     """Disable a person. Refuses oneself, so that no realm loses its last administrator by a slip."""
     if login == _by(request):
         raise InputError("you cannot disable yourself", where="login", advice="another administrator can")
@@ -323,7 +324,7 @@ def create_token(
 
 
 @act("/admin/tokens/{token:uuid}/revoke", Permission.MANAGE_TOKENS)
-def revoke_token(request: Request[Any, Any, Any], token: UUID) -> Response[None]:
+def revoke_token(request: Request[Any, Any, Any], token: FromPath[UUID]) -> Response[None]:
     """Revoke a token at once."""
     with screen_of(request).transaction() as tx:
         service.revoke_token(tx, token, now=now())

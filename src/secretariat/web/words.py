@@ -107,7 +107,7 @@ def extract() -> dict[str | tuple[str, ...], list[str]]:
         str(PACKAGE),
         method_map=[("**/templates/**.html", "jinja2"), ("**.py", "python")],
         options_map={"**/templates/**.html": {"newstyle_gettext": "true", "trimmed": "true"}},
-        keywords={"_": None, "gettext": None, "ngettext": (1, 2), "mark": None},
+        keywords={"_": None, "gettext": None, "ngettext": (1, 2), "mark": None, "N_": None},
     ):
         if message:
             key = message if isinstance(message, str) else tuple(message)

@@ -1,0 +1,68 @@
+"""Words: every string of pages is in the Japanese and Korean catalogues, and its places fit."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from secretariat.web import words
+
+PLACES = re.compile(r"%\([a-z]+\)[sd]|\{\d+\}")
+
+
+@pytest.fixture(scope="module")
+def wanted():
+    return words.extract()
+
+
+@pytest.mark.parametrize("tag", words.REQUIRED)
+def test_no_string_is_missing(tag, wanted):
+    catalogue = words.catalogue(tag)
+    missing = {}
+    for key, places in wanted.items():
+        one = catalogue.get(key if isinstance(key, str) else key[0])
+        if one is None or not (one.string if isinstance(one.string, str) else all(one.string)):
+            missing[key] = places
+    assert missing == {}
+
+
+def test_simplified_chinese_is_counted(wanted):
+    catalogue = words.catalogue("zh-Hans")
+    have = sum(bool(getattr(catalogue.get(key if isinstance(key, str) else key[0]), "string", "")) for key in wanted)
+    print(f"zh-Hans: {have} of {len(wanted)}")
+    assert have > 0
+
+
+@pytest.mark.parametrize("tag", [tag for tag in words.LANGUAGES if tag != "en"])
+def test_places_in_a_translation_are_those_of_the_message(tag):
+    for message in words.catalogue(tag):
+        if not message.id:
+            continue
+        ids = message.id if isinstance(message.id, str) else message.id[-1]
+        for text in [message.string] if isinstance(message.string, str) else message.string:
+            if text:
+                assert sorted(PLACES.findall(text)) == sorted(PLACES.findall(ids)), ids
+
+
+@pytest.mark.parametrize("tag", [tag for tag in words.LANGUAGES if tag != "en"])
+def test_no_string_is_left_over(tag, wanted):
+    known = {key if isinstance(key, str) else key[0] for key in wanted}
+    extra = [m.id for m in words.catalogue(tag) if m.id and (m.id if isinstance(m.id, str) else m.id[0]) not in known]
+    assert extra == []
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        ("ko-KR,ko;q=0.9,en;q=0.5", "ko"),
+        ("fr,ja;q=0.4", "ja"),
+        ("zh-CN", "zh-Hans"),
+        ("", "en"),
+        ("de", "en"),
+        (";;q=x,,", "en"),
+        ("en;q=0.1,ja;q=0.9", "ja"),
+    ],
+)
+def test_language_of_a_browser(accept, expected):
+    assert words.negotiate(accept) == expected
