@@ -177,6 +177,11 @@ def verify_cosignature(note: bytes, name: str, public: bytes) -> Cosignature:
     raise ProofError(f"no cosignature of {name}", where=f"size {held.size}")
 
 
+def written(line: SignatureLine) -> bytes:
+    """Write a signature line as it stands in a note."""
+    return _line(line.name, line.key_hash, line.signature)
+
+
 def _cosigned(text: bytes, seconds: int) -> bytes:
     return b"cosignature/v1\ntime %d\n%b" % (seconds, text)
 

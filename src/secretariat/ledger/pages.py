@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, get
-from litestar.params import Parameter
+from litestar.params import FromPath, QueryParameter
 
 from secretariat.base.errors import NotFoundError
 from secretariat.ledger import checkpoint as notes
@@ -27,7 +27,8 @@ ANYBODY = "*"
 _FOR_EVER = "public, max-age=31536000, immutable"
 _NOW = "no-cache"
 
-Natural = Annotated[int, Parameter(ge=0, le=2**53 - 1)]
+Natural = Annotated[int, QueryParameter(ge=0, le=2**53 - 1)]
+Perhaps = Annotated[int | None, QueryParameter(ge=0, le=2**53 - 1)]
 
 
 class InclusionProof(msgspec.Struct, frozen=True):
@@ -59,16 +60,16 @@ def _node(request: Request[Any, Any, Any], realm: str) -> Node:
 
 
 @get("/{realm:str}/log/checkpoint", sync_to_thread=True, name="log:checkpoint", opt=requires(PUBLIC))
-def read_checkpoint(request: Request[Any, Any, Any], realm: str) -> Response[bytes]:
+def read_checkpoint(request: Request[Any, Any, Any], realm: FromPath[str]) -> Response[bytes]:
     """Give the newest checkpoint with its cosignatures, as a signed note."""
     node = _node(request, realm)
     with node.database.peer(realm, ANYBODY) as tx:
         note = service.checkpoint(tx)
-    return Response(note, media_type="text/plain; charset=utf-8", headers={"Cache-Control": _NOW})
+    return Response(note, media_type="text/plain", headers={"Cache-Control": _NOW})
 
 
 @get("/{realm:str}/log/tile/{tile:path}", sync_to_thread=True, name="log:tile", opt=requires(PUBLIC))
-def read_tile(request: Request[Any, Any, Any], realm: str, tile: str) -> Response[bytes]:
+def read_tile(request: Request[Any, Any, Any], realm: FromPath[str], tile: FromPath[str]) -> Response[bytes]:
     """Give a tile of hashes by its C2SP address."""
     node = _node(request, realm)
     wanted = tiles.parse_path(tile.lstrip("/"))
@@ -79,7 +80,7 @@ def read_tile(request: Request[Any, Any, Any], realm: str, tile: str) -> Respons
 
 @get("/{realm:str}/log/proof/inclusion", sync_to_thread=True, name="log:inclusion", opt=requires(PUBLIC))
 def read_inclusion(
-    request: Request[Any, Any, Any], realm: str, position: Natural, size: Natural | None = None
+    request: Request[Any, Any, Any], realm: FromPath[str], position: Natural, size: Perhaps = None
 ) -> InclusionProof:
     """Prove that the entry at `position` is in the log; without `size`, in the newest checkpoint."""
     node = _node(request, realm)
@@ -92,7 +93,7 @@ def read_inclusion(
 
 @get("/{realm:str}/log/proof/consistency", sync_to_thread=True, name="log:consistency", opt=requires(PUBLIC))
 def read_consistency(
-    request: Request[Any, Any, Any], realm: str, old: Natural, new: Natural | None = None
+    request: Request[Any, Any, Any], realm: FromPath[str], old: Natural, new: Perhaps = None
 ) -> ConsistencyProof:
     """Prove that the log only grew from `old` to `new` entries; without `new`, to the newest checkpoint."""
     node = _node(request, realm)

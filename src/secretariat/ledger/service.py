@@ -171,6 +171,22 @@ def checkpoint(tx: Connection, size: int | None = None) -> bytes:
     return note
 
 
+def keep_cosignature(tx: Connection, note: bytes, name: str, public: bytes, *, now: datetime) -> None:
+    """Keep the word of the witness `name` on one of this log's checkpoints.
+
+    `note` is the checkpoint as the witness gave it back. Refuses a cosignature that does not
+    hold, and a note that is not a checkpoint which this log signed.
+    """
+    notes.verify_cosignature(note, name, public)
+    shown = notes.parse(note)
+    own = store.read_note(tx, shown.size)
+    if own is None or notes.parse(own).text != shown.text:
+        raise ProofError(f"not the checkpoint of size {shown.size} of this log", where=name)
+    wanted = (name, notes.key_hash(name, public, notes.COSIGNATURE_V1))
+    line = next(line for line in shown.signatures if (line.name, line.key_hash) == wanted)
+    store.add_cosignature(tx, shown.size, name, notes.written(line), now)
+
+
 def inclusion(tx: Connection, position: int, size: int) -> list[bytes]:
     """Prove that the entry at `position` stands in the tree of `size` (RFC 9162 section 2.1.3)."""
     return inclusions(tx, [position], size)[position]

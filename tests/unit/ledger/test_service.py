@@ -10,7 +10,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from secretariat.base.errors import InputError, NotFoundError, StateError
+from secretariat.base.errors import InputError, NotFoundError, ProofError, StateError
 from secretariat.ledger import checkpoint, entries, merkle, service, store, tiles
 from secretariat.ledger.entries import Draft, Enrol, Note, Publication, Receipt
 from secretariat.ledger.keys import Keyring
@@ -111,14 +111,11 @@ def test_concurrent_appends_queue_on_the_head(database: Database, keyring: Keyri
         "DELETE FROM peer_entry",
     ],
 )
-def test_the_database_refuses_to_change_what_was_logged(
-    database: Database, keyring: Keyring, now: datetime, statement: str
-) -> None:
+def test_the_database_refuses_to_change_what_was_logged(filled: sa.Connection, statement: str) -> None:
     """The application's own role may not change or delete an entry."""
-    with database.app("live") as tx:
-        service.append(tx, keyring, notes(1), now=now)
-    with pytest.raises(sa.exc.ProgrammingError, match="permission denied"), database.app("live") as tx:
-        tx.execute(sa.text(statement))
+    filled.execute(sa.text("SET LOCAL ROLE template_sct_live_app"))
+    with pytest.raises(sa.exc.ProgrammingError, match="permission denied"):
+        filled.execute(sa.text(statement))
 
 
 def test_a_partner_sees_its_own_entries_and_no_others(
@@ -167,12 +164,12 @@ def test_recipients_are_woken_at_commit(database: Database, keyring: Keyring, no
     ],
 )
 def test_a_wrong_draft_is_refused_and_nothing_is_written(
-    database: Database, keyring: Keyring, now: datetime, draft: Draft, message: str
+    filled: sa.Connection, keyring: Keyring, now: datetime, draft: Draft, message: str
 ) -> None:
-    with pytest.raises(InputError, match=message), database.app("live") as tx:
-        service.append(tx, keyring, [*notes(1), draft], now=now)
-    with database.app("live") as tx:
-        assert service.head(tx).size == 0
+    with pytest.raises(InputError, match=message), filled.begin_nested():
+        service.append(filled, keyring, [*notes(1), draft], now=now)
+    assert service.head(filled).size == 304
+    assert service.list_entries(filled, limit=1)[0].position == 303
 
 
 def test_without_the_root_key_a_log_does_not_begin(
@@ -188,30 +185,51 @@ def test_without_the_root_key_a_log_does_not_begin(
         service.append(tx, rootless, notes(1), now=now)
 
 
-@pytest.mark.parametrize(("position", "size"), [(4, 4), (0, 5), (-1, 3), (0, 0)])
-def test_a_proof_beyond_the_log_is_refused(
-    database: Database, keyring: Keyring, now: datetime, position: int, size: int
-) -> None:
-    with database.app("live") as tx:
-        service.append(tx, keyring, notes(3), now=now)
-        with pytest.raises(InputError):
-            service.inclusion(tx, position, size)
+@pytest.mark.parametrize(("position", "size"), [(304, 304), (0, 305), (-1, 3), (0, 0)])
+def test_a_proof_beyond_the_log_is_refused(filled: sa.Connection, position: int, size: int) -> None:
+    with pytest.raises(InputError):
+        service.inclusion(filled, position, size)
 
 
-def test_listing_pages_without_gap(database: Database, keyring: Keyring, now: datetime) -> None:
-    with database.app("live") as tx:
-        service.append(tx, keyring, [*notes(5), receipt("JP")], now=now)
-        first = service.list_entries(tx, limit=4)
-        rest = service.list_entries(tx, before=first[-1].position, limit=4)
-        assert [item.position for item in [*first, *rest]] == [6, 5, 4, 3, 2, 1, 0]
-        assert [item.kind for item in service.list_entries(tx, kinds=["receipt"])] == ["receipt"]
-        assert [item.position for item in service.list_entries(tx, recipient="JP")] == [6]
+@pytest.mark.parametrize(("old", "new"), [(3, 2), (-1, 3), (0, 305)])
+def test_a_consistency_proof_that_cannot_be_is_refused(filled: sa.Connection, old: int, new: int) -> None:
+    with pytest.raises(InputError):
+        service.consistency(filled, old, new)
 
 
-def test_reading_in_bulk_is_bounded_by_bytes(database: Database, keyring: Keyring, now: datetime) -> None:
-    with database.app("live") as tx:
-        roots = [secrets.token_hex(32) for _ in range(1000)]
-        big = [Draft("publication", None, Publication(objects=roots)) for _ in range(5)]
-        service.append(tx, keyring, big, now=now)
-        assert len(service.read_entries(tx, start=1, max_bytes=200_000)) == 2
-        assert len(service.read_entries(tx, start=1, max_bytes=1)) == 1
+def test_listing_pages_without_gap(filled: sa.Connection) -> None:
+    first = service.list_entries(filled, limit=4)
+    rest = service.list_entries(filled, before=first[-1].position, limit=400)
+    assert [item.position for item in [*first, *rest]] == list(range(303, -1, -1))
+    oldest = service.list_entries(filled, after=-1, limit=2)
+    assert [item.position for item in oldest] == [0, 1]
+    assert len(service.list_entries(filled, kinds=["receipt"])) == 3
+    assert [item.position for item in service.list_entries(filled, recipient="JP")] == [303, 302, 301]
+
+
+def test_reading_in_bulk_is_bounded_by_bytes(filled: sa.Connection, keyring: Keyring, now: datetime) -> None:
+    roots = [secrets.token_hex(32) for _ in range(1000)]
+    big = [Draft("publication", None, Publication(objects=roots)) for _ in range(5)]
+    service.append(filled, keyring, big, now=now)
+    assert len(service.read_entries(filled, start=304, max_bytes=200_000)) == 2
+    assert len(service.read_entries(filled, start=304, max_bytes=1)) == 1
+
+
+def test_keys_that_the_log_does_not_name_sign_nothing(filled: sa.Connection, now: datetime) -> None:
+    """A process that holds old keys, or keys of another node, is stopped."""
+    with pytest.raises(StateError, match="other keys"):
+        service.append(filled, Keyring.generate("KR", "live", "kr.example"), notes(1), now=now)
+
+
+def test_a_checkpoint_carries_the_cosignatures_that_came(filled: sa.Connection, now: datetime) -> None:
+    note = service.checkpoint(filled)
+    witness = Keyring.generate("JP", "live", "jp.example").witness
+    cosigned = checkpoint.cosign(note, "jp.example/live", witness, witness.public, 1_795_313_376)
+    service.keep_cosignature(filled, cosigned, "jp.example/live", witness.public, now=now)
+    service.keep_cosignature(filled, cosigned, "jp.example/live", witness.public, now=now)
+    assert service.checkpoint(filled) == cosigned
+    with pytest.raises(ProofError):
+        service.keep_cosignature(filled, note, "us.example/live", witness.public, now=now)
+    forged = checkpoint.cosign(note.replace(b"304", b"303"), "us", witness, witness.public, 1)
+    with pytest.raises(ProofError, match="not the checkpoint"):
+        service.keep_cosignature(filled, forged, "us", witness.public, now=now)
