@@ -11,6 +11,7 @@ ten. Nothing is prepared: a generic plan does not know how far a page reaches.
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -22,8 +23,6 @@ from secretariat.storage.engine import raw
 from secretariat.storage.metadata import metadata
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from secretariat.exchange.taxii_wire import Query
 
 taxii_status = sa.Table(
@@ -53,6 +52,23 @@ class Shelf(msgspec.Struct, frozen=True):
     kind: str
     title: str
     description: str
+
+
+class Filled(Shelf, frozen=True):
+    """A collection as the node's operator sees it."""
+
+    reader: str
+    items: int
+
+
+class Reader(msgspec.Struct, frozen=True):
+    """A token that was used after an object came into a collection that it reads."""
+
+    label: str
+    reader: str
+    collection: str
+    added: datetime
+    last_used: datetime
 
 
 class Name(msgspec.Struct, frozen=True):
@@ -142,6 +158,39 @@ def status_body(tx: sa.Connection, status: UUID, *, token: UUID) -> bytes | None
 def forget_statuses(tx: sa.Connection, before: datetime) -> None:
     """Delete statuses of long ago."""
     raw(tx).execute("DELETE FROM taxii_status WHERE requested_at < %s", (before,))
+
+
+def filled(tx: sa.Connection) -> list[Filled]:
+    """Give every collection with the number of its items (as the application)."""
+    rows = raw(tx).execute(
+        "SELECT c.id, c.taxii, c.kind, c.title, c.description, c.reader,"
+        " (SELECT count(*) FROM item i WHERE i.collection = c.id) FROM collection c ORDER BY c.id"
+    )
+    return [Filled(*row) for row in rows]
+
+
+def recorded(tx: sa.Connection, stix_id: str) -> bool:
+    """Whether an object is here at all."""
+    row = raw(tx).execute("SELECT 1 FROM object_version WHERE stix_id = %s LIMIT 1", (stix_id,))
+    return row.fetchone() is not None
+
+
+def may_have_read(tx: sa.Connection, stix_id: str) -> list[Reader]:
+    """Give the tokens that were used since an object stood in a collection of theirs (as the application).
+
+    More than really read it, never fewer: a use is noted at most once a minute, so a minute is allowed for.
+    """
+    rows = raw(tx).execute(
+        "SELECT t.label, t.reader, c.title, to_timestamp(min(i.seq) / 1e6), t.last_used_at"
+        " FROM object_version v JOIN item i ON i.version = v.id JOIN collection c ON c.id = i.collection"
+        " JOIN api_token t ON c.reader IN (t.reader, '*')"
+        " WHERE v.stix_id = %s AND t.last_used_at IS NOT NULL AND 'read' = ANY(t.scopes)"
+        " GROUP BY t.id, t.label, t.reader, t.last_used_at, c.id, c.title"
+        " HAVING t.last_used_at + interval '1 minute' >= to_timestamp(min(i.seq) / 1e6)"
+        " ORDER BY t.reader, t.label, c.id",
+        (stix_id,),
+    )
+    return [Reader(*row) for row in rows]
 
 
 def _rows(tx: sa.Connection, head: str, name: Name, query: Query) -> list[Any]:
