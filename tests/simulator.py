@@ -208,7 +208,9 @@ class World:
         page = self.page(receiver, sender, **limits)
         if change is not None:
             bent = json.loads(encode(page))
-            page = read_page(json.dumps(change(bent) or bent).encode())
+            given = change(bent)
+            bent = given if isinstance(given, dict) and "entries" in given else bent
+            page = read_page(json.dumps(bent, separators=(",", ":"), ensure_ascii=False).encode())
         return self.give(receiver, sender, page)
 
     def converge(self, rounds: int = 40, **limits: int) -> int:

@@ -260,6 +260,8 @@ def _check_amount(page: Page, lines: Sequence[Line], size: int) -> None:
         done = carried.offset + len(run)
         if carried.total != len(line.roots) or run != [r.hex() for r in line.roots[carried.offset : done]]:
             raise fail("its objects are not those that the grant lists, in that order", where)
+        if any(not bytes(one.object) and one.gone is None for one in carried.objects):
+            raise fail("an object is left out without a reason", where)
         if done < len(line.roots) and number + 1 < len(lines):
             raise fail("ends before its last object", where)
         at = Cursor(position + 1) if done == len(line.roots) else Cursor(position, done)

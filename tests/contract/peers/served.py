@@ -32,7 +32,7 @@ def serving(node: Node, listening: socket.socket) -> Iterator[uvicorn.Server]:
     try:
         yield server
     finally:
-        server.should_exit = True
+        server.should_exit = server.force_exit = True  # held requests need not be waited for
         thread.join(20)
 
 
