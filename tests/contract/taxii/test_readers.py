@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from contract.taxii.target import indicator
-
 from secretariat.exchange import taxii_store
 
 if TYPE_CHECKING:
