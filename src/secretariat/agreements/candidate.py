@@ -123,7 +123,7 @@ class Judged:
             rank = PERMITS
         elif candidate.intent_only:
             rank = INTENT
-        elif not (scope.ok and use.ok and candidate.covered):
+        elif not (scope.ok and use.ok and candidate.covered) and not (candidate.routed and candidate.state.in_force):
             rank = UNCOVERED
         else:
             rank = REFUSED if candidate.state.in_force else NOT_IN_FORCE
@@ -218,8 +218,10 @@ class Candidate:
         true: Moment,
         facts: Facts,
         dependencies: tuple[tuple[Instrument, State, bool], ...],
+        through: tuple[str, ...] = (),
     ) -> None:
         self.book = book
+        self.through = through
         self.instrument = instrument
         self.state = state
         self.sender, self.recipient, self.originator = sender, recipient, originator
@@ -230,7 +232,9 @@ class Candidate:
         self.levelled = bool(instrument.tables) or "LEVELS" in rules
         self.speaks_of_classified = self.levelled or "DEFINE" in rules or "DEFAULT_SHARE" in rules
         self.intent_only = "NON_BINDING" in rules and all(r == "NON_BINDING" or r in _NOTED for r in rules)
-        self.rests = tuple(i.key for i, s, names in dependencies if i.binding and s.in_force and names)
+        self.rests = tuple(
+            i.key for i, s, names in dependencies if i.binding and s.in_force and (names or through)
+        )
         self.stage = next((s for s in instrument.stages if s.name == facts.stage), None)
         self.communities = self._communities()
         self.max_tlp = self._max_tlp()
@@ -238,6 +242,7 @@ class Candidate:
         fixed = self._fixed(sides)
         self.fixed = piece(fixed)
         self.covered = all(s.result != FAILS for side in sides for s in side.rows)
+        self.routed = bool(through) and any(r.rule == "HUB_ONLY" and r.result == HOLDS for r in fixed)
         self.obligations = self._obligations()
         self.after_end = self._after_end() if state.word == "ended" else ()
         self.scope = Facet(self._scope)
@@ -332,7 +337,7 @@ class Candidate:
             hub = next(iter(shared)) if len(shared) == 1 else None
         if hub is None:
             return self.row(article, FAILS, "hub.unknown")
-        if hub in {self.sender, self.recipient}:
+        if hub in {self.sender, self.recipient, *self.through}:
             return self.row(article, HOLDS, "hub.holds", hub)
         return self.row(article, FAILS, "hub.fails", hub, self.sender, self.recipient)
 

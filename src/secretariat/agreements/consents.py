@@ -2,7 +2,8 @@
 
 Only the originator's own word counts, only for a recipient it names, from its first to its last day (both
 whole), in the form the article asks for, within its scope. A refusal or withdrawal is a stated negative and
-denies whatever else stands. Silence is not consent, unless the article says so and the days have passed.
+denies, unless a consent was given on a later day. Silence is not consent, unless the article says so and the
+days have passed.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ def verdict(
     """Tell whether a valid consent stands, why or why not, and which one."""
     best: tuple[int, Note] = (0, Note("third.none", (recipient, originator)))
     valid: Consent | None = None
+    refused: list[Consent] = []
 
     def reason(weight: int, code: str, *args: str) -> None:
         nonlocal best
@@ -59,7 +61,7 @@ def verdict(
             continue
         if consent.state in {"refused", "withdrawn"}:
             if consent.until is None or day <= consent.until:
-                return False, Note("third.refused", (recipient, originator)), consent
+                refused.append(consent)
             continue
         if consent.until is not None and day > consent.until:
             reason(6, "third.expired", recipient, originator, consent.until.isoformat())
@@ -80,6 +82,9 @@ def verdict(
             continue
         if valid is None or _later(consent, valid):
             valid = consent
+    for no in refused:
+        if valid is None or valid.since is None or (no.since is not None and no.since >= valid.since):
+            return False, Note("third.refused", (recipient, originator)), no
     if valid is None:
         return False, best[1], None
     return True, Note("third.consent", (originator, recipient)), valid

@@ -1,5 +1,7 @@
 """One leg, from a sender to a recipient, on one day, with the facts at hand: everything but the object.
 
+A route of several legs is asked leg by leg, and once as a whole `through` its relays.
+
 `Leg` finds the instruments that name the pair; `View` adds the originator: its own information, third-party
 rules of the instruments under which the sender may hold it, consents. `View.decide` then answers for a label.
 The rules it follows stand in `rules`.
@@ -77,9 +79,17 @@ class Leg:
     """Everything about a leg that does not depend on the object."""
 
     def __init__(
-        self, book: Book, sender: str, recipient: str, true: Moment, known: Moment | None, facts: Facts
+        self,
+        book: Book,
+        sender: str,
+        recipient: str,
+        true: Moment,
+        known: Moment | None,
+        facts: Facts,
+        through: tuple[str, ...] = (),
     ) -> None:
         self.book, self.sender, self.recipient = book, sender, recipient
+        self.through = through
         self.true, self.known, self.facts = true, known, facts
         self.day: date = day_in(true, "UTC")
         self.states: dict[tuple[str, tuple[str, ...]], State] = {}
@@ -149,6 +159,7 @@ class Leg:
                     true=self.true,
                     facts=self.facts,
                     dependencies=tuple(dependencies),
+                    through=self.through,
                 )
             )
         return found

@@ -26,7 +26,8 @@ The rules, in the order in which they are tried (decisions.md 3; `status` has th
  6. Articles whose text was not read may refuse; an instrument none of whose carrying articles was read does
     not permit. `says` is never interpreted.
  7. Rules about persons become conditions that the releaser confirms; a stated negative refuses.
- 8. A route of several legs is permitted if each leg is; an object with parents if each of them is.
+ 8. A route of several legs is permitted if each leg is, and the whole of it by an instrument that names its two
+    ends; an object with parents if each of them is.
  9. A refusal names what decided: the object's restriction, else the instrument that came closest (covers it
     and refuses > covers it and is not in force > does not cover it > states intent), else `default-deny` and
     the missing link. Every instrument that names the pair is tried and stands in the trace.
@@ -63,14 +64,24 @@ MAX_PARENTS = 1000
 """Parents of one object, all generations together, that are decided."""
 
 
-def leg_of(book: Book, sender: str, recipient: str, true: Moment, known: Moment | None, facts: Facts) -> Leg:
+def leg_of(
+    book: Book,
+    sender: str,
+    recipient: str,
+    true: Moment,
+    known: Moment | None,
+    facts: Facts,
+    through: tuple[str, ...] = (),
+) -> Leg:
     """Give the prepared leg; the same question without its object is prepared once."""
-    key = (sender, recipient, true, known, facts)
+    key = (sender, recipient, true, known, facts, through)
     found: Leg | None = book.contexts.get(key)
     if found is None:
         if len(book.contexts) >= CONTEXTS:
             book.contexts.clear()
-        found = book.contexts[key] = Leg(book, sender, recipient, true, known, facts)
+        found = book.contexts[key] = Leg(
+            book, sender, recipient, true, known, facts, through
+        )
     return found
 
 
@@ -87,8 +98,11 @@ def decide(book: Book, question: Question) -> Decision:
     stops = (q.sender, q.recipient, *q.then)
     labels = lineage(q.label)
     parts: list[Decision] = []
-    for n in range(len(stops) - 1):
-        leg = leg_of(book, stops[n], stops[n + 1], q.true, q.known, facts)
+    legs = [(stops[n], stops[n + 1], ()) for n in range(len(stops) - 1)]
+    if q.then:
+        legs.insert(0, (stops[0], stops[-1], stops[1:-1]))
+    for sender, recipient, through in legs:
+        leg = leg_of(book, sender, recipient, q.true, q.known, facts, through)
         parts += [leg.view(label.orig).decide(label) for label in labels]
     return combine(parts)
 
