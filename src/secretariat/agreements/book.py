@@ -244,13 +244,17 @@ def check(source: Source, against: dict[str, Any]) -> None:
 
 def problems(source: Source, against: dict[str, Any]) -> list[tuple[str, str]]:
     """List (where, what) for everything in which a file breaks its schema, in the order of lines."""
-    if not isinstance(source.value, dict | list):
+    if not isinstance(source.value, dict | list) or (
+        isinstance(source.value, list) and against.get("type") == "object"
+    ):
         return [(source.where(()), "an instruments file is a mapping with `instruments`, a cases file has `cases`")]
     found: dict[tuple[str, str], int] = {}
     for error in Draft202012Validator(against).iter_errors(source.value):
         for leaf in _leaves(error):
             path = tuple(leaf.absolute_path)
             if leaf.validator in {"additionalProperties", "unevaluatedProperties"}:
+                if leaf.validator == "unevaluatedProperties" and leaf.instance.get("rule") not in _rules():
+                    continue  # an unknown rule is told once, by its name
                 names = _unknown_keys(leaf)
                 for name in names:
                     rule = leaf.instance.get("rule") if isinstance(leaf.instance, dict) else None
@@ -260,6 +264,11 @@ def problems(source: Source, against: dict[str, Any]) -> list[tuple[str, str]]:
                 continue
             found.setdefault((source.where(path), _plain(leaf)), source.lines.get(path, 0))
     return [key for key, _ in sorted(found.items(), key=lambda item: item[1])]
+
+
+@cache
+def _rules() -> frozenset[str]:
+    return frozenset(schema("instruments")["properties"]["rules"]["propertyNames"]["enum"])
 
 
 def _leaves(error: Any) -> list[Any]:

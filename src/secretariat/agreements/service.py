@@ -6,8 +6,9 @@ A question about another day never creates a grant (decisions.md 3).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime, time
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -123,8 +124,8 @@ def outlook(
             sender=node.party,
             recipient=to,
             label=label,
-            true=true_on,
-            known=as_of.known_by,
+            true=day_or_moment(true_on, node.settings.zone),
+            known=None if as_of.known_by is None else day_or_moment(as_of.known_by, node.settings.zone),
             direct=True,
             facts=known.facts,
             object_id=single,
@@ -191,6 +192,15 @@ def book_of(tx: sa.Connection, node: Node, to: str, as_of: AsOf) -> Book:
     if as_of.recorded_by is None and store.agreed(tx, to, node.party):
         return book_for(tx, node.party, to)
     return whole_book(tx, recorded_by=as_of.recorded_by)
+
+
+def day_or_moment(moment: datetime, zone: str) -> date | datetime:
+    """Give the civil day where a question asked for one: its end stands for the whole day.
+
+    The day is then read in the zone of each instrument, so that a question about 23 November is about that day
+    in Seoul too, whatever the zone of this node's pages.
+    """
+    return there.date() if (there := moment.astimezone(ZoneInfo(zone))).time() == time.max else moment
 
 
 def _version(tx: sa.Connection, stix_id: str, as_of: AsOf) -> Stored:
