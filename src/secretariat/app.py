@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import importlib
 import importlib.util
 import logging
@@ -21,6 +22,7 @@ import sqlalchemy as sa
 import uvicorn
 from litestar import Litestar, Request, Router, get
 from litestar.datastructures import State
+from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.plugins import InitPlugin
@@ -28,7 +30,7 @@ from litestar.plugins import InitPlugin
 from secretariat.base.errors import StateError, UnavailableError
 from secretariat.base.settings import NodeSettings
 from secretariat.ledger.node import Node
-from secretariat.storage.engine import Database
+from secretariat.storage.engine import REALMS, Database
 from secretariat.storage.feed import Listener
 from secretariat.storage.metadata import metadata as tables
 from secretariat.storage.opening import opened
@@ -61,6 +63,7 @@ STORES = (
 )
 """Modules that declare tables."""
 Background = Callable[[Node], Awaitable[None]]
+_IN_REALM = "/{realm:str}"
 _DRAIN_S = 3
 _RETRY_S = (1, 2, 5, 15, 60)
 _OPEN_WHEN_RESTORED = ("/sign-in", "/sign-out", "/live/peer/", "/exercise/peer/")
@@ -76,7 +79,8 @@ def metadata() -> sa.MetaData:
 def build(node: Node) -> Litestar:
     """Build the application of `node`: all routes, one error shape, background tasks for its lifetime."""
     modules = [module for name in PAGES if (module := _part(name)) is not None]
-    routes = [health, *(route for module in modules for route in getattr(module, "routes", ()))]
+    declared = [route for module in modules for route in getattr(module, "routes", ())]
+    routes = [health, *(one for route in declared for one in in_each_realm(route))]
     background = [task for module in modules for task in getattr(module, "background", ())]
     plugins: list[InitPlugin] = [_site()]
     return Litestar(
@@ -95,6 +99,32 @@ def build(node: Node) -> Litestar:
         logging_config=None,
         debug=False,
     )
+
+
+def in_each_realm(route: Any) -> list[Any]:
+    """Give a route under `/{realm}` once per realm: Litestar prefers a literal `/live` and tries no other.
+
+    The handler is told its realm as before, by the name `realm`.
+    """
+    paths: set[str] = getattr(route, "paths", set())
+    if not any(path.startswith(_IN_REALM) for path in paths):
+        return [route]
+    found = []
+    for realm in REALMS:
+        one = copy.copy(route)
+        one.paths = {path.replace(_IN_REALM, f"/{realm}", 1) for path in paths}
+        one.name = None if route.name is None else f"{realm}:{route.name}"
+        given = Provide(_always(realm), sync_to_thread=False)
+        one.dependencies = {**(route.dependencies or {}), "realm": given}
+        found.append(one)
+    return found
+
+
+def _always(realm: str) -> Callable[[], str]:
+    def give() -> str:
+        return realm
+
+    return give
 
 
 def serve(settings: NodeSettings, *, ready: Callable[[Node], None] | None = None) -> None:
