@@ -1,4 +1,4 @@
-"""TAXII inside the whole application, as `secretariat serve` runs it: guards, headers, error pages beside it."""
+"""TAXII inside the whole application, as `secretariat serve` runs it: guards and headers beside it."""
 
 from __future__ import annotations
 
