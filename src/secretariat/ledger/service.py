@@ -232,8 +232,7 @@ def read_tile(tx: Connection, wanted: tiles.Tile) -> bytes:
 
 
 def _within(tx: Connection, size: int) -> None:
-    note = store.read_note(tx)
-    reached = 0 if note is None else notes.parse(note).size
+    reached = store.read_size(tx)
     if not 0 <= size <= reached:
         raise InputError(f"this log has {reached} entries, not {size}", where="size")
 

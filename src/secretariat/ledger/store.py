@@ -209,6 +209,12 @@ def read_tiles(tx: Connection, wanted: Iterable[TileAt]) -> dict[TileAt, bytes]:
     return {TileAt(level, index): hashes for level, index, hashes in rows}
 
 
+def read_size(tx: Connection) -> int:
+    """Give the size of the newest checkpoint, 0 where there is none; a peer may ask it too."""
+    row = raw(tx).execute("SELECT size FROM checkpoint ORDER BY size DESC LIMIT 1").fetchone()
+    return 0 if row is None else int(row[0])
+
+
 def read_note(tx: Connection, size: int | None = None) -> bytes | None:
     """Give the checkpoint of `size`, or the newest, with the cosignatures it has."""
     where = "ORDER BY size DESC LIMIT 1" if size is None else "WHERE size = %s"
