@@ -5,15 +5,16 @@ Rules, in this order:
 1. Not longer than `Limits.max_object_bytes`.
 2. UTF-8 without byte order mark, and JSON as RFC 8259 has it (no NaN, no Infinity, no lone surrogate).
 3. Not nested deeper than `Limits.max_depth`.
-4. No member name twice in one object, compared after unescaping (RFC 7493 section 2.3).
-5. Only numbers that every reader keeps alike: integers within ±(2^53-1), finite doubles (RFC 7493
+4. No object or list in it with more than `Limits.max_members` members.
+5. No member name twice in one object, compared after unescaping (RFC 7493 section 2.3).
+6. Only numbers that every reader keeps alike: integers within ±(2^53-1), finite doubles (RFC 7493
    section 2.2, RFC 8785 section 3.2.2.3). A double from 2^53 up to 1e21 is refused too: JCS writes it as
-   an integer that rule 5 would refuse at the next door.
+   an integer that this rule would refuse at the next door.
 
 The fast path writes with msgspec, whose sorted form equals JCS for values without floats whose member
 names sort alike by code point and by UTF-16 unit. Everything else goes through `rfc8785`.
 
-Rule 4 needs no second parse: JCS writes every colon of a surviving string and one per surviving member,
+Rule 5 needs no second parse: JCS writes every colon of a surviving string and one per surviving member,
 and the raw bytes hold the same colons as long as none is written as the escape `\u003a`. Each doubled
 member takes at least its own colon with it, so equal counts prove that nothing was lost.
 """
@@ -22,6 +23,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +77,7 @@ def read_canonical(data: bytes, limits: Limits) -> tuple[Any, bytes]:
             advice="split it, or raise max_object_bytes",
         )
     value = _parse(data, limits.max_depth)
-    written = _write(value, _survey(value, limits.max_depth))
+    written = _write(value, _survey(value, limits.max_depth, limits.max_members))
     if data.count(b":") != written.count(b":") or b"\\u003" in data:
         refuse_duplicates(data)
     return value, written
@@ -170,8 +172,15 @@ def _too_deep(max_depth: int) -> LimitError:
     )
 
 
-def _survey(value: Any, max_depth: int) -> int:
-    """Say how `value` must be written, refusing too much depth and numbers without a common reading."""
+def _too_many(count: int, most: int) -> LimitError:
+    return LimitError(
+        f"{count} members in one object or list, at most {most} are taken",
+        advice="split it, or raise max_members",
+    )
+
+
+def _survey(value: Any, max_depth: int, max_members: int = sys.maxsize) -> int:
+    """Say how `value` must be written, refusing depth, crowds and numbers without a common reading."""
     kind = _PLAIN
     level: list[Any] = [value]
     for depth in range(max_depth + 1):
@@ -183,8 +192,12 @@ def _survey(value: Any, max_depth: int) -> int:
             if of is str or of is bool or item is None:
                 continue
             if of is dict:
+                if len(item) > max_members:
+                    raise _too_many(len(item), max_members)
                 inner.extend(item.values())
             elif of is list:
+                if len(item) > max_members:
+                    raise _too_many(len(item), max_members)
                 inner.extend(item)
             elif of is int:
                 if not -MAX_SAFE_INTEGER <= item <= MAX_SAFE_INTEGER:

@@ -14,7 +14,7 @@ from secretariat.base.clock import parse_stamp, stamp
 from secretariat.base.console import DATA, Data, Json, Realm, emit, progress
 from secretariat.base.errors import InputError, NotFoundError
 from secretariat.base.settings import NodeSettings
-from secretariat.records import extensions, store
+from secretariat.records import extensions, schema_check, store
 from secretariat.records.markings import TLP_ORDER
 from secretariat.records.result import ImportResult
 from secretariat.records.service import import_stream
@@ -35,6 +35,9 @@ def import_file(
     tlp: Annotated[
         str | None, typer.Option("--tlp", help="TLP of what has no marking; default: the node's setting.")
     ] = None,
+    schemas: Annotated[
+        bool, typer.Option("--schemas", help="Check each object against the OASIS schemas too (slow).")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Keep the objects of a file as drafts of this party. Nothing reaches a partner by it.
@@ -57,6 +60,7 @@ def import_file(
             ceiling=settings.ceiling,
             limits=settings.limits,
             progress=done,
+            examine=schema_check.checker() if schemas else None,
         )
     emit(result.as_dict(), _told(result), json=json)
     if result.refused_count:
@@ -155,7 +159,12 @@ def _told(result: ImportResult) -> str:
         lines.append(f"warning  {warned.where}: {warned.what}{times}")
     if len(result.warnings) > 20:
         lines.append(f"warning  and {len(result.warnings) - 20} more; --json lists them")
-    return "\n".join(lines)
+    return "\n".join(map(_harmless, lines))
+
+
+def _harmless(line: str) -> str:
+    """Show what a terminal would obey, or a reader could not see, as escapes."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in line)
 
 
 def _described(one: Stored) -> dict[str, Any]:

@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from secretariat.base.errors import InputError
 from secretariat.base.ids import NAMESPACE, uuid5
@@ -79,17 +80,21 @@ class Label(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     derived_from: tuple[Label, ...] = ()
 
 
+Word = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]{1,200}\Z")]
+Words = Annotated[tuple[Word, ...], Meta(max_length=100)]
+
+
 class Classification(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What our extension of marking-definition says (docs/protocol.md)."""
 
-    originator: str
-    scheme: str | None = None
-    level: str | None = None
-    caveats: tuple[str, ...] = ()
-    rel_to: tuple[str, ...] = ()
-    compartments: tuple[str, ...] = ()
-    kind: str | None = None
-    purpose: str | None = None
+    originator: Word
+    scheme: Word | None = None
+    level: Word | None = None
+    caveats: Words = ()
+    rel_to: Words = ()
+    compartments: Words = ()
+    kind: Word | None = None
+    purpose: Word | None = None
 
     def label(self) -> Label:
         """Say it as a label."""
@@ -108,16 +113,16 @@ class Classification(msgspec.Struct, frozen=True, forbid_unknown_fields=True, om
 class Parent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One thing that an object was made from, with the marking it had."""
 
-    originator: str
-    ref: str | None = None
-    tlp: str | None = None
-    scheme: str | None = None
-    level: str | None = None
-    caveats: tuple[str, ...] = ()
-    rel_to: tuple[str, ...] = ()
-    compartments: tuple[str, ...] = ()
-    kind: str | None = None
-    purpose: str | None = None
+    originator: Word
+    ref: Word | None = None
+    tlp: Word | None = None
+    scheme: Word | None = None
+    level: Word | None = None
+    caveats: Words = ()
+    rel_to: Words = ()
+    compartments: Words = ()
+    kind: Word | None = None
+    purpose: Word | None = None
 
 
 def tlp_marking(word: str) -> dict[str, Any]:

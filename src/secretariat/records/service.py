@@ -46,6 +46,7 @@ _PENDING_REFS = 100_000
 _MICROSECOND = timedelta(microseconds=1)
 
 Progress = Callable[[int], None]
+Examine = Callable[[dict[str, Any]], None]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,18 +71,26 @@ def import_stream(
     limits: Limits | None = None,
     now: datetime | None = None,
     progress: Progress | None = None,
+    examine: Examine | None = None,
 ) -> ImportResult:
     """Store the members of a container as the party's own drafts, in one transaction.
 
     A broken container raises and stores nothing; a bad member is refused in the result, the rest is stored.
-    `progress` is called with the bytes read since the last call.
+    `progress` is called with the bytes read since the last call; `examine` may refuse a sound member more
+    strictly (records/schema_check.py).
     """
     settings = Settings(
         party=party, realm=realm, default_tlp=default_tlp, ceiling=ceiling or {}, limits=limits or Limits()
     )
     with database.app(realm) as tx:
         return import_in(
-            tx, settings, stream, collection=collection, now=now or clock_now(), progress=progress
+            tx,
+            settings,
+            stream,
+            collection=collection,
+            now=now or clock_now(),
+            progress=progress,
+            examine=examine,
         )
 
 
@@ -93,6 +102,7 @@ def import_in(
     collection: str = "own",
     now: datetime,
     progress: Progress | None = None,
+    examine: Examine | None = None,
 ) -> ImportResult:
     """Do the same in the caller's transaction, which must be rolled back when this raises."""
     if collection != "own":
@@ -101,7 +111,7 @@ def import_in(
             advice="own objects go to `own`; partners' come by sync",
         )
     container = Container(stream, settings.limits)
-    run = _Import(tx, settings, now)
+    run = _Import(tx, settings, now, examine)
     read = 0
     for batch in _batches(container):
         run.take(batch)
@@ -141,7 +151,10 @@ class _Read(msgspec.Struct):
 class _Import:
     """One import: keeps what later members or the end must know."""
 
-    def __init__(self, tx: sa.Connection, settings: Settings, now: datetime) -> None:
+    def __init__(
+        self, tx: sa.Connection, settings: Settings, now: datetime, examine: Examine | None = None
+    ) -> None:
+        self._examine = examine
         self.result = ImportResult(max_listed=settings.limits.max_refusals)
         self._tx = tx
         self._settings = settings
@@ -149,7 +162,7 @@ class _Import:
         self._markings: dict[str, dict[str, Any]] = {}
         self._absent: set[str] = set()
         self._labels: dict[tuple[str, ...], Label] = {}
-        self._relabel: list[int] = []
+        self._relabel: list[tuple[int, str]] = []
         self._derived: list[tuple[str, str]] = []
         self._wanted: dict[str, str] = {}
         self._places: dict[int, None] = {}
@@ -198,6 +211,8 @@ class _Import:
                 stix_id = obj["id"]
             header = check(obj)
             check_own(obj)
+            if self._examine is not None:
+                self._examine(obj)
             if header.type == "marking-definition":
                 check_marking(obj)
                 self._markings[header.id] = obj
@@ -311,7 +326,7 @@ class _Import:
     def _note(self, one: _Read, number: int) -> None:
         """Remember what can only be answered at the end."""
         if self._waits(one):
-            self._relabel.append(number)
+            self._relabel.append((number, one.where))
         obj = one.obj
         if one.header.type == "relationship" and obj["relationship_type"] == "derived-from":
             self._derived.append((obj["source_ref"], obj["target_ref"]))
@@ -329,28 +344,29 @@ class _Import:
     def _read_labels_again(self) -> None:
         settings = self._settings
         for start in range(0, len(self._relabel), BATCH):
+            places = dict(self._relabel[start : start + BATCH])
             marks: dict[int, Label] = {}
-            for one in store.by_ids(self._tx, self._relabel[start : start + BATCH]):
+            for one in store.by_ids(self._tx, list(places)):
                 label, warnings = read_label(
                     one.object(), self._markings, settings.party, settings.default_tlp, one.label.derived_from
                 )
                 try:
                     refuse_above(label, settings.ceiling)
                 except DeniedError as error:
-                    self._take_back(one, error)
+                    self._take_back(one, places[one.id], error)
                     continue
                 for words in warnings:
-                    self.result.warn(one.stix_id, words)
+                    self.result.warn(places[one.id], words)
                 if label != one.label:
                     marks[one.id] = label
             store.relabel(self._tx, marks)
 
-    def _take_back(self, one: Stored, error: DeniedError) -> None:
+    def _take_back(self, one: Stored, where: str, error: DeniedError) -> None:
         store.destroy(self._tx, [one.id])
         self._places.pop(one.id, None)
         self.result.accepted -= 1
         self.result.types[one.type] -= 1
-        self.result.refuse(one.stix_id, error, id=one.stix_id)
+        self.result.refuse(where, error, id=one.stix_id)
 
     def _add_origins(self) -> None:
         """Give what was made from something the label of what it was made from."""

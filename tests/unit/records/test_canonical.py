@@ -164,6 +164,14 @@ def test_bad_json_is_refused(raw, error, words):
     assert caught.value.advice
 
 
+def test_a_crowd_is_refused_and_the_edge_is_inside():
+    few = msgspec.structs.replace(LIMITS, max_members=3)
+    assert read_json(b'[{"a":1,"b":2,"c":3},2,3]', few)
+    for crowd in (b"[1,2,3,4]", b'{"x":{"a":1,"b":2,"c":3,"d":4}}'):
+        with pytest.raises(LimitError, match="4 members"):
+            read_json(crowd, few)
+
+
 def test_the_edges_of_the_limits_are_inside():
     depth, size = LIMITS.max_depth, LIMITS.max_object_bytes
     assert read_json(b"[" * depth + b"]" * depth, LIMITS)

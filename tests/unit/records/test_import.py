@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from secretariat.base.settings import Limits
 from secretariat.records import store
 from secretariat.records.markings import Label, classification_marking, tlp_marking
 from secretariat.records.result import ImportResult
+from secretariat.records.schema_check import checker
 from secretariat.records.service import Settings, import_in, import_stream
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -330,3 +332,37 @@ def test_real_bundles_come_in_equal(tx, name, accepted, unchanged, refused):
     wanted = [one for one in json.loads(data)["objects"] if one["id"] not in refused_ids]
     kept = {one.stix_id: one.object() for one in store.by_ids(tx, result.ids)}
     assert all(kept[one["id"]] == one for one in wanted)
+
+
+def test_the_schemas_refuse_more_when_they_are_asked(tx):
+    bad = an_address("not an address")
+    assert bring(tx, bad).accepted == 1
+
+    result = import_in(tx, KR, io.BytesIO(a_bundle(bad, an_address())), now=NOON, examine=checker())
+
+    assert (result.unchanged, result.accepted, result.refused_count) == (0, 1, 1)
+    assert "OASIS schema" in result.refused[0].what
+
+
+def test_two_imports_of_the_same_file_at_once_store_it_once(database):
+    data = a_bundle(*(an_indicator(str(number)) for number in range(1500)))
+
+    def run(_number: int) -> ImportResult:
+        return import_stream(database, "live", "KR", io.BytesIO(data))
+
+    with ThreadPoolExecutor(3) as pool:
+        results = list(pool.map(run, range(3)))
+
+    assert sorted((one.accepted, one.unchanged) for one in results) == [(0, 1500), (0, 1500), (1500, 0)]
+    with database.app("live") as tx:
+        assert len(own_items(tx)) == 1500
+
+
+def test_text_a_database_cannot_hold_is_refused_not_a_fault(tx):
+    marking = classification_marking(originator="KR", controls=["a\x00b"])
+    strange = an_indicator(description="nul \x00 and 😀", name="\u202e")
+
+    result = bring(tx, marking, strange)
+
+    assert (result.accepted, result.refused_count) == (1, 1)
+    assert store.get(tx, strange["id"]).object() == strange
