@@ -262,19 +262,26 @@ def tokens(tx: Connection) -> Sequence[Token]:
     return [_token(row) for row in tx.execute(sa.select(api_token).order_by(api_token.c.created_at.desc()))]
 
 
+_LIVE_TOKEN = sa.select(
+    api_token.c.id,
+    api_token.c.label,
+    api_token.c.reader,
+    api_token.c.scopes,
+    api_token.c.expires_at,
+    api_token.c.last_used_at,
+).where(
+    api_token.c.digest == sa.bindparam("digest"),
+    api_token.c.expires_at > sa.bindparam("now"),
+    api_token.c.revoked_at.is_(None),
+)
+"""Built once: every request of a tool asks it."""
+
+
 def token_by_digest(
     tx: Connection, digest: bytes, now: datetime
 ) -> tuple[TokenIdentity, datetime | None] | None:
     """The live token of this digest, and when it was last used."""
-    asked = sa.select(
-        api_token.c.id,
-        api_token.c.label,
-        api_token.c.reader,
-        api_token.c.scopes,
-        api_token.c.expires_at,
-        api_token.c.last_used_at,
-    ).where(api_token.c.digest == digest, api_token.c.expires_at > now, api_token.c.revoked_at.is_(None))
-    row = tx.execute(asked).one_or_none()
+    row = tx.execute(_LIVE_TOKEN, {"digest": digest, "now": now}).one_or_none()
     if row is None:
         return None
     identity = TokenIdentity(
