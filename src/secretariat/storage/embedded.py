@@ -35,6 +35,7 @@ from secretariat.storage.secret import Secret
 SUPERUSER = "postgres"
 DATABASE = "secretariat"
 _SOCKET_MAX = 103  # bytes of sockaddr_un.sun_path on macOS; Linux allows 107
+_SOCKET = ".s.PGSQL.5432"
 _START_S = 60
 _STOP_S = 30
 _LOG_MAX = 10_000_000
@@ -279,6 +280,7 @@ class Server:
     def _run(self) -> None:
         cluster = self.link.resolve()
         user = system_user(cluster)
+        self._disarm(cluster)
         folder, made = self._socket_folder(cluster, user)
         config = {**self._config, "unix_socket_directories": str(folder)}
         words = [str(programs(user) / "bin" / "postgres"), "-D", str(cluster)]
@@ -334,9 +336,25 @@ class Server:
         raise StateError(f"a database server left over (process {pid}) does not end", advice="end it by hand")
 
     @staticmethod
+    def _disarm(cluster: Path) -> None:
+        """Keep a dead server's lock files from stopping the next one.
+
+        Their number may belong to a zombie or a stranger by now, which PostgreSQL takes for a living server.
+        We hold the lock and know better. The number becomes our own (PostgreSQL passes by its parent's); the
+        rest stays, since by it PostgreSQL sees whether orphaned backends still use the old memory.
+        """
+        for path in (cluster / "postmaster.pid", cluster / f"{_SOCKET}.lock"):
+            try:
+                first, newline, rest = path.read_text().partition("\n")
+            except OSError:
+                continue
+            if first.strip().isdigit() and not _is_postmaster(int(first), cluster):
+                path.write_text(f"{os.getpid()}{newline}{rest}")
+
+    @staticmethod
     def _socket_folder(cluster: Path, user: SystemUser) -> tuple[Path, bool]:
         """Give a folder whose path is short enough for a socket; True when it was made for this run."""
-        if len(os.fsencode(cluster / ".s.PGSQL.5432.lock")) <= _SOCKET_MAX:
+        if len(os.fsencode(cluster / f"{_SOCKET}.lock")) <= _SOCKET_MAX:
             return cluster, False
         folder = Path(tempfile.mkdtemp(prefix="secretariat-", dir="/tmp"))
         if not user.ourselves:
