@@ -36,7 +36,7 @@ class Writer:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             word, *ids = line.split()
-            # a line cut by the kill has no newline: what it names was acknowledged as far as it names it whole
+            # a line that the kill cut short has no newline
             if word == "published" and line.endswith("\n"):
                 self.acknowledged.update(ids)
                 self.batches += 1
