@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from secretariat.agreements.store import release
 from secretariat.desk.model import REPORT_TYPES, Line, name_of
@@ -72,7 +73,7 @@ def _newest(conditions: Sequence[sa.ColumnElement[bool]]) -> sa.Select[Any]:
     """Ids of the newest version of each object that fulfils the conditions."""
     return (
         sa.select(version.c.id, version.c.stix_id)
-        .distinct(version.c.stix_id)
+        .ext(distinct_on(version.c.stix_id))
         .where(*conditions)
         .order_by(version.c.stix_id, version.c.version.desc(), version.c.id.desc())
     )
