@@ -16,7 +16,15 @@ from secretariat.people.service import add_person, create_token
 from secretariat.records import collections
 from secretariat.records.collections import Collection
 
-ROLES = (Role.RELEASER, Role.ANALYST, Role.OFFICER, Role.AUDITOR, Role.ADMIN)
+LOGINS = {
+    "releaser": Role.RELEASER,
+    "releaser-2": Role.RELEASER,
+    "analyst": Role.ANALYST,
+    "officer": Role.OFFICER,
+    "auditor": Role.AUDITOR,
+    "admin": Role.ADMIN,
+}
+"""Two releasers, because some releases need two persons."""
 BY = "demo"
 _LIFE = timedelta(days=7)
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -48,7 +56,9 @@ class Access(msgspec.Struct, frozen=True):
 
 def create(one: DemoNode, *, now: datetime) -> Access:
     """Make persons, tools and collections of one node."""
-    people = [Account(role.value, f"{one.party.lower()}-{role.value}", _password()) for role in ROLES]
+    people = [
+        Account(role.value, f"{one.party.lower()}-{login}", _password()) for login, role in LOGINS.items()
+    ]
     database = one.node.database
     for realm in one.node.settings.realms:
         with database.app(realm) as tx:
@@ -59,7 +69,7 @@ def create(one: DemoNode, *, now: datetime) -> Access:
                 add_person(
                     tx,
                     login=person.user,
-                    name=f"{person.role} of {one.party} (demonstration)",
+                    name=f"{person.user} (demonstration)",
                     password=person.password,
                     roles=[Role(person.role)],
                     language="en",

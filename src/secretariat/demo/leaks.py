@@ -1,9 +1,9 @@
 """Measures leaks: what parties hold and can read, compared with what was granted to them.
 
 Nothing here asks the code that decides. Four looks, each of which would show a leak alone:
-1. **Stores**: every object version in a party's database that it did not make must be named in a grant addressed
-   to it in some node's log (or come with the call-back of something that was).
-2. **Database roles**: on every node, what the peer role sees for a reader, without any filter of the application.
+1. **Stores**: every object version in a party's database that it did not make must be named in a grant to it
+   in some node's log (or come with the call-back of something that was).
+2. **Database roles**: on every node, what the peer role sees for a reader, without the application's filters.
 3. **TAXII**: what a tool reads over HTTP with that reader's own credential, and the public without one.
 4. **Traces**: the ids of what was withheld from a party stand nowhere in its database, in no table.
 """

@@ -25,7 +25,7 @@ SCO_NAMESPACE = uuid.UUID("00abedb4-aa42-466c-9c01-fed23315a9b7")
 SCO_TYPES = frozenset({"file", "ipv4-addr", "domain-name"})
 UNLISTED = frozenset({"report", "language-content"})
 """A report lists domain, relationship and observable objects; stock stix2 refuses anything else."""
-SET_KEYS = frozenset({"publisher", "marking", "objects", "synthetic"})
+SET_KEYS = frozenset({"publisher", "marking", "objects", "synthetic", "also"})
 
 JsonObject = dict[str, Any]
 
@@ -99,7 +99,8 @@ def _part(
     for one in made:
         if one["type"] == "report":
             one["object_refs"] = [other["id"] for other in made if other["type"] not in UNLISTED]
-    return Part(key=part, publisher=publisher, objects=(*markings, *made), report=report)
+    also = [tlp_marking(word) for word in body.get("also", ())]
+    return Part(key=part, publisher=publisher, objects=(*markings, *also, *made), report=report)
 
 
 def _markings(publisher: str, marking: str | JsonObject) -> list[JsonObject]:
