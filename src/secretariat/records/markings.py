@@ -85,7 +85,7 @@ Words = Annotated[tuple[Word, ...], Meta(max_length=100)]
 
 
 class Classification(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What our extension of marking-definition says (docs/protocol.md)."""
+    """What our extension of marking-definition says (docs/objects.md)."""
 
     originator: Word
     scheme: Word | None = None

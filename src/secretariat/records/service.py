@@ -17,6 +17,7 @@ What may be stored beside what is here (STIX 2.1 section 3.6, and what users of 
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO
@@ -165,7 +166,8 @@ class _Import:
         self._relabel: list[tuple[int, str]] = []
         self._derived: list[tuple[str, str]] = []
         self._wanted: dict[str, str] = {}
-        self._places: dict[int, None] = {}
+        self._places = array("q")  # eight bytes a member, however many there are
+        self._taken_back: set[int] = set()
 
     def take(self, batch: Sequence[Member]) -> None:
         """Check a batch of members and store what is sound."""
@@ -191,7 +193,7 @@ class _Import:
         own = collections.ensure(
             self._tx, "own", self._settings.party, party=self._settings.party, realm=self._settings.realm
         )
-        ids = list(self._places)
+        ids = [one for one in dict.fromkeys(self._places) if one not in self._taken_back]
         for start in range(0, len(ids), 10 * BATCH):
             collections.add(self._tx, own, ids[start : start + 10 * BATCH], now=self._now)
         self.result.ids = ids
@@ -248,7 +250,7 @@ class _Import:
             if same.originator == party and same.id:
                 if same.state == "hidden":
                     store.set_state(self._tx, [same.id], "draft")
-                self._places[same.id] = None
+                self._places.append(same.id)
             return None
         _refuse_against(one, beside, party)
         mine = [other for other in beside if other.originator == party]
@@ -312,7 +314,7 @@ class _Import:
                     continue
             else:
                 self.result.accept(row.type)
-            self._places[number] = None
+            self._places.append(number)
             self._note(one, number)
 
     def _other(self, one: _Read, row: Version) -> int | None:
@@ -363,7 +365,7 @@ class _Import:
 
     def _take_back(self, one: Stored, where: str, error: DeniedError) -> None:
         store.destroy(self._tx, [one.id])
-        self._places.pop(one.id, None)
+        self._taken_back.add(one.id)
         self.result.accepted -= 1
         self.result.types[one.type] -= 1
         self.result.refuse(where, error, id=one.stix_id)

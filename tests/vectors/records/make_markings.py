@@ -1,6 +1,6 @@
 """Writes markings.json: objects with their markings, and the label that every node must read from them.
 
-The expected labels are written by hand after the rules of docs/protocol.md; the script computes only the
+The expected labels are written by hand after the rules of docs/objects.md; the script computes only the
 ids of classification markings. Run: python make_markings.py
 """
 
