@@ -120,7 +120,7 @@ class Book:
 
     def hashes(self) -> dict[str, str]:
         """Give the SHA-256 of each instrument as it takes part in decisions, with its tables."""
-        return {key: instrument_hash(i) for key, i in self.instruments.items()}
+        return {key: instrument_hash(i, self) for key, i in self.instruments.items()}
 
     @cached_property
     def hash(self) -> str:
@@ -128,9 +128,14 @@ class Book:
         return set_hash(self.hashes().values())
 
 
-def instrument_body(instrument: Instrument) -> bytes:
-    """Give the canonical bytes of an instrument: its facts as read, with its tables of levels."""
-    body = {k: v for k, v in instrument.source.items() if k != "equivalence"}
+def instrument_body(instrument: Instrument, book: Book | None = None) -> bytes:
+    """Give the canonical bytes of an instrument: its facts as read, and its tables.
+
+    Levels and groups of `book` that the instrument rests on go along where they are not the package's: who
+    agrees to an instrument agrees to what its words mean.
+    """
+    body = {k: v for k, v in instrument.source.items() if k not in {"equivalence", "levels", "groups"}}
+    body |= {} if book is None else _meanings(instrument, book)
     body["timezone"] = instrument.timezone
     body["articles"] = [_article_body(article) for article in instrument.articles]
     body["equivalence"] = [
@@ -138,6 +143,47 @@ def instrument_body(instrument: Instrument) -> bytes:
         for t in instrument.tables
     ]
     return canonical(body)
+
+
+def _meanings(instrument: Instrument, book: Book) -> dict[str, Any]:
+    shipped = _shipped()
+    columns = {column for table in instrument.tables for column in table.columns}
+    levels = {
+        s.key: {
+            "order": list(s.order),
+            "owner": s.owner,
+            "unclassified": list(s.unclassified),
+            "beside": {level: {"rank_as": rank} for level, rank in s.beside},
+            "names": dict(s.names),
+        }
+        for s in book.schemes.values()
+        if s != shipped[0].get(s.key) and (s.key in columns or s.owner in instrument.parties)
+    }
+    groups = {
+        name: {
+            "members": [
+                {k: v.isoformat() if isinstance(v, date) else v for k, v in msgspec.to_builtins(m, builtin_types=(date,)).items() if v}
+                for m in book.groups[name]
+            ]
+        }
+        for name in instrument.parties
+        if name in book.groups and book.groups[name] != shipped[1].get(name)
+    }
+    for level in levels.values():
+        if level["owner"] is None:
+            del level["owner"]
+    return ({"levels": levels} if levels else {}) | ({"groups": groups} if groups else {})
+
+
+@cache
+def _shipped() -> tuple[dict[str, Scheme], dict[str, tuple[Membership, ...]]]:
+    """Give the package's level tables and groups, without making its book."""
+    value = package_source().value
+    source = package_source()
+    return (
+        {key: _scheme(key, raw) for key, raw in value["levels"].items()},
+        {name: _members(raw, source, name) for name, raw in value["groups"].items()},
+    )
 
 
 def _article_body(article: Article) -> dict[str, Any]:
@@ -155,25 +201,37 @@ def _thaw(value: Any, key: str = "") -> Any:
     return [_thaw(v) for v in value] if isinstance(value, tuple) else value
 
 
-def book_from_bodies(bodies: Iterable[bytes], parts: Mapping[str, Any], known: Book) -> Book:
-    """Make a book of recorded instruments (`instrument_body`), with level tables and groups beside them."""
-    instruments, tables = [], []
+def book_of_bodies(bodies: Iterable[bytes]) -> Book:
+    """Make a book of recorded instruments (`instrument_body`), on the package's level tables and groups.
+
+    What an instrument depends on and is not among them is not asked for: it is not agreed, so nothing that
+    rests on it stands.
+    """
+    instruments: list[dict[str, Any]] = []
+    tables: list[dict[str, Any]] = []
+    levels: dict[str, Any] = {}
+    groups: dict[str, Any] = {}
     for body in bodies:
         raw = json.loads(body)
         tables += [{**table, "instrument": raw["id"]} for table in raw.pop("equivalence", [])]
+        levels |= raw.pop("levels", {})
+        groups |= raw.pop("groups", {})
         instruments.append(raw)
-    value = {
-        "instruments": instruments,
-        "equivalence": tables,
-        "levels": parts.get("levels", {}),
-        "groups": parts.get("groups", {}),
-    }
-    return build(Source("recorded instruments", value, {}), readings=False, known=known)
+    here = {raw["id"] for raw in instruments}
+    for raw in instruments:
+        missing = [key for key in raw.get("depends_on") or () if key not in here]
+        if missing:
+            raw["depends_on"] = [key for key in raw["depends_on"] if key in here]
+            raw["in_force"] = None
+            raw.pop("ends", None)
+            raw["status_history"] = []
+    value = {"instruments": instruments, "equivalence": tables, "levels": levels, "groups": groups}
+    return build(Source("instruments recorded here", value, {}), readings=True)
 
 
-def instrument_hash(instrument: Instrument) -> str:
+def instrument_hash(instrument: Instrument, book: Book | None = None) -> str:
     """Give the SHA-256 of `instrument_body`, hexadecimal."""
-    return hashlib.sha256(instrument_body(instrument)).hexdigest()
+    return hashlib.sha256(instrument_body(instrument, book)).hexdigest()
 
 
 def set_hash(hashes: Iterable[str]) -> str:

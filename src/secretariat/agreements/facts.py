@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from secretariat.agreements import grants, store
-from secretariat.agreements.book import Book, build, instrument_body, package_book
+from secretariat.agreements.book import Book, book_of_bodies, instrument_body, package_book
 from secretariat.agreements.model import Facts, Party
-from secretariat.agreements.reading import Source
 from secretariat.agreements.recompute import consent_of, facts_of
 from secretariat.records.store import Version
 
@@ -21,21 +20,46 @@ if TYPE_CHECKING:
 
 
 def keep_book(tx: sa.Connection, book: Book, *, now: datetime) -> list[bytes]:
-    """Record every instrument of a book at this node; give their hashes."""
+    """Record every instrument of a book at this node, and its parties; give the instruments' hashes."""
+    for party in book.parties.values():
+        known = {"office": party.office, "clients_of": list(party.clients_of)}
+        grants.keep_party(
+            tx,
+            party.code,
+            name=party.name or party.code,
+            kind=party.kind or "state",
+            parent=party.under,
+            facts={name: value for name, value in known.items() if value},
+            now=now,
+        )
     return [
-        store.keep_instrument(tx, key, instrument_body(instrument), synthetic=instrument.synthetic, now=now)
+        store.keep_instrument(
+            tx, key, instrument_body(instrument, book), synthetic=instrument.synthetic, now=now
+        )
         for key, instrument in sorted(book.instruments.items())
     ]
 
 
 def whole_book(tx: sa.Connection, *, recorded_by: datetime | None = None) -> Book:
-    """Give the book of all instruments recorded here, as now or as recorded by a moment."""
+    """Give the book of all instruments recorded here, as now or as recorded by a moment.
+
+    A node that recorded none has the package's.
+    """
     recorded = store.instruments(tx, recorded_by=recorded_by)
-    book = _book_of(tuple(one.body for one in recorded))
-    parties = [
-        Party(one.code, one.name, one.kind, one.parent, one.facts.get("office")) for one in grants.parties(tx)
-    ]
-    return book.with_parties(parties) if any(party.under for party in parties) else book
+    if not recorded and recorded_by is None:
+        return package_book()
+    parties = tuple(
+        Party(
+            one.code,
+            one.name,
+            one.kind,
+            one.parent,
+            one.facts.get("office"),
+            tuple(one.facts.get("clients_of", ())),
+        )
+        for one in grants.parties(tx)
+    )
+    return _book_of(tuple(one.body for one in recorded), parties)
 
 
 def book_for(tx: sa.Connection, own: str, partner: str | None) -> Book:
@@ -46,28 +70,10 @@ def book_for(tx: sa.Connection, own: str, partner: str | None) -> Book:
 
 
 @lru_cache(maxsize=64)
-def _book_of(bodies: tuple[bytes, ...]) -> Book:
-    """Make a book of recorded instruments; levels and groups that all nodes share are the package's."""
-    shared = package_book()
-    instruments: list[dict[str, Any]] = []
-    equivalence: list[dict[str, Any]] = []
-    for body in bodies:
-        written: dict[str, Any] = msgspec.json.decode(body)
-        tables = written.pop("equivalence", [])
-        equivalence += [{"instrument": written["id"], **table} for table in tables]
-        instruments.append(written)
-    here = {one["id"] for one in instruments}
-    for one in instruments:
-        if "depends_on" in one:
-            one["depends_on"] = [key for key in one["depends_on"] if key in here]
-    source = Source("instruments recorded here", {"instruments": instruments, "equivalence": equivalence}, {})
-    book = build(source, readings=True)
-    return Book(
-        book.instruments.values(),
-        schemes={**shared.schemes, **book.schemes}.values(),
-        groups={**shared.groups, **book.groups},
-        parties={**shared.parties, **book.parties}.values(),
-    )
+def _book_of(bodies: tuple[bytes, ...], parties: tuple[Party, ...] = ()) -> Book:
+    """Make a book of recorded instruments once; levels and groups that all nodes share are the package's."""
+    book = book_of_bodies(bodies)
+    return book.with_parties(parties) if parties else book
 
 
 class Known(msgspec.Struct, frozen=True):

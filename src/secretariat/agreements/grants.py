@@ -151,6 +151,12 @@ def classes_of(tx: sa.Connection, version_ids: Sequence[int]) -> dict[int, list[
     return found
 
 
+def classes_by_id(tx: sa.Connection, ids: Sequence[int]) -> list[GrantClass]:
+    """Give classes of grants by their ids."""
+    rows = raw(tx).execute(f"SELECT {_CLASS} FROM grant_class g WHERE id = ANY(%s) ORDER BY id", (list(ids),))
+    return [GrantClass(*row) for row in rows]
+
+
 def classes_at(tx: sa.Connection, entry: int) -> list[GrantClass]:
     """Give the classes of one grant entry."""
     rows = raw(tx).execute(f"SELECT {_CLASS} FROM grant_class g WHERE entry = %s ORDER BY id", (entry,))

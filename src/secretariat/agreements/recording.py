@@ -1,0 +1,207 @@
+"""Recording instruments at a node, and what a change of them does to grants that are open.
+
+Rules (decisions.md 3):
+1. Each instrument recorded anew is an `instrument` entry of the log: key, hash, whether invented. An older text
+   under the same key is replaced, never overwritten: what rested on it can be asked for again.
+2. When an instrument changes, open grants are decided again, now and with everything recorded. What is no
+   longer permitted and of which the recipient has signed no receipt has lapsed: it leaves the recipient's
+   collection, and a `lapse` entry tells the recipient.
+3. What the recipient has signed for was lawful as known then and stays: it is listed for review, with what the
+   end of the instrument obliges to. Nothing here makes an earlier grant unlawful.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from secretariat.agreements import grants, store
+from secretariat.agreements.facts import book_for, facts_for, keep_book
+from secretariat.agreements.model import MAY, Question
+from secretariat.agreements.recompute import COMPANY
+from secretariat.agreements.rules import decide
+from secretariat.ledger import dsse, entries
+from secretariat.ledger import service as ledger
+from secretariat.ledger.entries import Draft, Instrument, Lapse
+from secretariat.records import collections
+from secretariat.records import store as records
+from secretariat.storage.engine import raw
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import sqlalchemy as sa
+
+    from secretariat.agreements.book import Book
+    from secretariat.agreements.grants import GrantClass
+    from secretariat.agreements.model import Decision, Obligation
+    from secretariat.ledger.node import Node
+    from secretariat.records.store import Stored
+
+PUBLIC = "*"
+
+
+class Review(msgspec.Struct, frozen=True):
+    """A grant that the recipient has signed for and that would not be given today."""
+
+    recipient: str
+    entry: int
+    objects: list[str]
+    article: str
+    missing: str | None
+    obligations: list[dict[str, Any]]
+
+
+class Redecided(msgspec.Struct, frozen=True):
+    """What came of open grants."""
+
+    lapsed: int = 0
+    """Object versions that left a recipient's collection."""
+    entries: list[int] = []
+    review: list[Review] = []
+
+
+class RecordedBook(msgspec.Struct, frozen=True):
+    """What recording a book changed."""
+
+    recorded: list[str]
+    unchanged: list[str]
+    lapsed: int
+    review: int
+
+
+def record_book(node: Node, realm: str, book: Book, *, now: datetime) -> RecordedBook:
+    """Record the instruments of a book, log those that are new, and decide open grants again."""
+    with node.database.app(realm) as tx:
+        before = {one.hash for one in store.instruments(tx)}
+        hashes = keep_book(tx, book, now=now)
+        new, old = [], []
+        for (key, instrument), digest in zip(sorted(book.instruments.items()), hashes, strict=True):
+            (old if digest in before else new).append((key, instrument, digest))
+        drafts = [
+            Draft("instrument", None, Instrument(key=key, hash=digest.hex(), synthetic=one.synthetic))
+            for key, one, digest in new
+        ]
+        ledger.append(tx, node.keyring(realm), drafts, now=now)
+        done = redecide(tx, node, realm, now=now) if new else Redecided()
+    return RecordedBook(
+        [key for key, _, _ in new], [key for key, _, _ in old], done.lapsed, len(done.review)
+    )
+
+
+def redecide(tx: sa.Connection, node: Node, realm: str, *, now: datetime) -> Redecided:
+    """Decide every open grant again (rules 2 and 3). Call it when an instrument changed or a term passed."""
+    lapsed, review = 0, list[Review]()
+    drafts: list[Draft] = []
+    open_ = _open_classes(tx)
+    receipts = _receipts(tx) if open_ else set()
+    for grant, versions in open_:
+        refused = _refused(tx, node, grant, versions, now)
+        if not refused:
+            continue
+        first = refused[0][1]
+        missing = first.missing.text if first.missing is not None else None
+        if (grant.recipient, grant.entry) in receipts:
+            review.append(
+                Review(
+                    grant.recipient,
+                    grant.entry,
+                    [one.stix_id for one, _ in refused],
+                    first.article,
+                    missing,
+                    [msgspec.to_builtins(duty) for duty in _duties(refused)],
+                )
+            )
+            continue
+        gone = [one for one, _ in refused]
+        if len(gone) == sum(one.type not in COMPANY for one in versions):
+            gone = versions  # nothing is left that its company could accompany
+        place = collections.ensure(
+            tx,
+            "clear" if grant.recipient == PUBLIC else "partner",
+            grant.recipient,
+            party=node.party,
+            realm=realm,
+        )
+        lapsed += collections.remove(tx, [one.id for one in gone], collection=place)
+        roots = [one.root.hex() for one in gone if one.root is not None]
+        body = Lapse(
+            to=grant.recipient,
+            grants=[{"entry": grant.entry, "objects": roots, "article": first.article}],
+            reason=missing or first.article,
+        )
+        drafts.append(Draft("lapse", grant.recipient, body))
+        if len(gone) == len(versions):
+            raw(tx).execute("UPDATE grant_class SET lapsed_at = %s WHERE id = %s", (now, grant.id))
+    written = ledger.append(tx, node.keyring(realm), drafts, now=now)
+    return Redecided(lapsed, [one.position for one in written], review)
+
+
+def _open_classes(tx: sa.Connection) -> list[tuple[GrantClass, list[Stored]]]:
+    rows = raw(tx).execute(
+        "SELECT i.grant_class, array_agg(i.version) FROM item i JOIN grant_class g ON g.id = i.grant_class"
+        " WHERE g.lapsed_at IS NULL AND g.articles <> '[\"tlp-2/CLEAR\"]'::jsonb GROUP BY 1 ORDER BY 1"
+    )
+    members = dict(rows.fetchall())
+    known = {one.id: one for one in grants.classes_by_id(tx, list(members))}
+    return [(known[one], records.by_ids(tx, ids)) for one, ids in members.items()]
+
+
+def _receipts(tx: sa.Connection) -> set[tuple[str, int]]:
+    """Give (recipient, entry) of our grants that their recipients signed a receipt about."""
+    rows = raw(tx).execute("SELECT party, envelope FROM peer_entry WHERE kind = 'receipt'")
+    found = set()
+    for party, envelope in rows:
+        statement = entries.read(dsse.payload_of(envelope))
+        about = statement.body.get("about")
+        if isinstance(about, dict) and isinstance(about.get("position"), int):
+            found.add((str(party), int(about["position"])))
+    return found
+
+
+def _refused(
+    tx: sa.Connection, node: Node, grant: GrantClass, versions: list[Stored], now: datetime
+) -> list[tuple[Stored, Decision]]:
+    """Give what would not be granted today, with the answer; what only accompanies is not asked about."""
+    book = book_for(tx, node.party, None if grant.recipient == PUBLIC else grant.recipient)
+    purpose = _purpose(tx, grant)
+    known = facts_for(tx, grant.recipient, versions, purpose=purpose)
+    found = []
+    for one in versions:
+        if one.type in COMPANY:
+            continue
+        question = Question(
+            sender=node.party,
+            recipient=grant.recipient,
+            label=one.label,
+            true=now,
+            direct=True,
+            facts=known.facts,
+            object_id=one.stix_id,
+        )
+        decision = decide(book, question)
+        if decision.outcome != MAY:
+            found.append((one, decision))
+    return found
+
+
+def _purpose(tx: sa.Connection, grant: GrantClass) -> str | None:
+    """Read the purpose of a grant from its entry."""
+    row = raw(tx).execute("SELECT envelope FROM entry WHERE position = %s", (grant.entry,)).fetchone()
+    if row is None:
+        return None
+    purpose = entries.read(dsse.payload_of(row[0])).body.get("purpose")
+    return purpose if isinstance(purpose, str) else None
+
+
+def _duties(refused: list[tuple[Stored, Decision]]) -> list[Obligation]:
+    return list(dict.fromkeys(duty for _, decision in refused for duty in decision.obligations))
+
+
+def draft_ids(tx: sa.Connection, party: str) -> list[str]:
+    """Give the STIX ids of all own drafts, oldest first."""
+    rows = raw(tx).execute(
+        "SELECT stix_id FROM object_version WHERE state = 'draft' AND originator = %s ORDER BY id", (party,)
+    )
+    return list(dict.fromkeys(name for (name,) in rows))

@@ -1,0 +1,95 @@
+"""When instruments change: open grants are decided again, what was signed for stays."""
+
+from datetime import timedelta
+
+from secretariat.agreements import grants, store
+from secretariat.agreements.book import build, check, schema
+from secretariat.agreements.facts import whole_book
+from secretariat.agreements.reading import read
+from secretariat.agreements.recording import record_book, redecide
+from secretariat.agreements.release import Basis, publish_in
+from secretariat.ledger import service as ledger
+
+import importlib.util
+from pathlib import Path
+
+_spec = importlib.util.spec_from_file_location("releasing", Path(__file__).parent / "test_release.py")
+releasing = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(releasing)
+
+NOW = releasing.NOW
+LATER = NOW + timedelta(days=1)
+
+
+def ended(text, ends):
+    source = read(text.replace("in_force: 2020-01-01", f"in_force: 2020-01-01\n  ends: {ends}").encode(), "x.yaml")
+    check(source, schema("instruments"))
+    return build(source, readings=True)
+
+
+def agreed(jp, now):
+    with jp.database.app("live") as tx:
+        hashes = [one.hash for one in store.instruments(tx)]
+        for side in ("JP", "KR"):
+            store.keep_agreed(tx, partner="KR", by=side, hashes=hashes, origin=side, position=1, now=now)
+
+
+def test_an_ended_instrument_lets_unread_grants_lapse_and_tells_the_recipient(node):
+    jp = releasing.prepared(node, "KR")
+    clear, amber = releasing.indicator("CLEAR"), releasing.indicator("AMBER")
+    releasing.released(jp, clear, amber)
+    assert releasing.readable(jp, "KR") == {clear["id"], amber["id"]}
+
+    done = record_book(jp, "live", ended(releasing.INSTRUMENTS, "2026-11-21"), now=LATER)
+    agreed(jp, LATER)
+    with jp.database.app("live") as tx:
+        again = redecide(tx, jp, "live", now=LATER)
+
+    assert done.recorded == ["syn-jp-kr"]
+    assert releasing.readable(jp, "KR") == {clear["id"]}
+    with jp.database.app("live") as tx:
+        lines = ledger.list_entries(tx, kinds=["lapse", "instrument"])
+    assert {line.kind for line in lines} == {"lapse", "instrument"}
+    assert [line.recipient for line in lines if line.kind == "lapse"] == ["KR"]
+    assert done.lapsed + again.lapsed == 1
+
+
+def test_nothing_lapses_while_the_article_still_permits(node):
+    jp = releasing.prepared(node, "KR")
+    amber = releasing.indicator("AMBER")
+    releasing.released(jp, amber)
+    with jp.database.app("live") as tx:
+        assert redecide(tx, jp, "live", now=LATER).lapsed == 0
+    assert releasing.readable(jp, "KR") == {amber["id"]}
+
+
+def test_recording_the_same_text_again_changes_nothing(node):
+    jp = releasing.prepared(node, "KR")
+    with jp.database.app("live") as tx:
+        book = whole_book(tx)
+    done = record_book(jp, "live", book, now=LATER)
+    assert done.recorded == []
+    assert done.unchanged == ["syn-jp-kr"]
+
+
+def test_levels_groups_and_offices_of_a_file_are_kept_with_its_instruments(node):
+    jp = node("JP")
+    text = b"""
+levels: {X: {order: [LOW, HIGH], owner: A}}
+groups: {CLUB: {members: [{party: B, since: 2020-01-01}]}}
+parties: [{code: A-O, under: A, name: An office, office: Office}]
+equivalence: [{instrument: ab, article: "1", columns: [X, JP_MOD], rows: [[LOW, HI]]}]
+instruments:
+- {id: ab, title: t, kind: treaty, binding: true, parties: [A, CLUB], in_force: 2021-01-01, articles: [{art: "1", rule: LEVELS}]}
+"""
+    source = read(text, "x.yaml")
+    check(source, schema("instruments"))
+    book = build(source, readings=True)
+    record_book(jp, "live", book, now=NOW)
+    with jp.database.app("live") as tx:
+        kept = whole_book(tx)
+        assert [one.code for one in grants.parties(tx)] == ["A-O"]
+    assert kept.schemes["X"].order == ("LOW", "HIGH")
+    assert kept.groups["CLUB"][0].party == "B"
+    assert kept.parties["A-O"].under == "A"
+    assert kept.hashes()["ab"] == book.hashes()["ab"]
