@@ -5,7 +5,9 @@ Every answer comes from the one function that also releases (`rules.decide`), fo
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from litestar import Request, Response
@@ -36,7 +38,7 @@ from secretariat.web.routing import page
 from secretariat.web.screen import Screen, screen_of
 from secretariat.web.tables import Column, Table
 from secretariat.web.words import gettext as _
-from secretariat.web.words import mark
+from secretariat.web.words import language, mark
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -111,13 +113,35 @@ VERIFICATION_WORDS = {
 }
 
 
+@cache
+def _templates() -> list[tuple[re.Pattern[str], str]]:
+    """Patterns of the engine's sentences that have words of their own, the most specific first."""
+    found = []
+    for template in sorted(set(TEXTS.values()), key=len, reverse=True):
+        if len(re.sub(r"\{\d\}|\W", "", template)) < 8:
+            continue
+        pattern = re.sub(r"\\\{(\d)\\\}", r"(?P<a\1>.+?)", re.escape(template))
+        found.append((re.compile(pattern), template))
+    return found
+
+
+def _inner(text: str) -> str:
+    """Translate a sentence that stands inside another one; words of the data stay as they are."""
+    for pattern, template in _templates() if language() != "en" and " " in text else ():
+        match = pattern.fullmatch(text)
+        if match:
+            places = {int(name[1:]): value for name, value in match.groupdict().items()}
+            return _(template).format(*(places.get(n, "") for n in range(max(places, default=-1) + 1)))
+    return text
+
+
 def sentence(note: Note | None) -> str:
     """Give the engine's sentence in the page's language."""
     if note is None:
         return ""
     template = _(TEXTS.get(note.code, note.code))
     try:
-        return template.format(*note.args)
+        return template.format(*(_inner(argument) for argument in note.args))
     except (IndexError, KeyError, ValueError):
         return note.text
 
