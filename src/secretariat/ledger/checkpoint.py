@@ -35,7 +35,7 @@ ED25519 = 0x01
 COSIGNATURE_V1 = 0x04
 MAX_NOTE_BYTES = 65_536
 MAX_SIGNATURES = 64
-_MAX_SECONDS = 2**63 - 1
+_MAX_SECONDS = _MAX_SIZE = 2**63 - 1
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
 _KEY_NAME = re.compile(r"[^\s+]+")
 
@@ -110,7 +110,7 @@ def parse(note: bytes) -> Checkpoint:
     if len(lines) < 3 or not all(lines):
         raise ProofError("a checkpoint has at least three lines and no empty one", where="line 1")
     origin, size, root, *extensions = lines
-    if not _SIZE.fullmatch(size):
+    if not _SIZE.fullmatch(size) or int(size) > _MAX_SIZE:
         raise ProofError(f"not a tree size: {size[:40]!r}", where="line 2")
     signatures = rest[:-1].split("\n")
     if len(signatures) > MAX_SIGNATURES:

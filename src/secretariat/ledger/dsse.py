@@ -101,7 +101,7 @@ def parse(envelope: bytes) -> Envelope:
     """Read an envelope without believing it. Refuses what is none."""
     try:
         held = _decode(envelope)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProofError(f"not a signed envelope: {error}", advice="it may have been cut off") from error
     if not 1 <= len(held.signatures) <= MAX_SIGNATURES:
         raise ProofError(f"an envelope has 1 to {MAX_SIGNATURES} signatures, not {len(held.signatures)}")

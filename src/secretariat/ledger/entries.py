@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 VERSION = 1
 PAYLOAD_TYPE = "application/vnd.secretariat.entry+json"
 SALT_BYTES = 32
+_STAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 _KIND = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 Hex32 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="32 bytes in lower-case hex")]
@@ -316,7 +317,7 @@ class Sealed(msgspec.Struct, frozen=True):
 
 
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
-_decode = msgspec.json.Decoder(Statement).decode
+_decode = msgspec.json.Decoder().decode
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -381,7 +382,7 @@ def check_roots(roots: Sequence[str], where: str = "objects") -> None:
         right = len(bytes.fromhex(joined)) == 32 * len(roots) and joined == joined.lower()
     except ValueError:
         right = False
-    if not right or set(map(len, roots)) > {64}:
+    if not right or set(map(len, roots)) - {64}:
         wrong = next((item for item in roots if not re.fullmatch("[0-9a-f]{64}", item)), "")
         raise InputError(f"not a root: {wrong[:80]!r}", where=where, advice="64 lower-case hex digits")
 
@@ -414,12 +415,22 @@ def leaf_of(digest: bytes) -> bytes:
 
 
 def read(body: bytes) -> Statement:
-    """Read a verified payload. Refuses another version, or a kind or time that cannot be."""
+    """Read a verified payload.
+
+    Refuses another version, a kind or time that cannot be, and bytes that are not canonical: with a member
+    twice, two readers would read two things under one signature.
+    """
     try:
-        statement = _decode(body)
+        value = _decode(body)
+        statement = msgspec.convert(value, Statement)
         parse_stamp(statement.recorded_at)
-    except (msgspec.DecodeError, UnicodeDecodeError, SecretariatError) as error:
+        written = canonical(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, SecretariatError) as error:
         raise ProofError(f"not an entry: {error}", where="payload") from error
+    if written != body:
+        raise ProofError("the entry is not in canonical form (RFC 8785)", where="payload")
+    if not _STAMP.fullmatch(statement.recorded_at):
+        raise ProofError(f"not a time with six digits and Z: {statement.recorded_at}", where="/recorded_at")
     if statement.v != VERSION:
         raise ProofError(
             f"an entry of version {statement.v}", where="/v", advice=f"this release reads version {VERSION}"

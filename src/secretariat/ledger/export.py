@@ -209,7 +209,7 @@ def _check_whole(file: BinaryIO) -> None:
         previous = line
     try:
         tail = _tail(previous)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProofError("the file was cut off: its last line is missing", advice="fetch it again") from error
     if not tail.end or tail.entries != count:
         raise ProofError(
@@ -223,7 +223,7 @@ def _verify(file: BinaryIO, root_key: bytes | str | None, advance: Advance) -> R
     try:
         head = _head(file.readline())
         public = bytes.fromhex(head.root_key)
-    except (msgspec.DecodeError, ValueError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise ProofError(f"not an exported log: {error}", where="line 1") from error
     if head.format != FORMAT or head.v != VERSION:
         raise ProofError(
@@ -276,7 +276,7 @@ def _lines(file: BinaryIO) -> Iterator[Line]:
             return
         try:
             yield _line(data)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ProofError(f"not an entry: {error}", where=f"line {number}") from error
 
 

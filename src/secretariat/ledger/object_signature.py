@@ -3,7 +3,8 @@
 Rules:
 
 1. A DSSE envelope of type `application/vnd.secretariat.object+json` over the canonical JSON object
-   {created, id, modified, root, type}; `created` and `modified` are absent where the object has none.
+   {created, id, modified, root, type} and no other member; `created` and `modified` are absent where the
+   object has none.
 2. `root` is the property tree's root in hex. The envelope therefore holds no content, and stays valid for a
    copy with properties left out.
 3. A verifier compares id, type, created and modified with the object it holds, then the root.
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from secretariat.base.errors import ProofError
+from secretariat.base.errors import InputError, ProofError
 from secretariat.ledger import dsse
 from secretariat.ledger.property_tree import Partial, root_of, root_of_partial
 
@@ -53,10 +54,14 @@ def sign_object(header: Mapping[str, Any], root: bytes, signer: Signing) -> byte
 
 def statement_of(envelope: bytes, keys: Mapping[str, bytes]) -> ObjectStatement:
     """Verify the signature alone and give what was signed. Refuses with ProofError."""
+    payload = dsse.open_envelope(envelope, keys, PAYLOAD_TYPE)
     try:
-        return _decode(dsse.open_envelope(envelope, keys, PAYLOAD_TYPE))
-    except msgspec.DecodeError as error:
+        statement = _decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProofError(f"not a statement about an object: {error}", where="payload") from error
+    if _encode(statement) != payload:
+        raise ProofError("the statement about an object is not in canonical form", where="payload")
+    return statement
 
 
 def verify_object(
@@ -64,7 +69,7 @@ def verify_object(
 ) -> ObjectStatement:
     """Verify signature, names and root of a whole object. Refuses with ProofError, saying what differs."""
     statement = statement_of(envelope, keys)
-    _same(statement, obj, root_of(obj, salt))
+    _same(statement, obj, _root(obj, salt))
     return statement
 
 
@@ -75,6 +80,13 @@ def verify_partial(
     statement = statement_of(envelope, keys)
     _same(statement, obj, root_of_partial(obj, proof))
     return statement
+
+
+def _root(obj: Mapping[str, Any] | bytes, salt: bytes) -> bytes:
+    try:
+        return root_of(obj, salt)
+    except InputError as error:
+        raise ProofError(error.what, where=error.where, advice=error.advice) from error
 
 
 def _same(statement: ObjectStatement, obj: Mapping[str, Any] | bytes, root: bytes) -> None:
@@ -96,5 +108,8 @@ def _same(statement: ObjectStatement, obj: Mapping[str, Any] | bytes, root: byte
 def _names(obj: Mapping[str, Any] | bytes) -> Mapping[str, Any]:
     if not isinstance(obj, bytes):
         return obj
-    members = _decode_object(obj)
-    return {name: msgspec.json.decode(members[name]) for name in _NAMED if name in members}
+    try:
+        members = _decode_object(obj)
+        return {name: msgspec.json.decode(members[name]) for name in _NAMED if name in members}
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ProofError(f"not a JSON object: {error}") from error

@@ -27,6 +27,7 @@ from secretariat.ledger import checkpoint as notes
 from secretariat.ledger import entries, merkle, store
 from secretariat.ledger.checkpoint import Checkpoint
 from secretariat.ledger.entries import Draft, Statement, Suspect
+from secretariat.ledger.keys import Keyring
 from secretariat.ledger.model import PeerEntry, PeerLog, Proven
 from secretariat.storage.engine import Database
 
@@ -136,6 +137,16 @@ def resume(tx: Connection, origin: str) -> None:
     """Believe the log again from the kept checkpoint on: a person's decision."""
     if not store.set_peer_state(tx, origin, "ok", None):
         raise NotFoundError(f"nothing is kept of the log {origin}")
+
+
+def cosigned(kept: PeerLog, keyring: Keyring, *, now: datetime) -> bytes:
+    """Give a partner's kept checkpoint with this node's word on it: we saw the log only grow up to here.
+
+    The partner takes it with `service.keep_cosignature`. Refuses a suspended log.
+    """
+    _usable(kept)
+    witness = keyring.witness
+    return notes.cosign(kept.note, keyring.origin, witness, witness.public, int(now.timestamp()))
 
 
 def suspect_draft(party: str, error: ContradictionError) -> Draft:

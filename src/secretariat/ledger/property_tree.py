@@ -66,9 +66,8 @@ def root_of(obj: Mapping[str, Any] | bytes, salt: bytes) -> bytes:
     Bytes must be in canonical form, as records keeps them; others give a root that nobody else computes.
     """
     inner, outer = _keyed(salt)
-    data = obj if isinstance(obj, bytes) else canonical(obj)
     leaves = [b"\x02"]
-    for name, value in _members(data).items():
+    for name, value in _in_order(obj):
         text, start = _member_start(name)
         state = inner.copy()
         state.update(text)
@@ -129,7 +128,10 @@ def omitted(proof: Partial) -> int:
 
 
 def _in_order(obj: Mapping[str, Any] | bytes) -> Iterable[tuple[str, msgspec.Raw]]:
-    return _members(obj if isinstance(obj, bytes) else canonical(obj)).items()
+    try:
+        return _members(obj if isinstance(obj, bytes) else canonical(obj)).items()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"not a JSON object: {error}") from error
 
 
 def _leaf(own_salt: bytes, name: str, value: msgspec.Raw) -> bytes:

@@ -26,6 +26,8 @@ HEIGHT = 8
 WIDTH = 1 << HEIGHT
 TILE_BYTES = WIDTH * HASH_BYTES
 MAX_LEVEL = 63
+MAX_NUMBER = 2**55
+"""More leaf tiles than a log of 2^63 entries has."""
 
 _PATH = re.compile(r"(0|[1-9][0-9]?)/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
 
@@ -68,7 +70,7 @@ def parse_path(path: str) -> Tile:
         number = int(match[2].replace("x", "").replace("/", ""))
         width = WIDTH if match[3] is None else int(match[3])
         tile = Tile(level, number, width)
-        if level <= MAX_LEVEL and width <= WIDTH and tile.path == path:
+        if level <= MAX_LEVEL and number <= MAX_NUMBER and width <= WIDTH and tile.path == path:
             return tile
     raise NotFoundError(
         f"no tile has the address {path!r}", advice="write <level>/x001/x234/067 or <level>/000.p/5"

@@ -92,6 +92,7 @@ LINES = TEXT.decode()
         pytest.param(noted(LINES.replace("20852163", "020852163")), "tree size", id="leading zero"),
         pytest.param(noted(LINES.replace("20852163", "-1")), "tree size", id="negative"),
         pytest.param(noted(LINES.replace("20852163", "٣")), "tree size", id="digits of another script"),
+        pytest.param(noted(LINES.replace("20852163", "9" * 19)), "tree size", id="beyond 2^63"),
         pytest.param(noted(f"{ORIGIN}\n1\nAAAA\n"), "root of 3 bytes", id="short root"),
         pytest.param(noted(f"{ORIGIN}\n1\n!!\n"), "not base64", id="root not base64"),
         pytest.param(noted("jp.example/live\n" + LINES.split("\n", 1)[1]), "where", id="another log's"),

@@ -81,6 +81,7 @@ def signature(**changes: str) -> bytes:
     [
         pytest.param(b"", "not a signed envelope", id="nothing"),
         pytest.param(SEALED[:-5], "not a signed envelope", id="cut off"),
+        pytest.param(b'{"x":' * 100_000, "not a signed envelope", id="depth bomb"),
         pytest.param(b"\xff" + SEALED, "not a signed envelope", id="not UTF-8"),
         pytest.param(changed(payloadType="text/plain"), "signed as 'text/plain'", id="other type"),
         pytest.param(changed(payload="eyJhIjoyfQ=="), "does not hold", id="other payload"),

@@ -137,6 +137,14 @@ def test_a_log_that_forks_beyond_the_kept_size_is_suspended(
         follower.follow(fork.note(), fork.consistency(5))
 
 
+def test_a_partner_takes_our_word_on_its_log(log: PartnerLog, follower: Follower, keyring: Keyring) -> None:
+    kept = follower.follow(log.note())
+    note = partners.cosigned(kept, keyring, now=follower.now)
+    word = checkpoint.verify_cosignature(note, keyring.origin, keyring.witness.public)
+    assert word.seconds == int(follower.now.timestamp())
+    assert checkpoint.verify(note, PARTNER.origin, [PARTNER.log.public]).size == 5
+
+
 def test_a_missing_proof_is_a_contradiction(log: PartnerLog, follower: Follower) -> None:
     follower.follow(log.note())
     log.write(2)

@@ -187,6 +187,31 @@ def test_a_statement_that_is_none_is_refused() -> None:
         object_signature.verify_object(envelope, OBJECT, SALT, KEYS)
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"[]", id="a list"),
+        pytest.param(b'{"id":', id="cut off"),
+        pytest.param(b'{"id":' * 100_000, id="depth bomb"),
+        pytest.param(b'{"id":"\xff"}', id="not UTF-8"),
+    ],
+)
+def test_bytes_that_are_no_object_are_refused(data: bytes) -> None:
+    with pytest.raises(ProofError):
+        object_signature.verify_object(ENVELOPE, data, SALT, KEYS)
+
+
+def test_a_statement_with_more_in_it_is_refused() -> None:
+    """Nobody knows what a member beside the five would mean."""
+    from secretariat.ledger import dsse
+
+    payload = canonical({"id": OBJECT["id"], "type": "report", "root": "00", "tlp": "clear"})
+    envelope = dsse.seal(payload, object_signature.PAYLOAD_TYPE, SIGNER)
+    with pytest.raises(ProofError, match="canonical"):
+        object_signature.statement_of(envelope, KEYS)
+
+
 def test_an_entry_never_passes_for_an_object() -> None:
     """Domain separation by payload type."""
     from secretariat.ledger import dsse

@@ -101,6 +101,7 @@ def test_an_address_names_one_tile(level: int, number: int, width: int) -> None:
         pytest.param("0/../checkpoint", id="path out of the tiles"),
         pytest.param("entries/000", id="entry bundle"),
         pytest.param("0/000\n", id="newline"),
+        pytest.param("0/" + "x999/" * 20 + "000", id="number beyond any log"),
         pytest.param("", id="nothing"),
     ],
 )
