@@ -226,7 +226,7 @@ def _outcome(
 
 
 def _contradicted(version: Version, alike: Sequence[Version]) -> bool:
-    """Whether another copy of this very version has other content. Observables have no versions to contradict."""
+    """Whether another copy of this version has other content. Observables have no versions."""
     return bool(version.modified) and any(
         _same_time(one.version, version.version) and one.data != version.data for one in alike
     )
@@ -333,21 +333,31 @@ def _told(peer: Peer, code: str, what: str, position: int, version: Version) -> 
 
 
 def _duties(statement: Statement, party: str) -> dict[bytes, list[tuple[str, str, datetime]]]:
-    """Give what a grant obliges us to by a date, per object root."""
+    """Give what a grant obliges us to by a date, per object root.
+
+    A duty whose date cannot be read sets no timer: our own recomputation differs then, and the object is in
+    quarantine.
+    """
     found: dict[bytes, list[tuple[str, str, datetime]]] = defaultdict(list)
-    for row in statement.body.get("rows", ()):
-        dated = [one for one in row.get("obligations", ()) if isinstance(one, dict) and one.get("by")]
-        duties = [
-            (str(one.get("do", "duty")), str(one.get("art", "")), withdrawal.end_of(str(one["by"])))
-            for one in dated
-            if one.get("who") in {None, party}
+    for row in entries.body_as(statement, entries.Grant).rows:
+        stated = [
+            (str(one.get("do", "duty")), str(one.get("art", "")), one.get("by"))
+            for one in row.obligations
+            if isinstance(one, dict) and one.get("who") in {None, party}
         ]
-        if row.get("until"):
-            articles = [one for one in row.get("articles", ()) if isinstance(one, str)]
-            duties.append(("end-of-grant", ", ".join(articles), withdrawal.end_of(str(row["until"]))))
-        for root in row["objects"] if duties else ():
+        duties = [(duty, article, at) for duty, article, day in stated if (at := _moment(day)) is not None]
+        for root in row.objects if duties else ():
             found[bytes.fromhex(root)] += duties
     return found
+
+
+def _moment(day: object) -> datetime | None:
+    if not isinstance(day, str):
+        return None
+    try:
+        return withdrawal.end_of(day)
+    except SecretariatError:
+        return None
 
 
 def receipts(peer: Peer, fates: Sequence[Fate]) -> list[Outgoing]:

@@ -32,12 +32,12 @@ _LOOK_AHEAD = 200
 
 
 def roots_of(statement: entries.Statement) -> list[bytes]:
-    """Give the roots of the objects that a grant brings, in the order of its rows; nothing for other kinds."""
+    """Give the roots that a grant brings, in the order of its rows; nothing for other kinds."""
     if statement.kind != "grant":
         return []
-    rows = statement.body.get("rows", ())
-    entries.check_roots([root for row in rows for root in row["objects"]], "grant/rows")
-    return [bytes.fromhex(root) for row in rows for root in row["objects"]]
+    roots = [root for row in entries.body_as(statement, entries.Grant).rows for root in row.objects]
+    entries.check_roots(roots, "grant/rows")
+    return [bytes.fromhex(root) for root in roots]
 
 
 def references_of(statement: entries.Statement) -> Iterator[tuple[str, int]]:

@@ -108,7 +108,7 @@ def _node(request: Asked, realm: str) -> Node:
 async def _answered(
     request: Asked, realm: str, answer: Callable[[Node, Peer, bytes], Awaitable[bytes]]
 ) -> Response[bytes]:
-    """Prove the caller, answer it, sign the answer; a refusal is a signed Problem once the caller is proved."""
+    """Prove the caller, answer it, sign the answer; so too a refusal once the caller is proved."""
     asked: identity.Request | None = None
     try:
         node = _node(request, realm)
@@ -129,7 +129,7 @@ async def _answered(
 
 
 def _as_signed(request: Asked, body: bytes) -> identity.Request:
-    """Give the request as it came: raw path and query, repeated header lines joined as RFC 9110 5.3 has it."""
+    """Give the request as it came: raw path and query, repeated headers joined (RFC 9110 5.3)."""
     headers: dict[str, str] = {}
     for name, value in request.scope["headers"]:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")

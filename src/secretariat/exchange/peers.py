@@ -212,11 +212,11 @@ class Store(Protocol):
         ...
 
     def attach(self, origin: str, entry: LogEntry) -> None:
-        """Keep an entry of `origin` that somebody else brought along. It claims its position, nothing more."""
+        """Keep an entry of `origin` that somebody else brought. It claims its position, nothing more."""
         ...
 
     def attached(self, origin: str, position: int) -> Sequence[LogEntry]:
-        """Give what is claimed to stand at a position of a log: the proven entry first, then attached ones."""
+        """Give what is claimed to stand at a position: the proven entry first, then attached ones."""
         ...
 
     # what became of it

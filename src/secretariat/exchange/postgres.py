@@ -223,7 +223,8 @@ class PostgresStore:
         ids = records.put(self.tx, [self._row(one.version, one.label) for one in arrivals])
         raw(self.tx).execute(
             "INSERT INTO arrival (root, origin, position, why, at)"
-            " SELECT r, o, p, w, %s FROM unnest(%s::bytea[], %s::text[], %s::int8[], %s::text[]) AS n (r, o, p, w)"
+            " SELECT r, o, p, w, %s FROM unnest(%s::bytea[], %s::text[], %s::int8[], %s::text[])"
+            " AS n (r, o, p, w)"
             " ON CONFLICT (root) DO UPDATE SET origin = excluded.origin, position = excluded.position,"
             " why = excluded.why",
             (
@@ -246,8 +247,9 @@ class PostgresStore:
     def keep_rival(self, arrival: Arrival) -> None:
         one = arrival.version
         raw(self.tx).execute(
-            "INSERT INTO rival (root, stix_id, type, created, modified, bytes, salt, envelope, originator, source,"
-            " revoked, why, at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            "INSERT INTO rival (root, stix_id, type, created, modified, bytes, salt, envelope, originator,"
+            " source, revoked, why, at)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
             (
                 one.root,
                 one.stix_id,
@@ -279,7 +281,8 @@ class PostgresStore:
 
     def waiting(self) -> Sequence[Arrival]:
         rows = raw(self.tx).execute(
-            f"SELECT {_VERSION}, a.origin, a.position, a.why FROM object_version v JOIN arrival a ON a.root = v.root"
+            f"SELECT {_VERSION}, a.origin, a.position, a.why"
+            " FROM object_version v JOIN arrival a ON a.root = v.root"
             " WHERE v.state = 'waiting' ORDER BY v.id",
             binary=True,
         )
@@ -320,7 +323,8 @@ class PostgresStore:
             raw(self.tx)
             .execute(
                 "SELECT DISTINCT ON (i.collection) i.collection, i.grant_class FROM item i"
-                " JOIN collection c ON c.id = i.collection WHERE i.version = ANY(%s) AND c.kind IN ('partner', 'clear')"
+                " JOIN collection c ON c.id = i.collection"
+                " WHERE i.version = ANY(%s) AND c.kind IN ('partner', 'clear')"
                 " ORDER BY i.collection, i.seq DESC",
                 ([one.id for one in old.values()],),
             )
@@ -482,7 +486,8 @@ class PostgresStore:
         )
         raw(self.tx).execute(
             "INSERT INTO holding (root, holder, state, via, origin, position, at, note) SELECT * FROM unnest("
-            "%s::bytea[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int8[], %s::timestamptz[], %s::text[])"
+            "%s::bytea[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int8[],"
+            " %s::timestamptz[], %s::text[])"
             " ON CONFLICT (root, holder) DO UPDATE SET state = excluded.state, via = excluded.via,"
             " origin = excluded.origin, position = excluded.position, at = excluded.at, note = excluded.note",
             [list(column) for column in columns],
@@ -519,8 +524,8 @@ class PostgresStore:
         for one in refusals:
             digest = hashlib.sha256(msgspec.json.encode(one)).digest()
             raw(self.tx).execute(
-                'INSERT INTO refusal (digest, party, code, what, "where", advice, position, root, evidence, first_at,'
-                " last_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+                'INSERT INTO refusal (digest, party, code, what, "where", advice, position, root, evidence,'
+                " first_at, last_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
                 " ON CONFLICT (digest) DO UPDATE SET times = refusal.times + 1, last_at = excluded.last_at",
                 (
                     digest,
@@ -547,7 +552,8 @@ class PostgresStore:
     def owe(self, dues: Sequence[Due]) -> None:
         for one in dues:
             raw(self.tx).execute(
-                "INSERT INTO obligation_timer (root, duty, article, owed_to, due_at) VALUES (%s, %s, %s, %s, %s)"
+                "INSERT INTO obligation_timer (root, duty, article, owed_to, due_at)"
+                " VALUES (%s, %s, %s, %s, %s)"
                 " ON CONFLICT DO NOTHING",
                 (one.root, one.duty, one.article, one.owed_to, one.at),
             )
@@ -591,6 +597,7 @@ class _Serving(PostgresStore):
         return Head(held.size, held.root, note)
 
     def granted(self, recipient: str, roots: Sequence[bytes]) -> Mapping[bytes, Version]:
+        del recipient  # the database knows who reads
         return self._find(self.tx, "v.root = ANY(%s)", [list(roots)])
 
     def attached(self, origin: str, position: int) -> Sequence[LogEntry]:

@@ -1,7 +1,7 @@
 """The receiver's own answer on a grant, with what this node knows: instruments, markings, its ceiling.
 
 The decision itself is the shared function of `agreements`; this module gathers what it is asked with:
-1. The instruments that both sides signed, if their hash is the one that the grant pins; else the object waits.
+1. The instruments that both sides signed, if their hash is the one the grant pins; else the object waits.
 2. The markings that an object names, from the same page or from here; one that has not come lets it wait.
 3. The consents that came along as their originators' signed entries, never the sender's word for them.
 4. What only accompanies (markings, identities, extension definitions) stands with what refers to it.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from secretariat.agreements import store as agreements
-from secretariat.base.clock import parse_stamp
+from secretariat.base.clock import parse_stamp, stamp
 from secretariat.base.errors import DeniedError, NotFoundError, SecretariatError
 from secretariat.exchange import arrivals, enrolment, take, wire, withdrawal
 from secretariat.exchange import store as tables
@@ -38,7 +38,7 @@ from secretariat.storage.feed import LIVE, live, notify
 if TYPE_CHECKING:
     from secretariat.ledger.node import Node
 
-DESTROY_DUTIES = frozenset({"destroy", "destroy_or_return", "return_or_destroy", "end-of-grant"})
+DESTROY_DUTIES = frozenset({"destroy", "destroy_or_return", "return_or_destroy"})
 
 
 _ALWAYS_KEPT = frozenset({
@@ -178,6 +178,14 @@ def _record_refusal(
 
 def _note_other(store: PostgresStore, peer: Peer, position: int, statement: Statement) -> bool:
     """Take notice of an entry that brings no objects; True when something that waits may go on."""
+    try:
+        return _noted(store, peer, position, statement)
+    except SecretariatError as error:
+        store.refuse([take.bad_entry(peer, position, error)])
+        return False
+
+
+def _noted(store: PostgresStore, peer: Peer, position: int, statement: Statement) -> bool:
     if statement.kind == "consent":
         body = entries.body_as(statement, entries.Consent)
         if body.to_reader is not None:
@@ -238,7 +246,7 @@ def consent(
             objects=sorted(root.hex() for root in held),
             to_reader=to,
             purpose=purpose,
-            until=until,
+            until=None if until is None else stamp(withdrawal.end_of(until)),
             withdrawn=withdrawn,
         )
         return store.append([Outgoing("consent", via, body)])[0]
@@ -344,7 +352,7 @@ def _contact(peer: Peer, logs: Mapping[str, Any], oldest: datetime) -> Contact:
 
 
 def run_timers(node: Node, realm: str, *, now: datetime) -> int:
-    """Do what obligations demand by now: destroy what is due, and tell the party it is owed to. Gives how many.
+    """Do what obligations demand by now: destroy what is due, and tell whom it is owed to. Gives how many.
 
     Duties that a program cannot fulfil (report, return on paper) stay open and are shown as overdue.
     """

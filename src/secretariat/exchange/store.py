@@ -145,8 +145,8 @@ obligation_timer = sa.Table(
 )
 
 _PEER = (
-    "SELECT party, name, root_key, keys, origin, url, state, reason, cursor_position, cursor_offset, last_contact,"
-    " last_error, descriptor FROM peer"
+    "SELECT party, name, root_key, keys, origin, url, state, reason, cursor_position, cursor_offset,"
+    " last_contact, last_error, descriptor FROM peer"
 )
 _ROLES = ("record", "log", "transport")
 

@@ -1,4 +1,4 @@
-"""Keeping in step with every partner over HTTP, beside the requests of the node (peers.py says when and what).
+"""Keeping in step with every partner over HTTP, beside the requests of the node (see peers.py).
 
 One task per partner and realm holds one request at the partner as wake-up, checks and keeps what comes, and
 tries again with growing pauses when nothing does. A partner that has not asked us for a while (it may not be
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("secretariat.exchange")
 _LOOK_S = 2.0
 _CLEAN_S = 60.0
+_CROSSINGS = 10
 _CONNECT_S = 10.0
 _asked: dict[tuple[int, str, str], float] = {}
 
@@ -178,16 +179,25 @@ class Follower:
 
 
 async def bring(node: Node, realm: str, party: str, remote: Remote) -> int:
-    """Deliver pages to a partner until nothing waits for it; gives how many."""
-    taken, pages = await remote.place(), 0
+    """Deliver pages to a partner until nothing waits for it; gives how many.
+
+    Where the partner took something meanwhile by itself, it says so, and is asked again where it stands.
+    """
+    taken, pages, crossed = await remote.place(), 0, 0
     while True:
         page, carried = await asyncio.to_thread(
             service.make_page, node, realm, party, taken.after, taken.size, now=now()
         )
         if not carried:
             return pages
-        taken = await remote.deliver(page)
-        pages += 1
+        try:
+            taken = await remote.deliver(page)
+            pages += 1
+        except RefusedError as error:
+            crossed += 1
+            if error.code != OutOfStepError.code or crossed > _CROSSINGS:
+                raise
+            taken = await remote.place()
 
 
 async def keep_in_step(node: Node) -> None:

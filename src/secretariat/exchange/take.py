@@ -35,14 +35,18 @@ from secretariat.ledger import checkpoint, entries, merkle
 from secretariat.ledger.entries import Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from secretariat.base.settings import Limits
     from secretariat.exchange.arrivals import Check
     from secretariat.exchange.model import Peer
-    from secretariat.exchange.peers import Recompute, Store
+    from secretariat.exchange.peers import Outgoing, Recompute, Store
     from secretariat.exchange.wire import CarriedEntry, Page
+
+
+MAX_SIZE = 2**53 - 1
+HANDLED = frozenset({"grant", "withdraw", "narrow", "receipt"})
 
 
 class PageRefusedError(ProofError):
@@ -106,7 +110,7 @@ def take(
     _check_amount(page, lines, log.size)
     evidence, attached = evidence_of(store, lines)
     fates, refusals, incoming = read_objects(store, peer, lines, limits, check)
-    # Everything above only reads. From here on the log is ours, so that arrivals and receipts are in its order.
+    # Everything above only reads. From here on the log is ours: arrivals and receipts are in its order.
     if lines:
         store.lock()
     if log != store.kept_log(page.origin):
@@ -119,11 +123,11 @@ def take(
     outgoing = receipts(peer, fates)
     others: list[tuple[int, Statement]] = []
     for line in lines:
-        if line.statement.kind in {"withdraw", "narrow"}:
-            outgoing += withdrawal.obey(store, peer, line.entry, line.statement, evidence, refusals, now)
-        elif line.statement.kind == "receipt":
-            outgoing += withdrawal.note_receipt(store, peer, line.entry, line.statement, refusals, now)
-        elif line.statement.kind != "grant":
+        try:
+            outgoing += _act(store, peer, line, evidence, refusals, now)
+        except SecretariatError as error:
+            refusals.append(bad_entry(peer, line.entry.position, error))
+        if line.statement.kind not in HANDLED:
             others.append((line.entry.position, line.statement))
     if arrivals or others or evidence:
         outgoing += retry(store, recompute)
@@ -141,6 +145,34 @@ def take(
         refusals,
         len(outgoing),
         page.more,
+    )
+
+
+def _act(
+    store: Store,
+    peer: Peer,
+    line: Line,
+    evidence: Mapping[tuple[str, int], Statement],
+    refusals: list[Refusal],
+    now: datetime,
+) -> list[Outgoing]:
+    """Do what an entry asks for besides its objects; what cannot be read is refused before that."""
+    if line.statement.kind in {"withdraw", "narrow"}:
+        return withdrawal.obey(store, peer, line.entry, line.statement, evidence, refusals, now)
+    if line.statement.kind == "receipt":
+        return withdrawal.note_receipt(store, peer, line.entry, line.statement, refusals, now)
+    return []
+
+
+def bad_entry(peer: Peer, position: int, error: SecretariatError) -> Refusal:
+    """Say that an entry was signed and logged rightly, and still makes no sense."""
+    return Refusal(
+        party=peer.party,
+        code="bad-entry",
+        what=error.what,
+        where=error.where or f"entry {position}",
+        advice=error.advice,
+        position=position,
     )
 
 
@@ -178,6 +210,8 @@ def _check_log(store: Store, peer: Peer, page: Page) -> KeptLog:
         raise PageRefusedError(
             "checkpoint-signature", error.what, where=error.where, advice=error.advice
         ) from error
+    if shown.size > MAX_SIZE:
+        raise PageRefusedError("checkpoint-signature", f"no log has {shown.size} entries", where=page.origin)
     if kept is None:
         return KeptLog(page.origin, peer.party, shown.size, shown.root, note)
     if shown.size < kept.size:
@@ -216,13 +250,17 @@ def _check_entry(store: Store, peer: Peer, page: Page, log: KeptLog, carried: Ca
             where=f"entry {position}",
             position=position,
         )
+    where = f"entry {position}"
     try:
         statement = entries.verify(envelope, peer.record_keys)
-        roots = roots_of(statement)
     except SecretariatError as error:
         raise PageRefusedError(
-            "entry-signature", error.what, where=f"entry {position}", advice=error.advice, position=position
+            "entry-signature", error.what, where=where, advice=error.advice, position=position
         ) from error
+    try:
+        roots = roots_of(statement)
+    except SecretariatError as error:
+        raise PageRefusedError("bad-entry", error.what, where=where, position=position) from error
     told = (statement.realm, statement.origin, statement.party)
     if told != (store.realm, peer.origin, peer.party):
         raise PageRefusedError(

@@ -216,7 +216,8 @@ def read_problem(data: bytes) -> Problem:
 def page_hash(entries: Iterable[tuple[int, bytes, int, Iterable[str]]]) -> str:
     """Hash what a page carries: per entry its position, digest, offset and the roots in order.
 
-    SHA-256 over: position (8 bytes, big endian) ‖ entry digest (32) ‖ offset (8) ‖ count of roots (8) ‖ roots.
+    SHA-256 over: position (8 bytes, big endian) ‖ entry digest (32) ‖ offset (8) ‖ number of roots (8)
+    ‖ roots.
     """
     total = hashlib.sha256()
     for position, digest, offset, roots in entries:

@@ -293,7 +293,7 @@ def _may_call(
     return (
         source is not None
         and source.party == version.originator
-        and version.root.hex() in source.body.get("objects", ())
+        and version.root in _roots(source.body.get("objects"))
     )
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
-from simulator import SimulatedNode, World, memory_node
 
 from secretariat.exchange.postgres import transaction
 from secretariat.ledger.node import Node
+from simulator import SimulatedNode, World, memory_node
 
 
 @pytest.fixture(params=["memory", "postgres"])

@@ -1,4 +1,4 @@
-"""What a hostile partner tries: refused before any viewer sees it, recorded with the reason, nothing half-loaded.
+"""What a hostile partner tries: refused before any viewer sees it, with the reason, nothing half-loaded.
 
 Each case bends a real page on its way, or lets the partner sign what it must not. Over both stores.
 """
@@ -10,13 +10,13 @@ import json
 
 import msgspec
 import pytest
-from simulator import World, indicator, sealed
 
 from secretariat.exchange.peers import Outgoing
 from secretariat.exchange.take import PageRefusedError
 from secretariat.exchange.wire import encode
 from secretariat.ledger import checkpoint, entries
 from secretariat.ledger.keys import Signer
+from simulator import World, indicator, sealed
 
 A, B = indicator("a")["id"], indicator("b")["id"]
 
@@ -165,7 +165,7 @@ def test_an_entry_for_somebody_else_is_refused(world):
 
 
 @pytest.mark.parametrize(
-    "name, change",
+    ("name", "change"),
     [
         ("an object left out", lambda page: page["entries"][0]["objects"].pop()),
         ("objects in another order", lambda page: page["entries"][0]["objects"].reverse()),
@@ -184,7 +184,9 @@ def test_a_page_that_is_not_what_it_says_is_refused(world, name, change):
     refused(two(world), "incomplete", bend)
 
 
-@pytest.mark.parametrize("field, value", [("realm", "exercise"), ("origin", "us.example/live"), ("party", "US")])
+@pytest.mark.parametrize(
+    ("field", "value"), [("realm", "exercise"), ("origin", "us.example/live"), ("party", "US")]
+)
 def test_a_page_of_another_realm_log_or_party_is_refused(world, field, value):
     refused(two(world), "wrong-sender", lambda page: page.update({field: value}))
 
@@ -258,7 +260,9 @@ def test_a_receipt_about_what_was_never_sent_is_recorded_as_false(world):
     there.converge()
     origin = there.nodes["KR"].keyring.origin
     with there.nodes["JP"].store(there.now) as store:
-        lie = entries.Receipt(to="KR", about=entries.EntryRef(origin, 1), state="destroyed", objects=["ab" * 32])
+        lie = entries.Receipt(
+            to="KR", about=entries.EntryRef(origin, 1), state="destroyed", objects=["ab" * 32]
+        )
         store.append([Outgoing("receipt", "KR", lie)])
     there.converge()
     assert there.refusals("KR") == ["false-receipt"]
@@ -299,3 +303,24 @@ def test_an_object_whose_signature_breaks_while_it_waits_is_thrown_away_when_its
     there.retry("JP")
     assert there.sees("JP") == set()
     assert there.states("JP", "a") == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("withdraw", {"to": "JP", "objects": ["nonsense"]}),
+        ("withdraw", {"to": "JP", "objects": [{"root": 1}]}),
+        ("narrow", {"to": "JP", "objects": [], "passed_on": {"origin": "x", "position": 10**9}}),
+        (
+            "receipt",
+            {"to": "JP", "about": {"origin": "x", "position": 0}, "state": "made-up", "objects": "all"},
+        ),
+        ("consent", {"to": "JP", "to_reader": "US", "until": "some day"}),
+    ],
+)
+def test_an_entry_that_makes_no_sense_stops_nothing(world, kind, body):
+    there = two(world)
+    with there.nodes["KR"].store(there.now) as store:
+        store.append([Outgoing(kind, "JP", body)])
+    assert there.converge() == 2
+    assert there.sees("JP") == {A, B}

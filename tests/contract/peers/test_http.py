@@ -1,4 +1,4 @@
-"""Nodes over HTTP on loopback: woken by a held request, refused when the signature, clock or nonce is wrong."""
+"""Nodes over HTTP on loopback: woken by held requests; wrong signature, clock or nonce refused."""
 
 from __future__ import annotations
 
@@ -73,7 +73,9 @@ class Served:
         url = f"{self.nodes['KR'].settings.address('live')}/live/peer/v1/{path}"
         request = identity.Request(method, url, {})
         signer = self.nodes["JP"].keyring("live").transport
-        identity.sign_request(request, to="KR", signer=signer, now=at or now(), nonce=f"{time.monotonic_ns():022d}")
+        identity.sign_request(
+            request, to="KR", signer=signer, now=at or now(), nonce=f"{time.monotonic_ns():022d}"
+        )
         return request
 
     def send(self, request) -> httpx2.Response:

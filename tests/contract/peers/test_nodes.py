@@ -8,7 +8,6 @@ import uuid
 from datetime import timedelta
 
 import pytest
-from simulator import START
 
 from secretariat.agreements import release
 from secretariat.agreements.release import Basis
@@ -18,6 +17,7 @@ from secretariat.exchange.fingerprint import fingerprint
 from secretariat.exchange.postgres import transaction
 from secretariat.exchange.wire import Cursor
 from secretariat.records.service import import_stream
+from simulator import START
 
 CLEAR = "marking-definition--94868c89-83c2-464b-929b-a1a8aa3c8487"
 AMBER = "marking-definition--55d920b0-5e8b-4f79-9ee9-91f868d9b421"
@@ -65,7 +65,12 @@ class Nodes:
     def publish(self, party: str, *objects: dict[str, object], to=None):
         self.now += timedelta(seconds=1)
         return release.publish(
-            self.nodes[party], "live", self.load(party, *objects), to=to, basis=Basis(by="releaser"), now=self.now
+            self.nodes[party],
+            "live",
+            self.load(party, *objects),
+            to=to,
+            basis=Basis(by="releaser"),
+            now=self.now,
         )
 
     def pull(self, receiver: str, sender: str):
@@ -78,9 +83,7 @@ class Nodes:
         moved = 0
         for _ in range(30):
             self.now += timedelta(seconds=1)
-            results = [
-                self.pull(one, other) for one in self.nodes for other in self.nodes if one != other
-            ]
+            results = [self.pull(one, other) for one in self.nodes for other in self.nodes if one != other]
             moved += sum(sum(result.outcomes.values()) for result in results)
             if not any(result.entries for result in results):
                 return moved
@@ -131,7 +134,9 @@ def test_a_grant_that_no_agreement_permits_is_quarantined(node, monkeypatch):
     assert (refused.party, refused.code) == ("KR", "grant-differs")
 
 
-@pytest.mark.parametrize("words", [None, "lusab babad gutih tugad lusab babad gutih tugad lusab babad gutih tugad"])
+@pytest.mark.parametrize(
+    "words", [None, "lusab babad gutih tugad lusab babad gutih tugad lusab babad gutih tugad"]
+)
 def test_without_the_right_words_nobody_is_enrolled(node, words):
     kr, jp = node("KR"), node("JP")
     sealed, _ = enrolment.invite(kr, "JP", now=START)
@@ -186,7 +191,9 @@ def test_what_a_timer_demands_is_destroyed_and_said(node):
 
     with transaction(world.nodes["JP"], "live", world.now) as store:
         (root,) = [one.root for one in store.history(str(indicator("a")["id"]))]
-        due = Due(root=root, duty="destroy", article="syn-mou/6", owed_to="KR", at=world.now + timedelta(days=1))
+        due = Due(
+            root=root, duty="destroy", article="syn-mou/6", owed_to="KR", at=world.now + timedelta(days=1)
+        )
         store.owe([due])
     assert service.run_timers(world.nodes["JP"], "live", now=world.now) == 0
     world.now += timedelta(days=2)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from simulator import World, indicator
 
 from secretariat.exchange.take import OutOfStepError
+from simulator import indicator
 
 
 def ids(*names: str) -> set[str]:

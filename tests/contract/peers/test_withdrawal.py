@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from simulator import indicator
 
 from secretariat.base.errors import DeniedError, NotFoundError, StateError
 from secretariat.exchange.peers import Outgoing
+from simulator import indicator
 
 A = indicator("a")["id"]
 
@@ -145,7 +145,7 @@ def test_the_revoked_version_carries_no_more_than_stix_requires(world):
 
 
 @pytest.mark.parametrize(
-    "party, stix_id, error, says",
+    ("party", "stix_id", "error", "says"),
     [
         ("KR", "indicator--00000000-0000-4000-8000-000000000000", NotFoundError, "no object"),
         ("JP", A, DeniedError, "only its originator"),

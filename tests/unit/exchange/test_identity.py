@@ -48,7 +48,7 @@ def test_a_signed_request_names_its_key_its_time_and_its_nonce():
 
 
 @pytest.mark.parametrize(
-    "name, change",
+    ("name", "change"),
     [
         ("another method", lambda r: setattr(r, "method", "POST")),
         ("another path", lambda r: setattr(r, "url", URL.replace("/live/", "/exercise/"))),
@@ -57,12 +57,24 @@ def test_a_signed_request_names_its_key_its_time_and_its_nonce():
         ("another body", lambda r: setattr(r, "body", b"{}")),
         ("no digest", lambda r: r.headers.pop("content-digest")),
         ("no signature", lambda r: r.headers.pop("signature")),
-        ("a later time", lambda r: r.headers.update(
-            {"signature-input": r.headers["signature-input"].replace("created=", "created=9")})),
-        ("no tag", lambda r: r.headers.update(
-            {"signature-input": r.headers["signature-input"].replace(';tag="secretariat-peer-1"', "")})),
-        ("fewer covered parts", lambda r: r.headers.update(
-            {"signature-input": r.headers["signature-input"].replace('"@query" ', "")})),
+        (
+            "a later time",
+            lambda r: r.headers.update(
+                {"signature-input": r.headers["signature-input"].replace("created=", "created=9")}
+            ),
+        ),
+        (
+            "no tag",
+            lambda r: r.headers.update(
+                {"signature-input": r.headers["signature-input"].replace(';tag="secretariat-peer-1"', "")}
+            ),
+        ),
+        (
+            "fewer covered parts",
+            lambda r: r.headers.update(
+                {"signature-input": r.headers["signature-input"].replace('"@query" ', "")}
+            ),
+        ),
         ("rubbish", lambda r: r.headers.update({"signature-input": "sct=("})),
         ("binary rubbish", lambda r: r.headers.update({"signature": "sct=:////:"})),
     ],
@@ -93,7 +105,7 @@ def test_a_short_nonce_is_refused():
         verify(request)
 
 
-@pytest.mark.parametrize("minutes, side", [(10, "ahead of"), (-10, "behind")])
+@pytest.mark.parametrize(("minutes", "side"), [(10, "ahead of"), (-10, "behind")])
 def test_a_clock_off_by_ten_minutes_is_refused_and_both_clocks_are_named(minutes, side):
     theirs = NOW + timedelta(minutes=minutes)
     with pytest.raises(SkewError) as refusal:
@@ -104,7 +116,7 @@ def test_a_clock_off_by_ten_minutes_is_refused_and_both_clocks_are_named(minutes
     assert f"600 s {side} ours, 60 s are allowed" in text
 
 
-@pytest.mark.parametrize("seconds, fine", [(60, True), (-60, True), (61, False), (-61, False)])
+@pytest.mark.parametrize(("seconds", "fine"), [(60, True), (-60, True), (61, False), (-61, False)])
 def test_sixty_seconds_of_skew_are_the_edge(seconds, fine):
     request = signed(at=NOW + timedelta(seconds=seconds))
     if fine:
@@ -125,8 +137,11 @@ def test_an_answer_is_bound_to_the_request_it_answers():
 
 @pytest.mark.parametrize(
     "change",
-    [lambda a: setattr(a, "body", b"pagf"), lambda a: setattr(a, "status_code", 404),
-     lambda a: a.headers.pop("signature-input")],
+    [
+        lambda a: setattr(a, "body", b"pagf"),
+        lambda a: setattr(a, "status_code", 404),
+        lambda a: a.headers.pop("signature-input"),
+    ],
 )
 def test_an_answer_changed_on_the_way_is_refused(change):
     answer = answered(signed())
