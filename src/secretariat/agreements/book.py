@@ -4,9 +4,9 @@ Loaded from files in the format of `schemas/instruments.schema.json`. Refused, e
 key or rule code, a parameter its rule does not read, two instruments of one key, tables and `depends_on` that
 name an instrument which is not there, a day that is none.
 
-Articles of public instruments carry no parameters in files that only quote them. The package's own reading of
-such an article (its parameters, in data/instruments.yaml) is added where key, number, rule code and `says` are
-the same, and the article says so (`reading`). `says` itself is never interpreted.
+Articles of public instruments carry no parameters in files that only quote them. The package's own reading
+of such an article (its parameters, in data/instruments.yaml) is added where key, number, rule code and `says`
+are the same, and the article says so (`reading`). `says` itself is never interpreted.
 """
 
 from __future__ import annotations
@@ -73,7 +73,10 @@ class Book:
         """Give the same book with more parties."""
         merged = {**self.parties, **{p.code: p for p in parties}}
         return Book(
-            self.instruments.values(), schemes=self.schemes.values(), groups=self.groups, parties=merged.values()
+            self.instruments.values(),
+            schemes=self.schemes.values(),
+            groups=self.groups,
+            parties=merged.values(),
         )
 
     def with_instruments(self, instruments: Iterable[Instrument]) -> Book:
@@ -139,7 +142,12 @@ def instrument_body(instrument: Instrument, book: Book | None = None) -> bytes:
     body["timezone"] = instrument.timezone
     body["articles"] = [_article_body(article) for article in instrument.articles]
     body["equivalence"] = [
-        {"article": t.article, "columns": list(t.columns), "rows": [list(r) for r in t.rows], "verification": t.verification}
+        {
+            "article": t.article,
+            "columns": list(t.columns),
+            "rows": [list(r) for r in t.rows],
+            "verification": t.verification,
+        }
         for t in instrument.tables
     ]
     return canonical(body)
@@ -162,7 +170,11 @@ def _meanings(instrument: Instrument, book: Book) -> dict[str, Any]:
     groups = {
         name: {
             "members": [
-                {k: v.isoformat() if isinstance(v, date) else v for k, v in msgspec.to_builtins(m, builtin_types=(date,)).items() if v}
+                {
+                    k: v.isoformat() if isinstance(v, date) else v
+                    for k, v in msgspec.to_builtins(m, builtin_types=(date,)).items()
+                    if v
+                }
                 for m in book.groups[name]
             ]
         }
@@ -245,7 +257,9 @@ def set_hash(hashes: Iterable[str]) -> str:
 @cache
 def schema(name: str) -> dict[str, Any]:
     """Give a JSON Schema of the package: `instruments` or `cases`."""
-    text = resources.files("secretariat.agreements").joinpath(f"schemas/{name}.schema.json").read_text("utf-8")
+    text = (
+        resources.files("secretariat.agreements").joinpath(f"schemas/{name}.schema.json").read_text("utf-8")
+    )
     found: dict[str, Any] = json.loads(text)
     return found
 
@@ -296,7 +310,9 @@ def check(source: Source, against: dict[str, Any]) -> None:
     errors = problems(source, against)
     if errors:
         where, what = errors[0]
-        more = "" if len(errors) == 1 else f" (and {len(errors) - 1} more: `secretariat agreements check FILE`)"
+        more = (
+            "" if len(errors) == 1 else f" (and {len(errors) - 1} more: `secretariat agreements check FILE`)"
+        )
         raise InputError(what + more, where=where, advice="docs/agreements.md lists every key")
 
 
@@ -305,7 +321,12 @@ def problems(source: Source, against: dict[str, Any]) -> list[tuple[str, str]]:
     if not isinstance(source.value, dict | list) or (
         isinstance(source.value, list) and against.get("type") == "object"
     ):
-        return [(source.where(()), "an instruments file is a mapping with `instruments`, a cases file has `cases`")]
+        return [
+            (
+                source.where(()),
+                "an instruments file is a mapping with `instruments`, a cases file has `cases`",
+            )
+        ]
     found: dict[tuple[str, str], int] = {}
     for error in Draft202012Validator(against).iter_errors(source.value):
         for leaf in _leaves(error):
@@ -358,7 +379,8 @@ def _plain(error: Any) -> str:
     if error.validator == "pattern":
         return f"{error.instance!r} is not {error.schema.get('description', 'of this form')}"
     if error.validator in {"oneOf", "anyOf"}:
-        return f"{str(error.instance)[:80]!r} is not: {error.schema.get('description', 'one of the forms allowed')}"
+        wanted = error.schema.get("description", "one of the forms allowed")
+        return f"{str(error.instance)[:80]!r} is not: {wanted}"
     return str(error.message)[:300]
 
 
@@ -411,7 +433,8 @@ def build(source: Source, *, readings: bool, known: Book | None = None) -> Book:
         for r, row in enumerate(raw["rows"]):
             if len(row) != width:
                 raise InputError(
-                    f"a row of {len(row)} levels under {width} columns", where=source.where(("equivalence", n, "rows", r))
+                    f"a row of {len(row)} levels under {width} columns",
+                    where=source.where(("equivalence", n, "rows", r)),
                 )
         tables.setdefault(raw["instrument"], []).append(
             Table(
@@ -431,7 +454,8 @@ def build(source: Source, *, readings: bool, known: Book | None = None) -> Book:
         for d, key in enumerate(raw.get("depends_on") or []):
             if key not in keys:
                 raise InputError(
-                    f"depends on {key!r}, which is not in the book", where=source.where((*path, "depends_on", d))
+                    f"depends on {key!r}, which is not in the book",
+                    where=source.where((*path, "depends_on", d)),
                 )
         read_before = base.instruments.get(raw["id"]) if base is not None else None
         instruments[raw["id"]] = _instrument(raw, source, path, tuple(tables.get(raw["id"], ())), read_before)
@@ -446,7 +470,14 @@ def build(source: Source, *, readings: bool, known: Book | None = None) -> Book:
                     mine, owner=scheme.owner, unclassified=mine.unclassified or scheme.unclassified
                 )
     parties = [
-        Party(p["code"], p.get("name"), p.get("kind"), p.get("under"), p.get("office"), tuple(p.get("clients_of") or ()))
+        Party(
+            p["code"],
+            p.get("name"),
+            p.get("kind"),
+            p.get("under"),
+            p.get("office"),
+            tuple(p.get("clients_of") or ()),
+        )
         for p in value.get("parties") or []
     ]
     return Book(instruments.values(), schemes=schemes.values(), groups=groups, parties=parties)
@@ -455,7 +486,8 @@ def build(source: Source, *, readings: bool, known: Book | None = None) -> Book:
 def _members(raw: dict[str, Any], source: Source, name: str) -> tuple[Membership, ...]:
     where = source.where(("groups", name))
     return tuple(
-        Membership(m["party"], day(m.get("since"), where), day(m.get("until"), where)) for m in raw.get("members") or []
+        Membership(m["party"], day(m.get("since"), where), day(m.get("until"), where))
+        for m in raw.get("members") or []
     )
 
 
@@ -465,7 +497,9 @@ def _scheme(key: str, raw: dict[str, Any]) -> Scheme:
         key=key,
         order=order,
         owner=raw.get("owner"),
-        beside=tuple((str(k), str((v or {}).get("rank_as", k))) for k, v in (raw.get("beside") or {}).items()),
+        beside=tuple(
+            (str(k), str((v or {}).get("rank_as", k))) for k, v in (raw.get("beside") or {}).items()
+        ),
         unclassified=tuple(raw.get("unclassified") or [w for w in order if w in _UNCLASSIFIED]),
         names=(
             *((str(k), str(v)) for k, v in (raw.get("names") or {}).items()),
@@ -511,11 +545,15 @@ def _instrument(
     promulgated = raw.get("promulgated")
     promulgated = f"{promulgated}-01" if promulgated is not None and len(promulgated) == 7 else promulgated
     issued = (
-        at("published") or at("decided") or at("released") or day(promulgated, source.where((*path, "promulgated")))
+        at("published")
+        or at("decided")
+        or at("released")
+        or day(promulgated, source.where((*path, "promulgated")))
     )
     in_force = at("in_force")
     status = tuple(
-        _event(e, source.where((*path, "status_history", n))) for n, e in enumerate(raw.get("status_history") or [])
+        _event(e, source.where((*path, "status_history", n)))
+        for n, e in enumerate(raw.get("status_history") or [])
     )
     zone = raw.get("timezone") or (known.timezone if known is not None else "UTC")
     try:
@@ -551,7 +589,12 @@ def _instrument(
         status=status,
         depends_on=tuple(raw.get("depends_on") or ()),
         stages=tuple(
-            Stage(name, (s or {}).get("max_tlp"), tuple((s or {}).get("compartments") or ()), (s or {}).get("min_days"))
+            Stage(
+                name,
+                (s or {}).get("max_tlp"),
+                tuple((s or {}).get("compartments") or ()),
+                (s or {}).get("min_days"),
+            )
             for name, s in (raw.get("stages") or {}).items()
         ),
         articles=articles,

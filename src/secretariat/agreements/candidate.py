@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 HOLDS, FAILS, CONDITION, DUTY, NOTE = "holds", "fails", "condition", "duty", "note"
 
 INTENT, UNCOVERED, NOT_IN_FORCE, REFUSED, PERMITS = 1, 2, 3, 4, 5
-"""How close an instrument came: states intent only; does not cover this information; covers it but is not in
-force; covers it, is in force, and one of its rules refuses; permits."""
+"""How close an instrument came: states intent only; does not cover this information; covers it but is not
+in force; covers it, is in force, and one of its rules refuses; permits."""
 
 RESTRICTS_ONLY = {"standard", "practice", "regulation"}
 _CARRIES = {
@@ -123,7 +123,9 @@ class Judged:
             rank = PERMITS
         elif candidate.intent_only:
             rank = INTENT
-        elif not (scope.ok and use.ok and candidate.covered) and not (candidate.routed and candidate.state.in_force):
+        elif not (scope.ok and use.ok and candidate.covered) and not (
+            candidate.routed and candidate.state.in_force
+        ):
             rank = UNCOVERED
         else:
             rank = REFUSED if candidate.state.in_force else NOT_IN_FORCE
@@ -155,7 +157,11 @@ def name_side(book: Book, instrument: Instrument, code: str, office: str | None,
         )
         if covered:
             party = book.parties.get(code)
-            names = {n.casefold() for n in (code, party.name if party else None, party.office if party else None) if n}
+            names = {
+                n.casefold()
+                for n in (code, party.name if party else None, party.office if party else None)
+                if n
+            }
             return _office_side(instrument, above, code, names)
     return Side(named=False)
 
@@ -256,7 +262,9 @@ class Candidate:
 
     def row(self, article: Article, result: str, code: str, *args: str) -> Tried:
         """Make a row of the trace for an article of this instrument."""
-        return Tried(self.instrument.ref(article.art), article.rule, result, Note(code, args), article.verification)
+        return Tried(
+            self.instrument.ref(article.art), article.rule, result, Note(code, args), article.verification
+        )
 
     def _fixed(self, sides: tuple[Side, Side]) -> list[Tried]:
         instrument, state = self.instrument, self.state
@@ -285,7 +293,13 @@ class Candidate:
         carrying = [a for a in instrument.articles if a.rule in _CARRIES]
         if not any(a.verification == "read" for a in carrying):
             rows.append(
-                Tried(instrument.key, "DEFAULT_SHARE", FAILS, Note("unread.all", (instrument.key,)), "unverified")
+                Tried(
+                    instrument.key,
+                    "DEFAULT_SHARE",
+                    FAILS,
+                    Note("unread.all", (instrument.key,)),
+                    "unverified",
+                )
             )
         return rows
 
@@ -295,7 +309,9 @@ class Candidate:
             stated = facts.clearance if rule == "CLEARANCE" else facts.need_to_know
             if stated is None:
                 return self.row(article, CONDITION, "person.confirm")
-            return self.row(article, HOLDS if stated else FAILS, "person.confirmed" if stated else "person.negative")
+            return self.row(
+                article, HOLDS if stated else FAILS, "person.confirmed" if stated else "person.negative"
+            )
         if rule == "CONTRACTOR":
             party = self.book.parties.get(self.recipient)
             if party is None or (party.kind or "").casefold() not in _FIRMS:
@@ -315,7 +331,9 @@ class Candidate:
             standing = article.get("list", ())
             if standing and self.recipient not in standing:
                 return self.row(article, FAILS, "rel.fails", self.recipient, ", ".join(standing))
-            return self.row(article, HOLDS if standing else NOTE, "rel.holds" if standing else "rel.none", self.recipient)
+            return self.row(
+                article, HOLDS if standing else NOTE, "rel.holds" if standing else "rel.none", self.recipient
+            )
         if rule == "DEFAULT_SHARE":
             if article.verification == "read":
                 return self.row(article, HOLDS, "default_share.holds")
@@ -351,7 +369,9 @@ class Candidate:
 
     def _max_tlp(self) -> str | None:
         """The tightest colour the instrument carries, before its stages are asked."""
-        stated = [a.get("max_tlp") for a in self.instrument.articles if a.rule == "AUDIENCE" and a.get("max_tlp")]
+        stated = [
+            a.get("max_tlp") for a in self.instrument.articles if a.rule == "AUDIENCE" and a.get("max_tlp")
+        ]
         if stated:
             return str(min(stated, key=ORDER.__getitem__))
         if self.instrument.binding or self.rests:
@@ -377,10 +397,14 @@ class Candidate:
                 found.append(Obligation(who, _DEEDS[article.rule], ref))
             elif article.rule == "RETENTION":
                 days = article.get("days")
-                found.append(Obligation(who, "delete", ref, self.day + timedelta(days=days) if days else None))
+                found.append(
+                    Obligation(who, "delete", ref, self.day + timedelta(days=days) if days else None)
+                )
             elif article.rule == "LOSS_REPORT":
                 hours = article.get("within_hours")
-                found.append(Obligation(who, "report_loss", ref, within=f"PT{hours}H" if hours else "at once"))
+                found.append(
+                    Obligation(who, "report_loss", ref, within=f"PT{hours}H" if hours else "at once")
+                )
             elif article.rule in {"RETURN_OR_DESTROY", "TERMINATION_EFFECT"}:
                 found += self._ending(article, ends)
         return tuple(found)
@@ -395,7 +419,9 @@ class Candidate:
             if trigger != "termination":
                 by = None
             return [Obligation(who, "destroy_or_return", ref, by, within if by is None else None)]
-        found = [Obligation(who, "destroy", ref, by, within if by is None else None)] if days is not None else []
+        found = (
+            [Obligation(who, "destroy", ref, by, within if by is None else None)] if days is not None else []
+        )
         years = article.get("survives_years")
         if years is not None:
             last = add_years(ends, years) if ends is not None else None
@@ -464,7 +490,9 @@ class Candidate:
             if allowed and level not in [str(w) for w in allowed]:
                 rows.append(self.row(article, FAILS, "levels.not_listed", level))
         if not self.instrument.tables:
-            rows += [self.row(a, CONDITION, "levels.no_table", level) for a in articles if not a.get("levels")]
+            rows += [
+                self.row(a, CONDITION, "levels.no_table", level) for a in articles if not a.get("levels")
+            ]
             rows += [self.row(a, HOLDS, "define.holds") for a in articles if level in a.get("levels", ())]
             return piece(rows, warnings=(Note("warn.no_table", (self.instrument.key, level)),))
         return self._tabled(articles, rows, scheme, level)
@@ -473,7 +501,7 @@ class Candidate:
         failure = Note("levels.not_in_table", (level, self.instrument.key))
         mark: Mark | None = None
         table = self.instrument.tables[0]
-        for table in self.instrument.tables:  # noqa: B007 - the last one tried carries the refusal
+        for table in self.instrument.tables:
             column = next((n for n, c in enumerate(table.columns) if c == scheme), None)
             if column is None:
                 continue
@@ -490,7 +518,9 @@ class Candidate:
             mark = Mark(self.recipient, str(row[mine]), self.instrument.ref(table.article))
             break
         ref = self.instrument.ref(table.article)
-        marking = next((a for a in self.instrument.articles if a.art == table.article and a.rule == "MARK"), None)
+        marking = next(
+            (a for a in self.instrument.articles if a.art == table.article and a.rule == "MARK"), None
+        )
         if mark is None:
             rows += [
                 Tried(self.instrument.ref(a.art), "LEVELS", FAILS, failure, a.verification) for a in articles
@@ -500,7 +530,9 @@ class Candidate:
             return piece(rows)
         note = Note("levels.holds", (level, mark.level, self.recipient))
         rows += [Tried(self.instrument.ref(a.art), "LEVELS", HOLDS, note, a.verification) for a in articles]
-        rows.append(Tried(ref, "MARK", HOLDS, Note("mark.as", (self.recipient, mark.level)), table.verification))
+        rows.append(
+            Tried(ref, "MARK", HOLDS, Note("mark.as", (self.recipient, mark.level)), table.verification)
+        )
         return piece(rows, mark)
 
     def _use(self, provided: str | None) -> Piece:
@@ -553,9 +585,9 @@ class Candidate:
             rows.append(Tried(self.instrument.key, "AUDIENCE", FAILS, Note(code, (tlp, self.recipient))))
         if tlp == RED and all(r.result != FAILS for r in rows):
             rows.append(Tried("tlp-2/RED", "AUDIENCE", CONDITION, Note("tlp.red_persons")))
-        if classified and not self.instrument.binding and not self.rests and not self.intent_only:
-            if not any(a.rule == "NON_BINDING" for a in self.instrument.articles):
-                rows.append(Tried(self.instrument.key, "NON_BINDING", FAILS, Note("nonbinding.classified")))
+        silent = not self.intent_only and not any(a.rule == "NON_BINDING" for a in self.instrument.articles)
+        if classified and silent and not self.instrument.binding and not self.rests:
+            rows.append(Tried(self.instrument.key, "NON_BINDING", FAILS, Note("nonbinding.classified")))
         return piece(rows)
 
     def _audience(self, article: Article, tlp: str | None) -> Tried:
@@ -627,5 +659,3 @@ class Candidate:
         return piece(
             [Tried(self.instrument.ref(a.art), a.rule, result, note, a.verification) for a in articles]
         )
-
-

@@ -89,12 +89,15 @@ def obligation_dict(obligation: Any) -> dict[str, str]:
 def read_cases(source: Source, today: date) -> list[Case]:
     """Give the cases of a file. Refuses every unknown key and word, with its line."""
     value = source.value
+    base: tuple[str, ...] = ()
     if isinstance(value, dict):
         if "cases" not in value:
-            raise InputError("no `cases` in this file", where=source.where(()), advice="a list of cases under `cases:`")
+            raise InputError(
+                "no `cases` in this file", where=source.where(()), advice="a list of cases under `cases:`"
+            )
         items, base = value["cases"], ("cases",)
     else:
-        items, base = value, ()
+        items = value
     if not isinstance(items, list):
         raise InputError("`cases` is not a list", where=source.where(base))
     wanted = {"type": "array", "items": {"$ref": "#/$defs/case"}, "$defs": schema("cases")["$defs"]}
@@ -161,7 +164,14 @@ def _case(raw: dict[str, Any], source: Source, n: int, today: date) -> Case:
             object_id=(raw.get("object") or {}).get("id"),
         ),
         parties=tuple(
-            Party(p["code"], p.get("name"), p.get("kind"), p.get("under"), p.get("office"), _words(p.get("clients_of")))
+            Party(
+                p["code"],
+                p.get("name"),
+                p.get("kind"),
+                p.get("under"),
+                p.get("office"),
+                _words(p.get("clients_of")),
+            )
             for p in raw.get("parties") or ()
         ),
         expected=raw.get("expected"),
@@ -190,7 +200,9 @@ def label_from(raw: dict[str, Any], sender: str) -> Label:
         compartments=_words(raw.get("compartments")),
         controls=_words(raw.get("controls")),
         rel_to=_words(raw.get("rel_to")),
-        derived_from=tuple(label_from(p, sender) for p in ([parents] if isinstance(parents, dict) else parents)),
+        derived_from=tuple(
+            label_from(p, sender) for p in ([parents] if isinstance(parents, dict) else parents)
+        ),
     )
 
 
@@ -236,7 +248,9 @@ def _compare(case: Case, decision: Decision) -> list[str]:
         parts = [p.strip().casefold() for text in case.warn for p in text.split(";")]
         differs += [f"no warning says {p!r}" for p in parts if not any(p in t for t in texts)]
     marks = {m.party: m.level for m in decision.marks}
-    differs += [f"{p} should mark it {lv}, got {marks.get(p)}" for p, lv in case.mark_as if marks.get(p) != lv]
+    differs += [
+        f"{p} should mark it {lv}, got {marks.get(p)}" for p, lv in case.mark_as if marks.get(p) != lv
+    ]
     given = [obligation_dict(o) for o in decision.obligations]
     for wanted in case.obligations:
         if not any(all(g.get(k) == v for k, v in wanted.items()) for g in given):

@@ -1,7 +1,7 @@
 """Caveats and colours as written on an object: what each word means, and what contradicts.
 
-Sources: US ISM dissemination controls and TLP 2.0 as quoted in data/instruments.yaml. An unknown caveat denies,
-an unknown colour is handled as RED, contradictory caveats deny: marking errors fail closed.
+Sources: US ISM dissemination controls and TLP 2.0 as quoted in data/instruments.yaml. An unknown caveat
+denies, an unknown colour is handled as RED, contradictory caveats deny: marking errors fail closed.
 """
 
 from __future__ import annotations
@@ -124,9 +124,7 @@ def read_caveats(controls: tuple[str, ...], rel_to: tuple[str, ...]) -> Caveats:
         clash = ("NF", "DISPLAYONLY")
     elif noforn and relido:
         clash = ("NF", "RELIDO")
-    return Caveats(
-        noforn, release, display, orcon, inside, relido, tuple(holdings), tuple(unknown), clash
-    )
+    return Caveats(noforn, release, display, orcon, inside, relido, tuple(holdings), tuple(unknown), clash)
 
 
 def _as_written(raw: str, upper: str) -> str:

@@ -27,23 +27,32 @@ if TYPE_CHECKING:
 commands = typer.Typer(help="Instruments, and what they permit.", no_args_is_help=True)
 verbs = typer.Typer()
 release = typer.Typer(help="Releases: propose, concur, approve, refuse.", no_args_is_help=True)
-standing = typer.Typer(help="Standing releases: a DO in advance for a class of objects.", no_args_is_help=True)
+standing = typer.Typer(
+    help="Standing releases: a DO in advance for a class of objects.", no_args_is_help=True
+)
 verbs.add_typer(release, name="release")
 verbs.add_typer(standing, name="standing")
 
 Files = Annotated[
     list[Path] | None,
-    typer.Option("--instruments", help="Instruments, YAML or JSON; repeatable. Default: those of the package."),
+    typer.Option(
+        "--instruments", help="Instruments, YAML or JSON; repeatable. Default: those of the package."
+    ),
 ]
 Bare = Annotated[
-    bool, typer.Option("--bare", help="Take the files as they stand, without the package's reading of articles.")
+    bool,
+    typer.Option("--bare", help="Take the files as they stand, without the package's reading of articles."),
 ]
 TrueOn = Annotated[str, typer.Option("--true-on", help="Day or moment asked about. Default: now.")]
-KnownBy = Annotated[str, typer.Option("--known-by", help="With what was known by then. Default: everything known.")]
+KnownBy = Annotated[
+    str, typer.Option("--known-by", help="With what was known by then. Default: everything known.")
+]
 RecordedBy = Annotated[str, typer.Option("--recorded-by", help="With what this node had recorded by then.")]
 By = Annotated[str, typer.Option("--by", help="Who does this; noted in the log.")]
 Purpose = Annotated[str, typer.Option("--purpose", help="The use it is given for.")]
-To = Annotated[list[str] | None, typer.Option("--to", help="Partner; repeatable. Default: every partner that may.")]
+To = Annotated[
+    list[str] | None, typer.Option("--to", help="Partner; repeatable. Default: every partner that may.")
+]
 
 
 @contextlib.contextmanager
@@ -97,7 +106,8 @@ def decide_cases(
     lines = []
     for one in ran:
         mark = "ok  " if one.ok else "DIFF"
-        lines.append(f"{mark} {one.case.key}  expected {one.case.expected or '-'}  got {one.decision.outcome}  {one.article}")
+        expected, got = one.case.expected or "-", one.decision.outcome
+        lines.append(f"{mark} {one.case.key}  expected {expected}  got {got}  {one.article}")
         if one.decision.missing is not None:
             lines.append(f"       {one.decision.missing.text}")
         lines += [f"       warning: {warning.text}" for warning in one.decision.warnings]
@@ -158,7 +168,7 @@ def list_instruments(
 
     book = _book_at(data, realm, instruments)
     true, known = _day(true_on, "--true-on") or now(), _day(known_by, "--known-by")
-    rows = []
+    rows: list[dict[str, Any]] = []
     for one in book.instruments.values():
         state = state_at(one, true, known)
         rows.append(
@@ -201,14 +211,16 @@ def show(
     state = state_at(one, _day(true_on, "--true-on") or now(), _day(known_by, "--known-by"))
     lines = [
         f"{one.key}  {one.title}" + ("  [synthetic]" if one.synthetic else ""),
-        f"{one.kind}, {'binding' if one.binding else 'binds nobody'}; parties {', '.join(one.parties) or '-'}; "
+        f"{one.kind}, {'binding' if one.binding else 'binds nobody'}; parties {', '.join(one.parties) or '-'}",
         f"days in {one.timezone}",
         state.note.text,
         *(f"warning: {warning.text}" for warning in state.warnings),
     ]
     lines += [
-        f"  {event.on}  {event.event or event.state}" + (f" by {event.by}" if event.by else "")
-        + (f", effect {event.effect_on}" if event.effect_on else "") + (f": {event.note}" if event.note else "")
+        f"  {event.on}  {event.event or event.state}"
+        + (f" by {event.by}" if event.by else "")
+        + (f", effect {event.effect_on}" if event.effect_on else "")
+        + (f": {event.note}" if event.note else "")
         for event in one.status
     ]  # fmt: skip
     for article in one.articles:
@@ -233,7 +245,9 @@ def matrix(
     instruments: Files = None,
     data: Annotated[Path | None, typer.Option("--data", help="As recorded at this node.")] = None,
     realm: Realm = "live",
-    party: Annotated[list[str] | None, typer.Option("--party", help="Only these parties; repeatable.")] = None,
+    party: Annotated[
+        list[str] | None, typer.Option("--party", help="Only these parties; repeatable.")
+    ] = None,
     true_on: TrueOn = "",
     known_by: KnownBy = "",
     json: Json = False,
@@ -244,7 +258,8 @@ def matrix(
     book = _book_at(data, realm, instruments)
     rows = cells(book, party, _day(true_on, "--true-on") or now(), _day(known_by, "--known-by"))
     text = "\n".join(
-        f"{row.sender:6} -> {row.recipient:6} {row.tlp or '-':13} {row.level or '-':18} {', '.join(row.in_force) or '-'}"
+        f"{row.sender:6} -> {row.recipient:6} {row.tlp or '-':13} {row.level or '-':18} "
+        + (", ".join(row.in_force) or "-")
         for row in rows
     )
     emit({"cells": [msgspec.to_builtins(row) for row in rows]}, text, json=json)
@@ -276,7 +291,10 @@ def import_instruments(
     realm: Realm = "live",
     json: Json = False,
 ) -> None:
-    """Record instruments at this node, each as a signed line of its log. Partners are told when it next serves."""
+    """Record instruments at this node, each as a signed line of its log.
+
+    They take part in grants to a partner once both nodes have signed the same set.
+    """
     from secretariat.agreements.book import load
     from secretariat.agreements.recording import record_book
 
@@ -284,7 +302,12 @@ def import_instruments(
     with _node(data) as node:
         done = record_book(node, realm, book, now=now())
     emit(
-        {"recorded": done.recorded, "unchanged": done.unchanged, "lapsed": done.lapsed, "review": done.review},
+        {
+            "recorded": done.recorded,
+            "unchanged": done.unchanged,
+            "lapsed": done.lapsed,
+            "review": done.review,
+        },
         f"{len(done.recorded)} recorded, {len(done.unchanged)} unchanged; {done.lapsed} open grants lapsed, "
         f"{done.review} to review",
         json=json,
@@ -347,7 +370,13 @@ def decision_dict(decision: Decision, *, trace: bool = True) -> dict[str, Any]:
     }
     if trace:
         found["trace"] = [
-            {"article": t.ref, "rule": t.rule, "result": t.result, "why": t.why, "verification": t.verification}
+            {
+                "article": t.ref,
+                "rule": t.rule,
+                "result": t.result,
+                "why": t.why,
+                "verification": t.verification,
+            }
             for t in decision.trace
         ]
     return found
@@ -359,7 +388,9 @@ def decision_text(decision: Decision, *, trace: bool = True) -> str:
     lines += [f"  {mark.party} marks it {mark.level} ({mark.art})" for mark in decision.marks]
     lines += [f"  condition: {c.why} ({c.ref})" for c in decision.conditions]
     lines += [
-        f"  duty of {o.who}: {o.do}" + (f" by {o.by}" if o.by else f" within {o.within}" if o.within else "") + f" ({o.art})"
+        f"  duty of {o.who}: {o.do}"
+        + (f" by {o.by}" if o.by else f" within {o.within}" if o.within else "")
+        + f" ({o.art})"
         for o in decision.obligations
     ]
     lines += [f"  warning: {w.text}" for w in decision.warnings]
@@ -375,7 +406,9 @@ def decision_text(decision: Decision, *, trace: bool = True) -> str:
 
 @verbs.command("publish")
 def publish(
-    objects: Annotated[list[str] | None, typer.Argument(help="STIX ids; reports bring what they list.")] = None,
+    objects: Annotated[
+        list[str] | None, typer.Argument(help="STIX ids; reports bring what they list.")
+    ] = None,
     drafts: Annotated[bool, typer.Option("--drafts", help="All own drafts.")] = False,
     to: To = None,
     by: By = "",
@@ -398,7 +431,9 @@ def publish(
             raise InputError("nothing to publish", advice="name STIX ids, or --drafts")
         versions = service.with_members(tx, names)
         if standing_release:
-            done = workflow.publish_standing_in(tx, node, realm, versions, _uuid(standing_release), now=moment)
+            done = workflow.publish_standing_in(
+                tx, node, realm, versions, _uuid(standing_release), now=moment
+            )
         else:
             if any(workflow.needs_two(one.label) for one in versions) and second in {"", person}:
                 raise StateError(
@@ -416,7 +451,8 @@ def _tell(done: Published, *, json: bool) -> None:
     lines = [f"entry {done.publication}: {done.published} objects published"]
     lines += [f"  MAY  {party}: {count} objects" for party, count in sorted(done.granted.items()) if count]
     lines += [
-        f"  NOT  {one.party}: {len(one.objects)} objects, {one.article}" + (f" ({one.missing})" if one.missing else "")
+        f"  NOT  {one.party}: {len(one.objects)} objects, {one.article}"
+        + (f" ({one.missing})" if one.missing else "")
         for one in done.withheld
     ]
     value = {
@@ -441,7 +477,9 @@ def _uuid(text: str) -> uuid.UUID:
     try:
         return uuid.UUID(text)
     except ValueError as error:
-        raise NotFoundError(f"no such id: {text!r}", advice="`release list` or `standing list` shows them") from error
+        raise NotFoundError(
+            f"no such id: {text!r}", advice="`release list` or `standing list` shows them"
+        ) from error
 
 
 # --- releases -----------------------------------------------------------------------------------------
@@ -463,7 +501,14 @@ def propose(
 
     with _node(data) as node:
         made = workflow.propose(
-            node, realm, objects, title=title, to=to, purpose=purpose or None, by=by or getpass.getuser(), now=now()
+            node,
+            realm,
+            objects,
+            title=title,
+            to=to,
+            purpose=purpose or None,
+            by=by or getpass.getuser(),
+            now=now(),
         )
     _tell_release(made, json=json)
 
@@ -475,7 +520,9 @@ def list_releases(data: Data = DATA, realm: Realm = "live", json: Json = False) 
 
     with _node(data) as node, node.database.app(realm) as tx:
         waiting = workflow.waiting(tx)
-    lines = [f"{one.id}  {one.proposed_by}  {one.proposed_at:%Y-%m-%d %H:%M}Z  {one.title}" for one in waiting]
+    lines = [
+        f"{one.id}  {one.proposed_by}  {one.proposed_at:%Y-%m-%d %H:%M}Z  {one.title}" for one in waiting
+    ]
     emit({"waiting": waiting}, "\n".join(lines) or "nothing waits", json=json)
 
 
@@ -543,7 +590,9 @@ def begin(
     to: Annotated[list[str], typer.Option("--to", help="Partner; repeatable.")],
     purpose: Annotated[str, typer.Option("--purpose", help="The use it is given for.")],
     by: Annotated[list[str], typer.Option("--by", help="Who signs; repeatable.")],
-    types: Annotated[list[str] | None, typer.Option("--type", help="STIX type; repeatable. Default: all.")] = None,
+    types: Annotated[
+        list[str] | None, typer.Option("--type", help="STIX type; repeatable. Default: all.")
+    ] = None,
     highest: Annotated[str, typer.Option("--highest", help="Tightest TLP colour, at most AMBER.")] = "AMBER",
     per_day: Annotated[int, typer.Option("--per-day", help="Objects a day.")] = 1000,
     days: Annotated[int, typer.Option("--days", help="How long, at most 90.")] = 90,

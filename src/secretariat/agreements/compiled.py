@@ -1,9 +1,9 @@
 """Decisions in bulk: one leg on one day, everything settled but the label.
 
 `compile_pair` answers the same as `rules.decide` (a property test holds them together), without the trace.
-Each property of a label becomes a set of bits, one per instrument that names the pair: those that still permit
-after looking at this property. What is left after all properties permits. Restrictions of the object are one
-truth value per property. Equal labels are answered once; a batch of objects costs one look-up each.
+Each property of a label becomes a set of bits, one per instrument that names the pair: those that still
+permit after looking at this property. What is left after all properties permits. Restrictions of the object
+are one truth value per property. Equal labels are answered once; a batch of objects costs one look-up each.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ _PLAIN = Facts()
 class _Masks(Facet):
     """Bits of the instruments that permit, by the value of one property."""
 
-    def __init__(self, candidates: list[Candidate], ask: Callable[[Candidate], Callable[[Any], Piece]]) -> None:
+    def __init__(
+        self, candidates: list[Candidate], ask: Callable[[Candidate], Callable[[Any], Piece]]
+    ) -> None:
         asked = [ask(candidate) for candidate in candidates]
         super().__init__(lambda key: sum(1 << n for n, piece in enumerate(asked) if piece(key).ok))
 

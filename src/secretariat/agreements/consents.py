@@ -1,4 +1,4 @@
-"""Is there the originator's consent for this recipient on this day, as far as known?
+"""Whether there is the originator's consent for this recipient on this day, as far as known.
 
 Only the originator's own word counts, only for a recipient it names, from its first to its last day (both
 whole), in the form the article asks for, within its scope. A refusal or withdrawal is a stated negative and
@@ -67,7 +67,11 @@ def verdict(
             reason(6, "third.expired", recipient, originator, consent.until.isoformat())
             continue
         if consent.state == "asked":
-            if silence_days is None or consent.asked is None or day <= consent.asked + timedelta(days=silence_days):
+            if (
+                silence_days is None
+                or consent.asked is None
+                or day <= consent.asked + timedelta(days=silence_days)
+            ):
                 continue
         elif form == "written" and consent.form == "oral":
             reason(4, "third.form", recipient, originator)

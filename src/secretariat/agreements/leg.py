@@ -34,7 +34,17 @@ from secretariat.agreements.candidate import (
 )
 from secretariat.agreements.caveats import AMBER, CLEAR, GREEN, GROUP_NAMES, RED, STRICT, colour, read_caveats
 from secretariat.agreements.consents import verdict
-from secretariat.agreements.model import DEFAULT_DENY, DENY, MAY, OWN, Attempt, Decision, Note, Obligation, Tried
+from secretariat.agreements.model import (
+    DEFAULT_DENY,
+    DENY,
+    MAY,
+    OWN,
+    Attempt,
+    Decision,
+    Note,
+    Obligation,
+    Tried,
+)
 from secretariat.agreements.status import state_at
 
 if TYPE_CHECKING:
@@ -70,7 +80,9 @@ class Level:
 
     __slots__ = ("classified", "known", "level", "scheme")
 
-    def __init__(self, scheme: str | None, level: str | None, *, classified: bool, row: Tried | None = None) -> None:
+    def __init__(
+        self, scheme: str | None, level: str | None, *, classified: bool, row: Tried | None = None
+    ) -> None:
         self.scheme, self.level, self.classified = scheme, level, classified
         self.known = EMPTY if row is None else piece([row])
 
@@ -122,7 +134,9 @@ class Leg:
     def sides(self, instrument: Instrument, one: str, other: str) -> tuple[Side, Side]:
         """Tell how an instrument names two parties."""
         day = day_in(self.true, instrument.timezone)
-        first = name_side(self.book, instrument, one, self.facts.from_office if one == self.sender else None, day)
+        first = name_side(
+            self.book, instrument, one, self.facts.from_office if one == self.sender else None, day
+        )
         second = name_side(
             self.book, instrument, other, self.facts.to_office if other == self.recipient else None, day
         )
@@ -173,7 +187,9 @@ class View:
         book = leg.book
         self.own = leg.recipient == originator or leg.recipient in book.ancestors(originator)
         self.onward = leg.sender != originator and leg.sender not in book.ancestors(originator)
-        self.inside = leg.sender in book.ancestors(leg.recipient) or leg.recipient in book.ancestors(leg.sender)
+        self.inside = leg.sender in book.ancestors(leg.recipient) or leg.recipient in book.ancestors(
+            leg.sender
+        )
         receiver = book.parties.get(leg.recipient)
         self.client = receiver is not None and leg.sender in receiver.clients_of
         self.consent_ok, self.consent_note, self.consent = self._consent(None, None)
@@ -181,7 +197,9 @@ class View:
         if self.onward and self.consent_ok:
             tried = {c.instrument.key for c in self.candidates}
             self.candidates += [
-                c for c in leg.candidates(originator, leg.recipient, originator) if c.instrument.key not in tried
+                c
+                for c in leg.candidates(originator, leg.recipient, originator)
+                if c.instrument.key not in tried
             ]
         self.holding = self._holding() if self.onward else []
         self.level: Facet = Facet(self._level)
@@ -236,7 +254,9 @@ class View:
         book = self.leg.book
         if word is None or word.strip().upper() in _UNCLASSIFIED:
             return Level(None, None, classified=False)
-        owned = [s for o in (self.originator, *book.ancestors(self.originator)) for s in book.owners.get(o, ())]
+        owned = [
+            s for o in (self.originator, *book.ancestors(self.originator)) for s in book.owners.get(o, ())
+        ]
         if stated is not None:
             owned = [stated] if stated in book.schemes else []
         elif not owned:
@@ -315,7 +335,14 @@ class View:
                 add("REL", "REL_TO", HOLDS if listed else FAILS, code, recipient, shown)
         if caveats.display is not None and not listed:
             if not self._listed(caveats.display):
-                add("DISPLAYONLY", "REL_TO", FAILS, "rel.fails", recipient, ", ".join(sorted(caveats.display)) or "–")
+                add(
+                    "DISPLAYONLY",
+                    "REL_TO",
+                    FAILS,
+                    "rel.fails",
+                    recipient,
+                    ", ".join(sorted(caveats.display)) or "–",
+                )
             elif leg.facts.handling == "show":
                 add("DISPLAYONLY", "REL_TO", CONDITION, "display.shown")
             else:
@@ -335,7 +362,8 @@ class View:
                 holding,
             )
         rows += [
-            Tried("marking/caveat", "REL_TO", FAILS, Note("control.unknown", (word,))) for word in caveats.unknown
+            Tried("marking/caveat", "REL_TO", FAILS, Note("control.unknown", (word,)))
+            for word in caveats.unknown
         ]
         return piece(rows, warnings=warnings)
 
@@ -346,18 +374,25 @@ class View:
         elif inside is not None and inside in {leg.recipient, *leg.book.ancestors(leg.recipient)}:
             add("OC", "ORCON", HOLDS, "third.inside", leg.recipient)
         else:
-            add("OC", "ORCON", HOLDS if self.consent_ok else FAILS, self.consent_note.code, *self.consent_note.args)
+            add(
+                "OC",
+                "ORCON",
+                HOLDS if self.consent_ok else FAILS,
+                self.consent_note.code,
+                *self.consent_note.args,
+            )
 
     def _listed(self, parties: frozenset[str]) -> bool:
         leg = self.leg
         if leg.recipient in parties:
             return True
         return any(
-            name in parties and leg.recipient in leg.book.members(group, leg.day) for name, group in GROUP_NAMES.items()
+            name in parties and leg.recipient in leg.book.members(group, leg.day)
+            for name, group in GROUP_NAMES.items()
         )
 
     def _third(self, key: tuple[bool, str | None, str | None, str | None, str | None]) -> Piece:
-        """(classified, kind, level, purpose, colour): THIRD_PARTY and ORCON of what the sender holds it under."""
+        """(classified, kind, level, purpose, colour): third-party rules of what the sender holds it under."""
         classified, kind, level, purpose, tlp = key
         leg = self.leg
         rows: list[Tried] = []
@@ -401,12 +436,20 @@ class View:
             return answer
         about, ranked = (classified, label.kind, tlp), (level.scheme, level.level, tlp)
         purpose, coloured, needed = label.purpose, (tlp, classified), label.compartments
-        tried = tuple([
-            c.judged[c.scope[about], c.levels[ranked], c.uses[purpose], c.colours[coloured], c.compartments[needed]]
-            for c in self.candidates
-        ])
+        tried = tuple(
+            [
+                c.judged[
+                    c.scope[about],
+                    c.levels[ranked],
+                    c.uses[purpose],
+                    c.colours[coloured],
+                    c.compartments[needed],
+                ]
+                for c in self.candidates
+            ]
+        )
         answer = self.answers[tlp, unknown, restrictions, tried]
-        return answer
+        return answer  # noqa: RET504 - names the type
 
     def _answer(
         self, key: tuple[str | None, str | None, tuple[Piece, ...], tuple[Judged, ...] | None]
@@ -498,7 +541,9 @@ class View:
     ) -> Decision:
         leg = self.leg
         refs: list[str] = []
-        for one in sorted(tried, key=lambda one: (one is not best, -one.attempt.rank, one.candidate.state.distance)):
+        for one in sorted(
+            tried, key=lambda one: (one is not best, -one.attempt.rank, one.candidate.state.distance)
+        ):
             refs += _failing_refs(one.attempt)
         if tlp is not None and tlp != CLEAR and not restrictions[-1].rows:
             restrictions = (*restrictions[:-1], self.colour_refused[tlp])

@@ -66,7 +66,12 @@ def cell(
         return decide(book, question)
 
     tlp = next(
-        (word for word in sorted(ORDER, key=lambda w: -ORDER[w]) if ask(Label(sender, tlp=word)).outcome == MAY), None
+        (
+            word
+            for word in sorted(ORDER, key=lambda w: -ORDER[w])
+            if ask(Label(sender, tlp=word)).outcome == MAY
+        ),
+        None,
     )
     level = None
     for key in book.owners.get(sender, ()):
@@ -78,7 +83,9 @@ def cell(
     held, warnings = [], []
     for one in book.instruments.values():
         day = day_in(true, one.timezone)
-        if one.kind not in RESTRICTS_ONLY and all(name_side(book, one, p, None, day).named for p in (sender, recipient)):
+        if one.kind not in RESTRICTS_ONLY and all(
+            name_side(book, one, p, None, day).named for p in (sender, recipient)
+        ):
             state = state_at(one, true, known, (sender, recipient))
             if state.in_force:
                 held.append(one.key)

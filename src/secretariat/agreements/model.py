@@ -179,7 +179,9 @@ class Instrument(msgspec.Struct, frozen=True):
         return self.key if article is None else f"{self.key}/{article}"
 
 
-class Consent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, rename={"since": "from"}):
+class Consent(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, rename={"since": "from"}
+):
     """An originator's word on onward release to a named recipient."""
 
     by: str | None = None
@@ -224,7 +226,7 @@ class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
 
 class Question(msgspec.Struct, frozen=True):
-    """May this object go from here to there, on this day, as far as known then?"""
+    """Whether this object may go from here to there, on this day, as far as known then."""
 
     sender: str
     recipient: str

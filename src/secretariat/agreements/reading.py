@@ -33,7 +33,6 @@ _WORDS: dict[str, Any] = {
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-
 class Source(msgspec.Struct):
     """A file as plain values, and the line of each value by its path."""
 
@@ -61,11 +60,13 @@ def read(data: bytes, name: str) -> Source:
         line = data.count(b"\n", 0, error.start) + 1
         raise InputError("not UTF-8 text", where=f"{name}:{line}", advice="save the file as UTF-8") from error
     lines: dict[tuple[str | int, ...], int] = {}
-    if name.endswith(".json"):
-        value = _read_json(text, name, lines)
-    else:
-        value = _Builder(name, lines).read(text)
+    value = _read_json(text, name, lines) if name.endswith(".json") else _Builder(name, lines).read(text)
     return Source(name, value, lines)
+
+
+def _line(event: yaml.Event) -> int:
+    mark = event.start_mark
+    return 1 if mark is None else mark.line + 1
 
 
 class _Builder:
@@ -100,10 +101,10 @@ class _Builder:
             raise InputError(f"not readable as YAML: {error}", where=self.name) from error
 
     def _refuse(self, event: yaml.Event, what: str, advice: str) -> InputError:
-        return InputError(what, where=f"{self.name}:{event.start_mark.line + 1}", advice=advice)
+        return InputError(what, where=f"{self.name}:{_line(event)}", advice=advice)
 
     def _value(self, event: yaml.Event, events: Iterator[yaml.Event], path: tuple[str | int, ...]) -> Any:
-        line = event.start_mark.line + 1
+        line = _line(event)
         self.lines.setdefault(path, line)
         self.values += 1
         if self.values > MAX_VALUES:
@@ -140,7 +141,7 @@ class _Builder:
                 raise self._refuse(
                     key, f"the key {name!r} a second time (first on line {first})", "keep one of them"
                 )
-            self.lines[(*path, name)] = key.start_mark.line + 1
+            self.lines[(*path, name)] = _line(key)
             found[name] = self._value(next(events), events, (*path, name))
         return found
 

@@ -1,13 +1,13 @@
 """Recording instruments at a node, and what a change of them does to grants that are open.
 
 Rules (decisions.md 3):
-1. Each instrument recorded anew is an `instrument` entry of the log: key, hash, whether invented. An older text
-   under the same key is replaced, never overwritten: what rested on it can be asked for again.
+1. Each instrument recorded anew is an `instrument` entry of the log: key, hash, whether invented. An older
+   text under the same key is replaced, never overwritten: what rested on it can be asked for again.
 2. When an instrument changes, open grants are decided again, now and with everything recorded. What is no
    longer permitted and of which the recipient has signed no receipt has lapsed: it leaves the recipient's
    collection, and a `lapse` entry tells the recipient.
-3. What the recipient has signed for was lawful as known then and stays: it is listed for review, with what the
-   end of the instrument obliges to. Nothing here makes an earlier grant unlawful.
+3. What the recipient has signed for was lawful as known then and stays: it is listed for review, with what
+   the end of the instrument obliges to. Nothing here makes an earlier grant unlawful.
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ def record_book(node: Node, realm: str, book: Book, *, now: datetime) -> Recorde
     with node.database.app(realm) as tx:
         before = {one.hash for one in store.instruments(tx)}
         hashes = keep_book(tx, book, now=now)
-        new, old = [], []
+        new: list[tuple[str, Any, bytes]] = []
+        old: list[tuple[str, Any, bytes]] = []
         for (key, instrument), digest in zip(sorted(book.instruments.items()), hashes, strict=True):
             (old if digest in before else new).append((key, instrument, digest))
         drafts = [
@@ -85,9 +86,7 @@ def record_book(node: Node, realm: str, book: Book, *, now: datetime) -> Recorde
         ]
         ledger.append(tx, node.keyring(realm), drafts, now=now)
         done = redecide(tx, node, realm, now=now) if new else Redecided()
-    return RecordedBook(
-        [key for key, _, _ in new], [key for key, _, _ in old], done.lapsed, len(done.review)
-    )
+    return RecordedBook([key for key, _, _ in new], [key for key, _, _ in old], done.lapsed, len(done.review))
 
 
 def redecide(tx: sa.Connection, node: Node, realm: str, *, now: datetime) -> Redecided:

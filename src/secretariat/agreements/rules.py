@@ -14,8 +14,8 @@ The rules, in the order in which they are tried (decisions.md 3; `status` has th
       - TLP binds the onward release. AMBER and above stay with who got it, unless the source consents. An
         unknown colour counts as RED. The originator's own first release asks whether the recipient is bound.
       - A level that is none of the originator's, and an object with neither colour nor level, are refused.
- 3. CLEAR without a classified level needs no instrument (`tlp-2/CLEAR`, before TLP 2.0 `tlp-1/WHITE`). TLP is no
-    classification and never lowers one.
+ 3. CLEAR without a classified level needs no instrument (`tlp-2/CLEAR`, before TLP 2.0 `tlp-1/WHITE`). TLP is
+    no classification and never lowers one.
  4. Everything else needs one instrument that names the pair, is in force on the day as known, covers the
     information (DEFINE, PURPOSE) and has no rule that refuses (LEVELS, HUB_ONLY, AUDIENCE, ADMISSION,
     COMPARTMENT, CONTRACTOR, PII …). Its tables give the equivalent level; none given refuses, nothing is
@@ -26,8 +26,8 @@ The rules, in the order in which they are tried (decisions.md 3; `status` has th
  6. Articles whose text was not read may refuse; an instrument none of whose carrying articles was read does
     not permit. `says` is never interpreted.
  7. Rules about persons become conditions that the releaser confirms; a stated negative refuses.
- 8. A route of several legs is permitted if each leg is, and the whole of it by an instrument that names its two
-    ends; an object with parents if each of them is.
+ 8. A route of several legs is permitted if each leg is, and the whole of it by an instrument that names its
+    two ends; an object with parents if each of them is.
  9. A refusal names what decided: the object's restriction, else the instrument that came closest (covers it
     and refuses > covers it and is not in force > does not cover it > states intent), else `default-deny` and
     the missing link. Every instrument that names the pair is tried and stands in the trace.
@@ -79,9 +79,7 @@ def leg_of(
     if found is None:
         if len(book.contexts) >= CONTEXTS:
             book.contexts.clear()
-        found = book.contexts[key] = Leg(
-            book, sender, recipient, true, known, facts, through
-        )
+        found = book.contexts[key] = Leg(book, sender, recipient, true, known, facts, through)
     return found
 
 
@@ -98,7 +96,9 @@ def decide(book: Book, question: Question) -> Decision:
     stops = (q.sender, q.recipient, *q.then)
     labels = lineage(q.label)
     parts: list[Decision] = []
-    legs = [(stops[n], stops[n + 1], ()) for n in range(len(stops) - 1)]
+    legs: list[tuple[str, str, tuple[str, ...]]] = [
+        (stops[n], stops[n + 1], ()) for n in range(len(stops) - 1)
+    ]
     if q.then:
         legs.insert(0, (stops[0], stops[-1], stops[1:-1]))
     for sender, recipient, through in legs:

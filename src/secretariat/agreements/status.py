@@ -1,4 +1,4 @@
-"""Is an instrument in force on a day, as far as was known by another day?
+"""Whether an instrument is in force on a day, as far as was known by another day.
 
 Rules (decisions.md 3, 4):
 1. A row of the status history counts only if it was known: its `known`, else its `on`, is not after the
@@ -73,9 +73,7 @@ def known_by(when: Moment, known: Moment | None, zone: str) -> bool:
     return day_in(when, zone) <= day_in(known, zone)
 
 
-def state_at(
-    instrument: Instrument, true: Moment, known: Moment | None, pair: Iterable[str] = ()
-) -> State:
+def state_at(instrument: Instrument, true: Moment, known: Moment | None, pair: Iterable[str] = ()) -> State:
     """Give the state of an instrument on a day, by what was known then, as it concerns a pair of parties."""
     day = day_in(true, instrument.timezone)
     key = instrument.key
@@ -100,7 +98,6 @@ def _concerns(instrument: Instrument, event: StatusEvent, pair: tuple[str, ...])
 
 
 def _fold(instrument: Instrument, day: date, events: list[StatusEvent]) -> State:
-    key = instrument.key
     begin = instrument.article("IN_FORCE")
     duration = instrument.article("DURATION")
     changes: list[tuple[date, int, str, str]] = []  # valid from, order, word, ref
@@ -141,7 +138,9 @@ def _fold(instrument: Instrument, day: date, events: list[StatusEvent]) -> State
     if notice is not None and effect is not None and suspended is None:
         basis = notice.basis or (duration.art if duration else None)
         changes.append((effect, -2, "ended", instrument.ref(basis)))
-    return _judge(instrument, day, changes, _warnings(instrument, day, notice, effect, suspended, contested, reserved))
+    return _judge(
+        instrument, day, changes, _warnings(instrument, day, notice, effect, suspended, contested, reserved)
+    )
 
 
 def _word(instrument: Instrument, event: StatusEvent) -> str | None:
@@ -156,7 +155,12 @@ def _word(instrument: Instrument, event: StatusEvent) -> str | None:
         return None if instrument.binding else "in_force"
     if state in _ENDS:
         return "ended"
-    return {"never_in_force": "never", "suspended": "suspended", "unknown": "unknown", "not_listed": "unknown"}.get(state)
+    return {
+        "never_in_force": "never",
+        "suspended": "suspended",
+        "unknown": "unknown",
+        "not_listed": "unknown",
+    }.get(state)
 
 
 _Warned = tuple[tuple[Note, ...], tuple[str, ...]]
@@ -192,12 +196,16 @@ def _warnings(
     return tuple(notes), tuple(dict.fromkeys(basis))
 
 
-def _judge(instrument: Instrument, day: date, changes: list[tuple[date, int, str, str]], warned: _Warned) -> State:
+def _judge(
+    instrument: Instrument, day: date, changes: list[tuple[date, int, str, str]], warned: _Warned
+) -> State:
     key = instrument.key
     changes.sort(key=lambda change: (change[0], change[1]))
     past = [c for c in changes if c[0] <= day]
     coming = [c for c in changes if c[0] > day]
-    draft = instrument.kind.endswith("_draft") or (instrument.in_force_stated and instrument.effective is None)
+    draft = instrument.kind.endswith("_draft") or (
+        instrument.in_force_stated and instrument.effective is None
+    )
     near = min((abs((c[0] - day).days) for c in changes), default=FAR)
     if not past:
         return _before(instrument, day, coming, near, draft=draft, warned=warned)
@@ -214,7 +222,9 @@ def _judge(instrument: Instrument, day: date, changes: list[tuple[date, int, str
             until=ends,
             distance=0,
         )
-    code = {"ended": "state.ended", "never": "state.never", "suspended": "state.suspended"}.get(word, "state.unknown")
+    code = {"ended": "state.ended", "never": "state.never", "suspended": "state.suspended"}.get(
+        word, "state.unknown"
+    )
     if instrument.kind.endswith("_draft"):
         word, code = "never", "state.never"
     return State(
@@ -238,7 +248,9 @@ def _before(
 ) -> State:
     key = instrument.key
     if draft:
-        return State(in_force=False, word="never", ref=key, note=Note("state.never", (key, "")), distance=near)
+        return State(
+            in_force=False, word="never", ref=key, note=Note("state.never", (key, "")), distance=near
+        )
     begins = next((c for c in coming if c[2] == "in_force"), None)
     if begins is not None:
         ref = begins[3]

@@ -1,6 +1,6 @@
 """Every sentence of the engine by its code, in English; pages translate the template and fill it in.
 
-Templates use `{0}`, `{1}` …; arguments are party codes, levels, days, article references and words of the data.
+Templates use `{0}`, `{1}` …; arguments are party codes, levels, days, article references, words of the data.
 """
 
 from __future__ import annotations

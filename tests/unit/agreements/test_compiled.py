@@ -55,7 +55,9 @@ def books(draw):
         raw = {
             "id": f"i{number}",
             "title": "t",
-            "kind": draw(st.sampled_from(("treaty", "mou", "declaration", "association_statement", "standard"))),
+            "kind": draw(
+                st.sampled_from(("treaty", "mou", "declaration", "association_statement", "standard"))
+            ),
             "binding": draw(st.booleans()),
             "parties": draw(st.lists(party, min_size=2, max_size=3, unique=True)),
             "articles": draw(st.lists(articles(), max_size=5)),
@@ -69,8 +71,10 @@ def books(draw):
             del raw["stages"]
         instruments.append(raw)
     drawn = build(Source("drawn", {"instruments": instruments}, {}), readings=False)
-    return package_book().joined(drawn) if draw(st.booleans()) else Book(
-        drawn.instruments.values(), schemes=package_book().schemes.values()
+    return (
+        package_book().joined(drawn)
+        if draw(st.booleans())
+        else Book(drawn.instruments.values(), schemes=package_book().schemes.values())
     )
 
 
@@ -112,7 +116,9 @@ facts = st.builds(
 
 
 @settings(max_examples=60, deadline=None)
-@given(books(), party, party, DAYS, st.one_of(st.none(), DAYS), facts, st.lists(labels(), min_size=1, max_size=6))
+@given(
+    books(), party, party, DAYS, st.one_of(st.none(), DAYS), facts, st.lists(labels(), min_size=1, max_size=6)
+)
 def test_bulk_and_trace_agree(book, sender, recipient, true, known, given_facts, many):
     pair = compile_pair(book, sender, recipient, true, known, given_facts)
     bulk = pair.outcomes(many)

@@ -30,24 +30,56 @@ def loaded(text, name="test.yaml"):
 
 BAD = {
     "an unknown key of an instrument": (HEAD.replace("  kind:", "  colour: red\n  kind:"), 4, "colour"),
-    "an unknown key of an article": (HEAD.replace("purposes:", "purpose:"), 9, "rule PURPOSE does not read it"),
+    "an unknown key of an article": (
+        HEAD.replace("purposes:", "purpose:"),
+        9,
+        "rule PURPOSE does not read it",
+    ),
     "a parameter of another rule": (HEAD.replace("purposes: [x]", "hub: A"), 9, "hub"),
     "an unknown rule": (HEAD.replace("PURPOSE", "PURPOSES"), 9, "unknown rule 'PURPOSES'"),
     "an unknown key at the top": (HEAD + "treaties: []\n", 10, "treaties"),
     "a duplicate key": (HEAD + "  title: Again\n", 10, "a second time"),
-    "a duplicate key in one line": (HEAD.replace("purposes: [x]", "purposes: [x], art: \"2\""), 9, "a second time"),
+    "a duplicate key in one line": (
+        HEAD.replace("purposes: [x]", 'purposes: [x], art: "2"'),
+        9,
+        "a second time",
+    ),
     "no rule": (HEAD.replace("rule: PURPOSE, purposes: [x]", "says: hm"), 9, "'rule' is missing"),
     "a day that is none": (HEAD.replace("2024-01-01", "2024-02-30"), 7, "no such day"),
     "a word for a day": (HEAD.replace("2024-01-01", "soon"), 7, "soon"),
-    "an unknown event": (HEAD.replace("  articles:", "  status_history:\n    - {on: 2024-01-01, event: party}\n  articles:"), 9, "party"),
-    "an event that says nothing": (HEAD.replace("  articles:", "  status_history:\n    - {on: 2024-01-01}\n  articles:"), 9, ""),
-    "a dependency that is not there": (HEAD.replace("  articles:", "  depends_on: [nowhere]\n  articles:"), 8, "nowhere"),
+    "an unknown event": (
+        HEAD.replace("  articles:", "  status_history:\n    - {on: 2024-01-01, event: party}\n  articles:"),
+        9,
+        "party",
+    ),
+    "an event that says nothing": (
+        HEAD.replace("  articles:", "  status_history:\n    - {on: 2024-01-01}\n  articles:"),
+        9,
+        "",
+    ),
+    "a dependency that is not there": (
+        HEAD.replace("  articles:", "  depends_on: [nowhere]\n  articles:"),
+        8,
+        "nowhere",
+    ),
     "one instrument twice": (HEAD + HEAD.removeprefix("instruments:\n"), 10, "a second time"),
-    "a table for nobody": (HEAD + "equivalence:\n- {instrument: z, article: '1', columns: [A], rows: [[x]]}\n", 11, "'z'"),
-    "a crooked table": (HEAD + "equivalence:\n- {instrument: syn-a-b, article: '1', columns: [A, B], rows: [[x]]}\n", 11, "1 levels under 2"),
+    "a table for nobody": (
+        HEAD + "equivalence:\n- {instrument: z, article: '1', columns: [A], rows: [[x]]}\n",
+        11,
+        "'z'",
+    ),
+    "a crooked table": (
+        HEAD + "equivalence:\n- {instrument: syn-a-b, article: '1', columns: [A, B], rows: [[x]]}\n",
+        11,
+        "1 levels under 2",
+    ),
     "an anchor": (HEAD.replace("title: Invented", "title: &t Invented"), 3, "anchor"),
     "a tag": (HEAD.replace("title: Invented", "title: !!python/name:os.system Invented"), 3, "tag"),
-    "an end before the beginning": (HEAD.replace("  articles:", "  ends: 2023-01-01\n  articles:"), 8, "ends before"),
+    "an end before the beginning": (
+        HEAD.replace("  articles:", "  ends: 2023-01-01\n  articles:"),
+        8,
+        "ends before",
+    ),
     "a zone that is none": (HEAD.replace("  articles:", "  timezone: Mars/Olympus\n  articles:"), 8, "Mars"),
     "broken YAML": (HEAD + "  - : [\n", 10, "YAML"),
     "a list": ("- a\n", 1, "mapping"),
@@ -100,7 +132,9 @@ def test_json_is_read_with_lines():
 
 
 def test_readings_are_added_only_to_the_very_same_article():
-    text = HEAD.replace("syn-a-b", "tisa-2014").replace("{art: \"1\", rule: PURPOSE, purposes: [x]}", "{art: \"1\", rule: PURPOSE, says: something else}")
+    text = HEAD.replace("syn-a-b", "tisa-2014").replace(
+        '{art: "1", rule: PURPOSE, purposes: [x]}', '{art: "1", rule: PURPOSE, says: something else}'
+    )
     assert loaded(text).instruments["tisa-2014"].articles[0].get("purposes") is None
     assert package_book().instruments["tisa-2014"].articles[0].get("purposes") == ("dprk_nuclear_missile",)
 
@@ -118,9 +152,17 @@ def test_two_files_may_not_hold_one_instrument(tmp_path):
 
 BAD_CASES = {
     "an unknown key": ("cases:\n- {from: A, to: B, wish: x}\n", 2, "wish"),
-    "an unknown key of the object": ("cases:\n- from: A\n  to: B\n  object: {tlp: RED, colour: x}\n", 4, "colour"),
+    "an unknown key of the object": (
+        "cases:\n- from: A\n  to: B\n  object: {tlp: RED, colour: x}\n",
+        4,
+        "colour",
+    ),
     "an unknown key of a consent": ("cases:\n- from: A\n  to: B\n  consents: [{by: A, for: B}]\n", 4, "for"),
-    "an unknown key of a parent": ("cases:\n- from: A\n  to: B\n  object: {derived_from: [{orig: A, x: y}]}\n", 4, "x"),
+    "an unknown key of a parent": (
+        "cases:\n- from: A\n  to: B\n  object: {derived_from: [{orig: A, x: y}]}\n",
+        4,
+        "x",
+    ),
     "no recipient": ("cases:\n- {from: A}\n", 2, "'to' is missing"),
     "an expectation that is none": ("cases:\n- {from: A, to: B, expected: perhaps}\n", 2, "perhaps"),
     "a day that is none": ("cases:\n- {from: A, to: B, on: 2024-13-01}\n", 2, "2024-13-01"),

@@ -1,17 +1,15 @@
 """When instruments change: open grants are decided again, what was signed for stays."""
 
+import importlib.util
 from datetime import timedelta
+from pathlib import Path
 
 from secretariat.agreements import grants, store
 from secretariat.agreements.book import build, check, schema
 from secretariat.agreements.facts import whole_book
 from secretariat.agreements.reading import read
 from secretariat.agreements.recording import record_book, redecide
-from secretariat.agreements.release import Basis, publish_in
 from secretariat.ledger import service as ledger
-
-import importlib.util
-from pathlib import Path
 
 _spec = importlib.util.spec_from_file_location("releasing", Path(__file__).parent / "test_release.py")
 releasing = importlib.util.module_from_spec(_spec)
@@ -22,7 +20,9 @@ LATER = NOW + timedelta(days=1)
 
 
 def ended(text, ends):
-    source = read(text.replace("in_force: 2020-01-01", f"in_force: 2020-01-01\n  ends: {ends}").encode(), "x.yaml")
+    source = read(
+        text.replace("in_force: 2020-01-01", f"in_force: 2020-01-01\n  ends: {ends}").encode(), "x.yaml"
+    )
     check(source, schema("instruments"))
     return build(source, readings=True)
 
