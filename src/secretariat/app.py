@@ -66,7 +66,6 @@ Background = Callable[[Node], Awaitable[None]]
 _IN_REALM = "/{realm:str}"
 _DRAIN_S = 3
 _RETRY_S = (1, 2, 5, 15, 60)
-_OPEN_WHEN_RESTORED = ("/sign-in", "/sign-out", "/live/peer/", "/exercise/peer/")
 
 
 def metadata() -> sa.MetaData:
@@ -88,7 +87,6 @@ def build(node: Node) -> Litestar:
         plugins=plugins,
         state=State({"node": node, "database": node.database, "listener": Listener(node.database)}),
         lifespan=[lambda app: _running(app, node, background)],
-        before_request=refuse_when_restored,
         request_max_body_size=node.settings.limits.max_request_bytes,
         openapi_config=OpenAPIConfig(
             title="Secretariat",
@@ -169,20 +167,7 @@ def health(request: Request[Any, Any, Any]) -> dict[str, str]:
     node: Node = request.app.state.node
     with node.database.app(node.settings.realms[0]) as tx:
         tx.execute(sa.text("SELECT 1"))
-    return {"party": node.party, "state": "restored" if node.settings.restored else "serving"}
-
-
-async def refuse_when_restored(request: Request[Any, Any, Any]) -> None:
-    """Refuse every act on a node that was restored from a backup and not yet checked against its partners."""
-    node: Node = request.app.state.node
-    if not node.settings.restored or request.method in guard.SAFE:
-        return
-    if request.url.path.startswith(_OPEN_WHEN_RESTORED):
-        return
-    raise StateError(
-        f"this node was restored on {node.settings.restored} and is read-only",
-        advice="compare it with what its partners last kept: secretariat restore --check",
-    )
+    return {"party": node.party, "state": "serving"}
 
 
 def _part(name: str) -> Any:

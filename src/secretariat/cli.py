@@ -11,15 +11,19 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from secretariat.base.clock import now
 from secretariat.base.console import DATA, Data, Json, emit
-from secretariat.base.errors import ConflictError, InputError, SecretariatError
+from secretariat.base.errors import ConflictError, InputError, SecretariatError, StateError
 from secretariat.base.settings import FILE, URL_VARIABLE, NodeSettings, read
+
+if TYPE_CHECKING:
+    from secretariat.exchange.restoring import Comparison
 
 GROUPS = {
     "records": "records.commands",
@@ -145,21 +149,57 @@ def backup(
 @app.command()
 def restore(
     file: Annotated[
-        Path, typer.Argument(help="What `secretariat backup` wrote.", exists=True, dir_okay=False)
-    ],
+        Path | None, typer.Argument(help="What `secretariat backup` wrote.", exists=True, dir_okay=False)
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare the restored node with what its partners last kept.")
+    ] = False,
+    without: Annotated[
+        list[str] | None, typer.Option("--without", help="Do not wait for this partner; repeatable.")
+    ] = None,
     data: Data = DATA,
     json: Json = False,
 ) -> None:
-    """Make the node of a backup in an empty data folder; it stays read-only until it was checked."""
-    from secretariat.storage import backup as storage
+    """Make the node of a backup in an empty data folder; then, with --check, let it serve again.
 
-    settings = storage.restore(file, data, now=now())
+    Between the two the node can be read by commands, is not served, and writes nothing.
+    """
+    if (file is None) != check:
+        raise InputError("give either the file of a backup or --check", where="restore")
+    if file is not None:
+        from secretariat.storage import backup as storage
+
+        settings = storage.restore(file, data, now=now())
+        emit(
+            {"party": settings.party, "data": str(settings.data), "restored": settings.restored},
+            f"{settings.data} holds the node of {settings.party} again. Next: secretariat restore --check",
+            json=json,
+        )
+        return
+    settings = NodeSettings.load(data)
+    found = _checked(settings, without or ())
+    lines = [f"{one.realm:<9} {one.party:<8} {one.state:<9} {one.reason}" for one in found]
     emit(
-        {"party": settings.party, "data": str(settings.data), "restored": settings.restored},
-        f"{settings.data} holds the node of {settings.party} again. It is read-only until it was compared "
-        "with what its partners last kept.",
-        json=json,
+        found, "\n".join([*lines, "nothing that a partner has seen was lost: the node may serve"]), json=json
     )
+
+
+def _checked(settings: NodeSettings, without: Sequence[str]) -> list[Comparison]:
+    """Compare a restored node with its partners and free it; refuses when entries were lost."""
+    import asyncio
+
+    from secretariat.exchange import restoring
+    from secretariat.ledger.node import Node
+    from secretariat.storage.opening import opened
+
+    if not settings.restored:
+        raise StateError("this node was not restored from a backup", advice="there is nothing to check")
+    with opened(settings) as database:
+        found = asyncio.run(restoring.compare(Node.open(settings, database), without=without))
+    restoring.refuse(found)
+    settings.restored = ""
+    settings.save()
+    return found
 
 
 def main() -> None:

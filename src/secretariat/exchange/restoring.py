@@ -1,8 +1,8 @@
-"""A node restored from a backup may hold an older log than its partners kept: it must not write before it knows.
+"""A restored node may hold an older log than its partners kept: it must not write before it knows.
 
 Rules (decisions.md 6):
-1. Until it was checked a restored node is not served and its database takes no writes: an entry written over
-   a lost one would be a second history, and every partner would rightly suspend this node.
+1. Until it was checked a restored node is not served and its database takes no writes: an entry written
+   over a lost one would be a second history, and every partner would rightly suspend this node.
 2. It is checked by asking every partner in every realm how far it is with our log. Nobody ahead of us: nothing
    a partner has seen was lost. Somebody ahead: this backup may not continue the log.
 3. A partner that cannot be reached may be left out by name only, by a person who knows why.

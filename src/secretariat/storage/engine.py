@@ -38,7 +38,10 @@ _BUSY = {
     "40001": ("two transactions crossed", "try again"),
     "40P01": ("two transactions waited for each other", "try again"),
     "57014": ("the database stopped a statement that took too long", "try again, or ask for less"),
-    "25006": ("the database accepts no writes now", "try again when it does"),
+    "25006": (
+        "the database accepts no writes now",
+        "a restored node takes none before `secretariat restore --check`",
+    ),
     "58030": ("the database cannot read or write its disk", "look at the disk; nothing was stored"),
 }
 

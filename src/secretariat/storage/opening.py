@@ -68,9 +68,15 @@ def administered(settings: NodeSettings, *, durable: bool = True) -> Iterator[tu
 def opened(settings: NodeSettings, *, serving: bool = False, durable: bool = True) -> Iterator[Database]:
     """Give the node's database for the time of the block, migrated to the newest schema.
 
-    `serving`: we mean to stay; refuses when another process serves this data folder or database.
+    `serving`: we mean to stay; refuses when another process serves this data folder or database. A restored
+    node takes no writes and is not served until it was checked (exchange/restoring.py).
     """
     with contextlib.ExitStack() as stack:
+        if serving and settings.restored:
+            raise StateError(
+                f"this node was restored from a backup on {settings.restored} and was not checked yet",
+                advice="compare it with what its partners last kept: secretariat restore --check",
+            )
         if serving:
             stack.enter_context(_alone(settings.data))
         if settings.database_url:
@@ -82,6 +88,8 @@ def opened(settings: NodeSettings, *, serving: bool = False, durable: bool = Tru
         else:
             server = stack.enter_context(_embedded(settings.data, serving=serving, durable=durable))
             admin, url = server.conninfo(superuser=True), server.conninfo()
+        if settings.restored:
+            url = make_conninfo(url, options="-c default_transaction_read_only=on")
         database = Database.open(url, settings.realms)
         stack.callback(database.close)
         _bring_up(database, admin)

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from secretariat.base.clock import now
-from secretariat.base.errors import SecretariatError
+from secretariat.base.errors import SecretariatError, UnavailableError
 from secretariat.base.settings import NodeSettings
 from secretariat.storage import backup
 from secretariat.storage.opening import opened, remove
@@ -57,6 +57,13 @@ def test_restored_node_is_the_same_but_read_only(saved: tuple[Path, Path], folde
         assert twin.read_bytes() == key.read_bytes()
         assert twin.stat().st_mode & 0o777 == 0o600
     assert (folder / "again" / "database.secret").read_bytes() != (data / "database.secret").read_bytes()
+    with (
+        opened(again) as database,
+        pytest.raises(UnavailableError, match="restore --check"),
+        database.app("live") as tx,
+    ):
+        tx.execute(sa.text(LABEL), {"key": b"k2"})
+    again.restored = ""
     with opened(again) as database:
         with database.app("exercise") as tx:
             assert tx.execute(sa.text("SELECT key FROM label")).scalars().all() == [b"k1"]
