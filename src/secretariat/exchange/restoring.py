@@ -3,8 +3,8 @@
 Rules (decisions.md 6):
 1. Until it was checked a restored node is not served and its database takes no writes: an entry written
    over a lost one would be a second history, and every partner would rightly suspend this node.
-2. It is checked by asking every partner in every realm how far it is with our log. Nobody ahead of us: nothing
-   a partner has seen was lost. Somebody ahead: this backup may not continue the log.
+2. It is checked by asking every partner in every realm how far it is with our log. Nobody ahead of us:
+   nothing a partner has seen was lost. Somebody ahead: this backup may not continue the log.
 3. A partner that cannot be reached may be left out by name only, by a person who knows why.
 """
 
@@ -69,8 +69,8 @@ def refuse(found: Collection[Comparison]) -> None:
             raise StateError(
                 f"{one.party} kept {one.kept} entries of our log, this backup has {one.ours}",
                 where=one.realm,
-                advice="restore a newer backup; if there is none, make a new node and enrol again: this log's "
-                "origin is spent",
+                advice="restore a newer backup; if there is none, make a new node and enrol again: this "
+                "log's origin is spent",
             )
     silent = sorted({one.party for one in found if one.state == "silent"})
     if silent:
