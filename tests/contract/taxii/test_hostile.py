@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from contract.taxii.target import TAXII, indicator
+from secretariat.base.errors import UnavailableError
 
 if TYPE_CHECKING:
     import httpx2 as httpx
@@ -327,3 +328,22 @@ def test_a_restored_node_takes_nothing(small: World, monkeypatch: pytest.MonkeyP
         body = json.dumps({"objects": [indicator()]}).encode()
         refused(client.post(small.of("own") + "objects/", content=body, headers=TYPE), 409)
         assert client.get(small.of("own") + "objects/").status_code == 200
+
+
+def test_a_database_that_is_gone_is_503(small: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: object) -> None:
+        raise UnavailableError("the database does not answer", advice="try again when it is back")
+
+    monkeypatch.setattr("secretariat.exchange.taxii_store.page", gone)
+    with small.client() as client:
+        response = client.get(small.of("own") + "objects/")
+        refused(response, 503)
+        assert response.headers["retry-after"] == "5"
+
+
+def test_a_question_that_takes_too_long_is_stopped(small: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("secretariat.exchange.taxii_store._PATIENCE", "SET LOCAL statement_timeout = 1")
+    monkeypatch.setattr("secretariat.exchange.taxii_store._ORDER", " AND pg_sleep(0.2) IS NULL LIMIT %s")
+    with small.client() as client:
+        shape = refused(client.get(small.of("own") + "objects/?match[type]=indicator"), 503)
+        assert "too long" in shape["title"]
