@@ -114,7 +114,11 @@ class Container:
                 found = True
                 self._step()
                 yield from self._list("/objects")
+            if found and self.head.get("type", "bundle") != "bundle":
+                self._broken(f"a list of objects in something of type {self.head['type']!r}")
             if found or self.head.get("type") == "bundle" or not self._is_object():
+                if "objects" in self.head:
+                    self._broken("objects is no list")
                 self.kind = "bundle" if self.head.get("type") == "bundle" else "envelope"
                 if count:
                     self._broken("a container after other objects")

@@ -32,7 +32,7 @@ from secretariat.base.ids import party_id
 from secretariat.base.settings import Limits
 from secretariat.records import collections, store
 from secretariat.records.bundle import Container, Member
-from secretariat.records.canonical import read_canonical
+from secretariat.records.canonical import canonical, read_canonical
 from secretariat.records.ceiling import refuse_above
 from secretariat.records.extensions import check_own
 from secretariat.records.markings import Label, check_marking, is_standard, read_label
@@ -382,7 +382,7 @@ class _Import:
                     continue
                 label = marks.get(made.id, made.label)
                 if origin.label not in label.derived_from:
-                    more = sorted({*label.derived_from, origin.label}, key=msgspec.json.encode)
+                    more = sorted({*label.derived_from, origin.label}, key=canonical)
                     marks[made.id] = msgspec.structs.replace(label, derived_from=tuple(more))
             store.relabel(self._tx, marks)
 

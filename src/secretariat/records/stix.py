@@ -89,7 +89,10 @@ def check(obj: Any) -> Header:
     rule = _RULES.get(kind)
     if rule is not None:
         rule(obj)
-    _check_hashes(obj, "")
+    if "hashes" in shape.__struct_fields__:
+        _check_hashes(obj, "")
+    if "external_references" in obj and issubclass(shape, Common):
+        _check_references(obj["external_references"])
     warnings: list[str] = []
     extended = _check_extensions(obj, kind, warnings)
     if unknown := obj.keys() - _KNOWN[shape]:
@@ -186,7 +189,7 @@ def _explained(obj: dict[str, Any], kind: str, said: str) -> InputError:
 
 def _older(obj: Mapping[str, Any], pointer: str) -> InputError:
     given = obj.get("spec_version")
-    what = "a STIX 2.0 object" if given in {None, "2.0"} else f"STIX version {given!r}"
+    what = "a STIX 2.0 object" if given is None or given == "2.0" else f"STIX version {given!r}"
     return InputError(
         f"{what}: only 2.1 is read",
         where=pointer,
@@ -292,7 +295,7 @@ def _judge_unknown(unknown: set[str], shape: type[Any], warnings: list[str], *, 
 
 
 def _check_hashes(obj: Mapping[str, Any], pointer: str) -> None:
-    for name, value in obj.get("hashes", {}).items() if isinstance(obj.get("hashes"), dict) else ():
+    for name, value in obj.get("hashes", {}).items():
         where = f"{pointer}/hashes{pointer_token(name)}"
         if not _hash_name(name):
             raise InputError(f"no name of a hash: {name!r}", where=where, advice="see section 2.7")
@@ -301,12 +304,16 @@ def _check_hashes(obj: Mapping[str, Any], pointer: str) -> None:
             raise InputError(
                 f"not {digits} hexadecimal digits", where=where, advice=f"that is what {name} has (10.7)"
             )
-    for index, one in enumerate(obj.get("external_references", ())):
-        _check_hashes(one, f"{pointer}/external_references/{index}")
+
+
+def _check_references(references: list[dict[str, Any]]) -> None:
+    for index, one in enumerate(references):
+        where = f"/external_references/{index}"
+        _check_hashes(one, where)
         if one.keys().isdisjoint(("description", "url", "external_id")):
             raise InputError(
                 "a reference that refers to nothing",
-                where=f"{pointer}/external_references/{index}",
+                where=where,
                 advice="give description, url or external_id (section 2.5)",
             )
 

@@ -139,6 +139,9 @@ BROKEN = {
     "cut before the last bracket": (b'{"objects":[{}]', "cut off"),
     "cut in a list": (b"[1", "cut off"),
     "a bundle after an object": (b'{"type":"a"}{"objects":[1]}', "after other objects"),
+    "objects of an indicator": (b'{"type":"indicator","objects":[{}]}', "of type 'indicator'"),
+    "objects that are no list": (b'{"type":"bundle","objects":{"a":1}}', "no list"),
+    "an envelope of a number": (b'{"objects":1}', "no list"),
     "a name that is no string": (b'{"a\x01":1}', "no JSON string"),
 }
 

@@ -76,6 +76,7 @@ def test_objects_of_a_bundle_become_drafts_in_own(tx):
 
 
 def test_the_same_file_again_moves_nothing(tx):
+    """MISP #4838, #3926: unchanged events were sent for ever."""
     first = bring(tx, an_indicator(), an_address())
     again = bring(tx, an_indicator(), an_address(), now=NOON + timedelta(days=1))
 
@@ -108,6 +109,7 @@ def test_two_contents_of_one_version_in_one_file_keep_the_first(tx):
 
 
 def test_an_older_version_is_history_and_overwrites_nothing(tx):
+    """OpenCTI #7415: what came last overwrote what was newer."""
     newer = an_indicator(modified="2026-03-01T00:00:00.000Z")
     bring(tx, newer)
 
@@ -142,6 +144,7 @@ def test_nothing_follows_a_revocation(tx):
 
 
 def test_a_partners_object_is_not_changed_here(tx):
+    """OpenCTI #7415, #12059: another source's update overwrote markings."""
     theirs = an_indicator(created_by_ref=party_id("US"))
     bring(tx, theirs, settings=Settings(party="US", realm="live"))
 
@@ -191,6 +194,7 @@ def test_content_above_the_ceiling_is_refused_at_the_door(tx, marking_first):
 
 
 def test_an_unknown_marking_closes_the_object(tx):
+    """MISP #2223: a marking that did not travel left the object open."""
     result = bring(tx, an_indicator(object_marking_refs=[f"marking-definition--{uuid5('nowhere')}"]))
 
     assert store.by_ids(tx, result.ids)[0].label.tlp == "RED"
@@ -239,6 +243,7 @@ def test_references_to_nowhere_are_told(tx):
 
 
 def test_bad_members_are_refused_one_by_one(tx):
+    """MISP #5258, #2601: "6 failed" without a reason."""
     lines = b"""{"type": "bundle", "id": "bundle--1", "objects": [
       {"tlp": "red", "tlp": "clear"},
       17,
@@ -269,6 +274,7 @@ def test_an_object_that_is_too_large_is_refused_alone(tx):
 
 
 def test_a_file_that_is_cut_off_stores_nothing(database):
+    """MISP #3381: large events arrived partial and said nothing."""
     whole = a_bundle(*(an_indicator(str(number)) for number in range(3000)))
 
     with pytest.raises(InputError, match="cut off"):

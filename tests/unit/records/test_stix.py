@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from secretariat.base.errors import InputError
+from secretariat.records.extensions import check_own
+from secretariat.records.markings import label_of
 from secretariat.records.objects import OBJECTS
 from secretariat.records.observables import OBSERVABLES
 from secretariat.records.stix import check, resolve
@@ -345,3 +350,28 @@ def test_new_types_with_versions_keep_the_common_rules():
     with pytest.raises(InputError) as caught:
         check({**new, "modified": "2000-01-01T00:00:00.000Z"})
     assert caught.value.where == "/modified"
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.floats(-1, 1) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=4,
+)
+NAMES = sorted({name for one in SAMPLE for name in one} | {"granular_markings", "object_marking_refs"})
+
+
+@settings(max_examples=1500, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_whatever_comes_is_taken_or_refused_and_never_a_fault(data):
+    obj = dict(data.draw(st.sampled_from(SAMPLE)))
+    if data.draw(st.booleans()):
+        kind = data.draw(st.sampled_from(["x-new", "new-thing", *OBJECTS, *OBSERVABLES]))
+        obj |= {"type": kind, "id": f"{kind}--{U}"}
+    for name in data.draw(st.lists(st.sampled_from(NAMES), max_size=3)):
+        like = [one[name] for one in SAMPLE if name in one]
+        obj[name] = data.draw(json_values | st.sampled_from(like or [None]))
+    with contextlib.suppress(InputError):
+        head = check(obj)
+        label_of(obj, {}, "KR", "AMBER")
+        assert head.id == obj["id"]
+        check_own(obj)
