@@ -278,7 +278,7 @@ def _prepare(node: Node) -> tuple[str, int, str]:
             label="bench",
             reader="JP",
             scopes={Scope.READ},
-            lifetime=life,
+            lifetime=day,
             by="bench",
             now=at,
             limits=limits,
