@@ -32,7 +32,6 @@ def node(server: Server, folder: Path) -> Iterator[Command]:
     ):
         admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         patch.setenv("SECRETARIAT_DATABASE_URL", server.conninfo(superuser=True, dbname=name))
-        cli._collect()
 
         def run(*words: str, code: int = 0) -> Any:
             result = CliRunner().invoke(cli.app, [*words, "--data", str(folder), "--json"])
