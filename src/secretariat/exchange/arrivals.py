@@ -16,6 +16,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import UNSET
 
 from secretariat.base.clock import parse_stamp
 from secretariat.base.errors import ProofError, SecretariatError
@@ -250,9 +251,9 @@ def read_object(
 ) -> Version:
     """Rules 9 and 10 for one object; refuses with an error that says which."""
     if (
-        not bytes(carried.object)
+        carried.object is UNSET
         or carried.salt is None
-        or not bytes(carried.signature)
+        or carried.signature is UNSET
         or not carried.originator
     ):
         raise ObjectRefusedError(

@@ -218,7 +218,9 @@ def _verified(
     except (InvalidSignature, HTTPMessageSignaturesException) as error:
         unknown = asked and find(asked[-1]) is None
         raise IdentityError(
-            f"no enrolled party has the key {asked[-1][:80]!r}" if unknown else f"signature refused: {error}",
+            f"no enrolled party has the key {asked[-1][:80]!r}"
+            if unknown
+            else f"signature refused: {str(error) or 'it is not over what came'}",
             where="signature-input;keyid" if unknown else "signature",
             advice="enrol the party first (secretariat peers accept)" if unknown else None,
         ) from error

@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 
 import httpx2
 
+from secretariat.agreements.book import package_book
 from secretariat.base.clock import now
 from secretariat.base.errors import LimitError, SecretariatError, UnavailableError
 from secretariat.exchange import identity, service, wire
@@ -205,6 +206,7 @@ async def keep_in_step(node: Node) -> None:
     tasks: dict[tuple[str, str, str], asyncio.Task[None]] = {}
     cleaned = 0.0
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=100)
+    await asyncio.to_thread(package_book)  # read now, not when the first grant arrives
     async with httpx2.AsyncClient(trust_env=False, follow_redirects=False, limits=limits) as client:
         try:
             while True:

@@ -23,6 +23,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import UNSET
 
 from secretariat.base.errors import ConflictError, ProofError, SecretariatError
 from secretariat.exchange import wire, withdrawal
@@ -115,7 +116,7 @@ def take(
         store.lock()
     if log != store.kept_log(page.origin):
         store.keep_log(log)
-    first = [line.entry for line in lines if bytes(line.carried.envelope)]
+    first = [line.entry for line in lines if line.carried.envelope is not UNSET]
     store.keep_entries(page.origin, first, size=log.size)
     for origin, entry in attached:
         store.attach(origin, entry)
@@ -233,7 +234,7 @@ def _check_log(store: Store, peer: Peer, page: Page) -> KeptLog:
 
 def _check_entry(store: Store, peer: Peer, page: Page, log: KeptLog, carried: CarriedEntry) -> Line:
     position = carried.position
-    if bytes(carried.envelope):
+    if carried.envelope is not UNSET:
         envelope = bytes(carried.envelope)
     else:
         kept = store.peer_entry(page.origin, position)
@@ -298,7 +299,7 @@ def _check_amount(page: Page, lines: Sequence[Line], size: int) -> None:
         done = carried.offset + len(run)
         if carried.total != len(line.roots) or run != [r.hex() for r in line.roots[carried.offset : done]]:
             raise fail("its objects are not those that the grant lists, in that order", where)
-        if any(not bytes(one.object) and one.gone is None for one in carried.objects):
+        if any(one.object is UNSET and one.gone is None for one in carried.objects):
             raise fail("an object is left out without a reason", where)
         if done < len(line.roots) and number + 1 < len(lines):
             raise fail("ends before its last object", where)

@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
+from msgspec import UNSET, Meta, UnsetType
 
 from secretariat.base.errors import InputError
 
@@ -27,16 +28,18 @@ VERSION: Final = 1
 PAGE_TYPE: Final = "application/vnd.secretariat.page+json"
 DESCRIPTOR_TYPE: Final = "application/vnd.secretariat.descriptor+json"
 PROBLEM_TYPE: Final = "application/problem+json"
-ABSENT: Final = msgspec.Raw()
-"""A raw part that is not there; it is left out when written."""
 _CURSOR = re.compile(r"(0|[1-9][0-9]{0,17})\.(0|[1-9][0-9]{0,17})")
+
+
+Root = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="root of an object version, hex")]
+Natural = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 
 
 class Cursor(msgspec.Struct, frozen=True, order=True):
     """A place in a sender's log: the next entry's position and how many of its objects are done."""
 
-    position: int = 0
-    offset: int = 0
+    position: Natural = 0
+    offset: Natural = 0
 
     def __str__(self) -> str:
         return f"{self.position}.{self.offset}"
@@ -53,10 +56,10 @@ def read_cursor(text: str) -> Cursor:
 class CarriedObject(msgspec.Struct, frozen=True, omit_defaults=True):
     """One object version of a grant: its bytes, salt and originator's signature, or why it is gone."""
 
-    root: str
-    object: msgspec.Raw = ABSENT
+    root: Root
+    object: msgspec.Raw | UnsetType = UNSET
     salt: bytes | None = None
-    signature: msgspec.Raw = ABSENT
+    signature: msgspec.Raw | UnsetType = UNSET
     originator: str | None = None
     gone: str | None = None
 
@@ -65,7 +68,7 @@ class Attached(msgspec.Struct, frozen=True):
     """A third party's signed entry that the carried entry refers to (a consent, a withdrawal)."""
 
     origin: str
-    position: int
+    position: Natural
     envelope: msgspec.Raw
     salt: bytes
 
@@ -77,22 +80,22 @@ class CarriedEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     first run.
     """
 
-    position: int
+    position: Natural
     salt: bytes
     proof: tuple[bytes, ...]
-    envelope: msgspec.Raw = ABSENT
+    envelope: msgspec.Raw | UnsetType = UNSET
     attached: tuple[Attached, ...] = ()
-    offset: int = 0
-    total: int = 0
+    offset: Natural = 0
+    total: Natural = 0
     objects: tuple[CarriedObject, ...] = ()
 
 
 class Counts(msgspec.Struct, frozen=True):
     """How much a page carries, as the sender counted it."""
 
-    entries: int
-    objects: int
-    gone: int
+    entries: Natural
+    objects: Natural
+    gone: Natural
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -105,12 +108,12 @@ class Page(msgspec.Struct, frozen=True):
     to: str
     after: Cursor
     next: Cursor
-    since: int
+    since: Natural
     checkpoint: str
     consistency: tuple[bytes, ...]
     entries: tuple[CarriedEntry, ...]
     count: Counts
-    hash: str
+    hash: Root
     more: bool = False
 
 
@@ -118,7 +121,7 @@ class Taken(msgspec.Struct, frozen=True):
     """How far a receiver is with the caller's log: its cursor and the log size it last kept."""
 
     after: Cursor
-    size: int
+    size: Natural
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -165,6 +168,7 @@ _TAKEN = msgspec.json.Decoder(Taken)
 _DESCRIPTOR = msgspec.json.Decoder(Descriptor)
 _PROBLEM = msgspec.json.Decoder(Problem)
 _ENCODER = msgspec.json.Encoder()
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def encode(value: Page | Taken | Descriptor | Problem) -> bytes:
@@ -176,7 +180,7 @@ def read_page(data: bytes) -> Page:
     """Read a page; refuses what is not one, saying where."""
     try:
         page = _PAGE.decode(data)
-    except msgspec.DecodeError as error:
+    except _UNREADABLE as error:
         raise InputError(f"not a page: {error}", advice="compare docs/protocol.md, Page") from error
     if page.v != VERSION:
         raise InputError(f"page of version {page.v}", where="v", advice=f"this node speaks {VERSION}")
@@ -187,7 +191,7 @@ def read_taken(data: bytes) -> Taken:
     """Read a receiver's place; refuses what is not one."""
     try:
         return _TAKEN.decode(data)
-    except msgspec.DecodeError as error:
+    except _UNREADABLE as error:
         raise InputError(
             f"not a place in a log: {error}", advice="compare docs/protocol.md, Taken"
         ) from error
@@ -197,7 +201,7 @@ def read_descriptor(data: bytes) -> Descriptor:
     """Read a descriptor's payload; refuses what is not one."""
     try:
         return _DESCRIPTOR.decode(data)
-    except msgspec.DecodeError as error:
+    except _UNREADABLE as error:
         raise InputError(
             f"not a descriptor: {error}", advice="compare docs/protocol.md, Descriptor"
         ) from error
@@ -207,7 +211,7 @@ def read_problem(data: bytes) -> Problem:
     """Read a refusal; a body that is no problem becomes one that says so."""
     try:
         return _PROBLEM.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         return Problem(
             "unreadable-answer", f"the partner answered {len(data)} bytes that are no problem report"
         )
@@ -225,3 +229,15 @@ def page_hash(entries: Iterable[tuple[int, bytes, int, Iterable[str]]]) -> str:
         total.update(position.to_bytes(8, "big") + digest + offset.to_bytes(8, "big"))
         total.update((len(run) // 32).to_bytes(8, "big") + run)
     return total.hexdigest()
+
+
+def schemas() -> dict[str, Any]:
+    """Give the JSON Schema (2020-12) of every message; raw parts are JSON of their own format."""
+    kinds = (Page, Taken, Descriptor, Problem)
+    references, definitions = msgspec.json.schema_components(kinds, ref_template="#/$defs/{name}")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Messages between nodes",
+        "anyOf": list(references),
+        "$defs": definitions,
+    }
