@@ -19,7 +19,7 @@ PASSWORD = "correct horse battery"
 
 @pytest.fixture
 def site(node: Callable[..., Node]) -> Iterator[Callable[..., TestClient]]:
-    """Give a factory of clients of one node: `site()` is a stranger, `site("releaser")` is signed in as one."""
+    """Give a factory of clients of one node: `site()` is a stranger, `site("releaser")` signs in."""
     with contextlib.ExitStack() as stack:
         one = node("KR", name="Korea <b>&amp;</b>")
         with one.database.app("live") as tx:
@@ -41,7 +41,9 @@ def site(node: Callable[..., Node]) -> Iterator[Callable[..., TestClient]]:
             client.headers["accept"] = "text/html"
             client.node = one
             if role is not None:
-                answer = client.post("/sign-in", data={"login": role, "password": PASSWORD}, follow_redirects=False)
+                answer = client.post(
+                    "/sign-in", data={"login": role, "password": PASSWORD}, follow_redirects=False
+                )
                 assert answer.status_code == 303, answer.text
             return client
 

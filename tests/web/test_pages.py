@@ -72,7 +72,9 @@ def test_a_stranger_is_led_to_sign_in_and_back(site):
     assert "samesite=strict" in cookie
 
 
-@pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:1", "/\nx"])
+@pytest.mark.parametrize(
+    "target", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:1", "/\nx"]
+)
 def test_signing_in_leads_nowhere_else(site, target):
     answer = site().post(
         "/sign-in",
@@ -159,7 +161,9 @@ def test_following_a_link_from_another_site_is_reading(site):
 def test_a_past_page_acts_on_nothing(site):
     client = site("releaser")
     bring(client)
-    now_page, then_page = (client.get(f"/reports/{REPORT}/release{q}").text for q in ("", "?true_on=2026-11-20"))
+    now_page, then_page = (
+        client.get(f"/reports/{REPORT}/release{q}").text for q in ("", "?true_on=2026-11-20")
+    )
     assert "<button" in now_page
     assert 'name="deed"' not in then_page
     assert 'class="band"' in then_page
@@ -185,7 +189,13 @@ def test_a_report_that_was_not_known_then_is_not_there(site):
 def test_hostile_words_stay_words(site):
     client = site("releaser")
     bring(client)
-    for address in ("/", "/reports", f"/reports/{REPORT}", f"/reports/{REPORT}/release", "/reports?q=%3Cscript%3E"):
+    for address in (
+        "/",
+        "/reports",
+        f"/reports/{REPORT}",
+        f"/reports/{REPORT}/release",
+        "/reports?q=%3Cscript%3E",
+    ):
         text = client.get(address).text
         assert "<script>alert" not in text, address
     sheet = client.get("/reports?download=reports.csv")
@@ -212,7 +222,9 @@ def test_a_token_is_shown_once(site):
     assert page.headers["cache-control"] == "no-store"
     assert secret not in client.get("/admin/tokens").text
     assert client.post("/admin/tokens", data={"label": "", "scope": "read"}).status_code == 422
-    assert client.post("/admin/tokens", data={"label": "x", "days": "9999", "scope": "read"}).status_code == 422
+    assert (
+        client.post("/admin/tokens", data={"label": "x", "days": "9999", "scope": "read"}).status_code == 422
+    )
 
 
 def test_reading_a_report_is_noted(site):
@@ -224,7 +236,13 @@ def test_reading_a_report_is_noted(site):
 
 def test_an_administrator_adds_a_person_who_signs_in(site):
     client = site("admin")
-    given = {"login": "jun", "name": "박준", "password": "four plain words here", "role": ["analyst"], "language": "ko"}
+    given = {
+        "login": "jun",
+        "name": "박준",
+        "password": "four plain words here",
+        "role": ["analyst"],
+        "language": "ko",
+    }
     assert client.post("/admin/people", data=given, follow_redirects=False).status_code == 303
     assert client.post("/admin/people", data=given).status_code == 409
     other = site()

@@ -23,8 +23,10 @@ def routes(application):
 
 
 def test_every_route_declares_its_permission(site):
-    table = sorted((path, ",".join(methods), name, str(right)) for methods, path, name, right in routes(site().app))
-    print("\n" + "\n".join(f"{m:8} {p:46} {n:28} {r}" for p, m, n, r in table))
+    table = sorted(
+        (path, ",".join(methods), name, str(right)) for methods, path, name, right in routes(site().app)
+    )
+    print("\n" + "\n".join(f"{m:8} {p:46} {n:28} {r}" for p, m, n, r in table))  # noqa: T201  (pytest -s shows the table)
     allowed = OPEN | {right.value for right in Permission}
     assert [row for row in table if row[3] not in allowed] == []
 
@@ -38,14 +40,26 @@ def test_what_acts_is_never_open_but_signing_in(site):
     assert acting == {"/sign-in", "/sign-out", "/language"}
 
 
-TEMPLATES = sorted(path.relative_to(HERE / "templates").as_posix() for path in (HERE / "templates").rglob("*.html"))
+TEMPLATES = sorted(
+    path.relative_to(HERE / "templates").as_posix() for path in (HERE / "templates").rglob("*.html")
+)
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_template_compiles_and_keeps_the_policy(name):
     environment().get_template(name)
     text = (HERE / "templates" / name).read_text()
-    for word in (" style=", "onclick", "onload", "onsubmit", "javascript:", "|safe", "| safe", "http://", "https://"):
+    for word in (
+        " style=",
+        "onclick",
+        "onload",
+        "onsubmit",
+        "javascript:",
+        "|safe",
+        "| safe",
+        "http://",
+        "https://",
+    ):
         assert word not in text, f"{word!r} in {name}"
     assert "<script>" not in text
     assert "<style" not in text
@@ -53,6 +67,8 @@ def test_template_compiles_and_keeps_the_policy(name):
 
 def test_every_template_is_used():
     everything = "".join(
-        path.read_text() for path in Path(secretariat.__file__).parent.rglob("*") if path.suffix in {".py", ".html"}
+        path.read_text()
+        for path in Path(secretariat.__file__).parent.rglob("*")
+        if path.suffix in {".py", ".html"}
     )
     assert [name for name in TEMPLATES if f'"{name}"' not in everything] == []

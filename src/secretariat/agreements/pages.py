@@ -1,34 +1,30 @@
-"""Agreements for people: the matrix of what may flow, instruments with their time line, and the question page.
+"""Agreements for people: the matrix of what may flow, instruments with their time line, and questions.
 
 Every answer comes from the one function that also releases (`rules.decide`), for the times of the bar.
 """
 
 from __future__ import annotations
 
-import re
 from datetime import date, datetime, timedelta
-from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from litestar import Request, Response
 from litestar.params import FromPath
 
 from secretariat.agreements import facts, grants, release_pages, store
-from secretariat.agreements.book import schema
-from secretariat.agreements.model import (
-    MAY,
-    Attempt,
-    Decision,
-    Facts,
-    Instrument,
-    Note,
-    Question,
-    StatusEvent,
-    Tried,
-)
+from secretariat.agreements.model import MAY, Decision, Facts, Instrument, Question, StatusEvent
 from secretariat.agreements.rules import decide
 from secretariat.agreements.status import state_at
-from secretariat.agreements.texts import TEXTS
+from secretariat.agreements.wording import (
+    VERIFICATION_WORDS,
+    kinds_of,
+    purposes_of,
+    rule_meaning,
+    sentence,
+    shown,
+    tried_row,
+)
 from secretariat.base.clock import now
 from secretariat.base.errors import InputError, NotFoundError
 from secretariat.people.model import Permission
@@ -38,7 +34,7 @@ from secretariat.web.routing import page
 from secretariat.web.screen import Screen, screen_of
 from secretariat.web.tables import Column, Table
 from secretariat.web.words import gettext as _
-from secretariat.web.words import language, mark
+from secretariat.web.words import mark
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -76,162 +72,6 @@ EVENT_WORDS = {
     "not_listed": mark("not listed"),
     "never_signed": mark("never signed"),
 }
-RESULT_WORDS = {
-    "holds": mark("holds"),
-    "fails": mark("fails"),
-    "condition": mark("condition"),
-    "duty": mark("duty"),
-    "note": mark("noted"),
-}
-DEED_WORDS = {
-    "protect_as_own": mark("protect it as its own"),
-    "mark": mark("mark it"),
-    "keep_to_permitted_actions": mark("keep to the permitted actions"),
-    "attribute_as_stated": mark("name the source as stated"),
-    "encrypt": mark("encrypt it"),
-    "keep_register": mark("keep a register of persons and copies"),
-    "follow_reclassification": mark("follow every change of its classification"),
-    "destroy_beyond_reconstruction": mark("destroy it beyond reconstruction"),
-    "destroy_or_return": mark("destroy or return it"),
-    "destroy": mark("destroy it"),
-    "delete": mark("delete it"),
-    "keep_confidential": mark("keep it confidential"),
-    "report_loss": mark("report loss or compromise"),
-    "keep_protected": mark("keep it protected after the end of the instrument"),
-    "use_agreed_channels": mark("use the agreed channels"),
-    "visit_by_request": mark("visit only on request"),
-    "tell_law_changes": mark("tell changes of its law on protection"),
-    "respect_rights": mark("respect rights in it"),
-    "consult": mark("settle disputes by consultation"),
-    "no_onward_without_consent": mark("pass it on only with written consent"),
-}
-VERIFICATION_WORDS = {
-    "read": mark("text read"),
-    "summary": mark("summary read"),
-    "inferred": mark("inferred"),
-    "unverified": mark("not verified"),
-}
-
-
-@cache
-def _templates() -> list[tuple[re.Pattern[str], str]]:
-    """Patterns of the engine's sentences that have words of their own, the most specific first."""
-    found = []
-    for template in sorted(set(TEXTS.values()), key=len, reverse=True):
-        if len(re.sub(r"\{\d\}|\W", "", template)) < 8:
-            continue
-        pattern = re.sub(r"\\\{(\d)\\\}", r"(?P<a\1>.+?)", re.escape(template))
-        found.append((re.compile(pattern), template))
-    return found
-
-
-def _inner(text: str) -> str:
-    """Translate a sentence that stands inside another one; words of the data stay as they are."""
-    for pattern, template in _templates() if language() != "en" and " " in text else ():
-        match = pattern.fullmatch(text)
-        if match:
-            places = {int(name[1:]): value for name, value in match.groupdict().items()}
-            return _(template).format(*(places.get(n, "") for n in range(max(places, default=-1) + 1)))
-    return text
-
-
-def sentence(note: Note | None) -> str:
-    """Give the engine's sentence in the page's language."""
-    if note is None:
-        return ""
-    template = _(TEXTS.get(note.code, note.code))
-    try:
-        return template.format(*(_inner(argument) for argument in note.args))
-    except (IndexError, KeyError, ValueError):
-        return note.text
-
-
-def rule_meaning(code: str) -> str:
-    """Give what a rule code asks, from the published schema."""
-    found = schema("instruments").get("$defs", {}).get(f"rule_{code}", {})
-    return str(found.get("description", ""))
-
-
-def tried_row(tried: Tried) -> dict[str, Any]:
-    """Make a table row of one article tried."""
-    return {
-        "ref": tried.ref,
-        "rule": tried.rule,
-        "meaning": rule_meaning(tried.rule),
-        "result": tried.result,
-        "word": _(RESULT_WORDS.get(tried.result, tried.result)),
-        "why": sentence(tried.note),
-        "verification": _(VERIFICATION_WORDS.get(tried.verification, tried.verification)),
-        "read": tried.verification == "read",
-    }
-
-
-_ORDER = {"fails": 0, "holds": 1, "condition": 2, "duty": 3, "note": 4}
-
-
-def attempt_rows(attempt: Attempt, because: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Make table rows of every article of one instrument that was tried; what decided stands first."""
-    rows = [tried_row(row) for row in dict.fromkeys(attempt.tried)]
-    for row in rows:
-        row["art"] = str(row["ref"]).removeprefix(attempt.instrument).lstrip("/") or "–"
-        row["decides"] = row["ref"] in because and row["result"] in {"fails", "holds", "condition"}
-    rows.sort(key=lambda row: (not row["decides"], _ORDER.get(str(row["result"]), 5)))
-    return rows
-
-
-def deeds(decision: Decision) -> list[dict[str, Any]]:
-    """Gather obligations: one line per party and deed, with every article that asks for it."""
-    found: dict[tuple[str, str, str | None, Any], list[str]] = {}
-    for one in decision.obligations:
-        found.setdefault((one.who, one.do, one.within, one.by), []).append(one.art)
-    return [
-        {
-            "who": who,
-            "do": _(DEED_WORDS[do]) if do in DEED_WORDS else do.replace("_", " "),
-            "within": None if within is None else within.replace("_", " "),
-            "by": by,
-            "articles": list(dict.fromkeys(articles)),
-        }
-        for (who, do, within, by), articles in found.items()
-    ]
-
-
-def _conditions(decision: Decision) -> list[dict[str, Any]]:
-    found: dict[str, list[str]] = {}
-    for one in decision.conditions:
-        found.setdefault(sentence(one.note), []).append(one.ref)
-    return [{"why": why, "articles": list(dict.fromkeys(refs))} for why, refs in found.items()]
-
-
-def shown(decision: Decision) -> dict[str, Any]:
-    """Lay a decision out for a template."""
-    restrictions = dict.fromkeys(row for piece in decision.restrictions for row in piece)
-    return {
-        "outcome": decision.outcome,
-        "article": decision.article,
-        "because": decision.because,
-        "missing": sentence(decision.missing),
-        "warnings": [sentence(note) for note in decision.warnings],
-        "conditions": _conditions(decision),
-        "obligations": deeds(decision),
-        "marks": [{"party": m.party, "level": m.level, "article": m.art} for m in decision.marks],
-        "until": decision.until,
-        "restrictions": [
-            {**tried_row(row), "art": row.ref, "decides": row.ref in decision.because} for row in restrictions
-        ],
-        "attempts": [
-            {"instrument": a.instrument, "outcome": a.outcome, "rows": attempt_rows(a, decision.because)}
-            for a in sorted(decision.attempts, key=lambda a: _closeness(a, decision))
-        ],
-        "count": len(decision.trace),
-    }
-
-
-def _closeness(attempt: Attempt, decision: Decision) -> tuple[bool, bool, int]:
-    decided = decision.article.startswith(attempt.instrument) or any(
-        ref.startswith(attempt.instrument) for ref in decision.because
-    )
-    return (not decided, attempt.outcome != MAY, -attempt.rank)
 
 
 def _true(screen: Screen) -> datetime:
@@ -260,7 +100,7 @@ def _in_force(book: Book, screen: Screen, pair: tuple[str, str]) -> list[Instrum
 
 
 def _cell(book: Book, screen: Screen, sender: str, recipient: str) -> dict[str, Any]:
-    """What one party may give another as of the bar: the highest colour, the highest level, by which article."""
+    """What one party may give another as of the bar: the highest colour and level."""
     true, known = _true(screen), screen.bar.as_of.known_by
 
     def ask(label: Label) -> Decision:
@@ -309,9 +149,7 @@ def matrix_page(request: Request[Any, Any, Any]) -> Response[Any]:
         codes += sorted(name for name in every if name not in codes and len(name) <= 6)
     names = {one.code: one.name for one in known} | {p.code: p.name or "" for p in book.parties.values()}
     cut = codes[:PARTIES_MAX]
-    cells = {
-        (a, b): _cell(book, screen, a, b) for a in cut for b in cut if a != b
-    }
+    cells = {(a, b): _cell(book, screen, a, b) for a in cut for b in cut if a != b}
     table = Table(
         "matrix",
         (
@@ -393,7 +231,9 @@ def instrument_page(request: Request[Any, Any, Any], key: FromPath[str]) -> Resp
         recorded = [one for one in store.instruments(tx) if one.key == key]
     one = book.instruments.get(key)
     if one is None:
-        raise NotFoundError(f"no instrument {key[:80]!r} here, or not by then", advice="Agreements lists them")
+        raise NotFoundError(
+            f"no instrument {key[:80]!r} here, or not by then", advice="Agreements lists them"
+        )
     state = state_at(one, true, known)
     articles = Table(
         "articles",
@@ -480,10 +320,10 @@ def _timeline(one: Instrument, events: list[StatusEvent], day: date, known: Any)
         return None
     first = min(days)
     start = date(first.year, 1, 1)
-    end = max(max(days), day, now().date()) + timedelta(days=120)
+    end = max(*days, day, now().date()) + timedelta(days=120)
     turns = sorted({start, *(d for d in days if start <= d <= end), end})
     spans: list[charts.Span] = []
-    for begin, finish in zip(turns, turns[1:], strict=False):
+    for begin, finish in pairwise(turns):
         state = state_at(one, begin, known)
         if state.in_force:
             soft = bool(state.warnings)
@@ -497,7 +337,9 @@ def _timeline(one: Instrument, events: list[StatusEvent], day: date, known: Any)
         by.setdefault(event.by or "", []).append(charts.Dot(event.on, _event_word(event), hollow))
     lanes = [charts.Lane(_("state"), spans, by.pop("", []))]
     lanes += [charts.Lane(party, (), dots) for party, dots in sorted(by.items())]
-    return charts.timeline(lanes, start=start, end=end, marked=day, title=_("Time line; the table says the same"))
+    return charts.timeline(
+        lanes, start=start, end=end, marked=day, title=_("Time line; the table says the same")
+    )
 
 
 @page("/agreements/explain", Permission.READ_AGREEMENTS)
@@ -543,6 +385,8 @@ def explain_page(request: Request[Any, Any, Any]) -> Response[Any]:
         asked=asked,
         codes=codes,
         levels=levels,
+        purposes=purposes_of(book),
+        kinds=kinds_of(book),
         tlps=TLP_ORDER,
         decision=None if decision is None else shown(decision),
         day=_true(screen).date(),

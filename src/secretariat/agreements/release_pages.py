@@ -6,34 +6,30 @@ and offers nothing to act.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import msgspec
 from litestar import Request, Response
 from litestar.params import FromPath
 
-from secretariat.agreements import grants, service, workflow
+from secretariat.agreements import facts, grants, service, workflow
 from secretariat.agreements.model import DENY, MAY
+from secretariat.agreements.wording import marking_of, purposes_of, shown
 from secretariat.base.clock import now
 from secretariat.base.errors import DeniedError, InputError, NotFoundError, SecretariatError
 from secretariat.people.model import Permission
 from secretariat.records import store as records
-from secretariat.records.markings import Label
-from secretariat.web.marking import Marking
 from secretariat.web.routing import Form, act, page, see
 from secretariat.web.screen import Screen, screen_of
 from secretariat.web.tables import Column, Table
 from secretariat.web.words import gettext as _
 
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
 PURPOSE_MAX = 64
 REASON_MAX = 2000
-
-
-def marking_of(label: Label) -> Marking:
-    """Give the marking that a label shows."""
-    level = f"{label.scheme} {label.level}" if label.scheme and label.level else label.level
-    return Marking(label.tlp, level, 1 if level else 0, label.orig)
 
 
 def _purpose(screen: Screen) -> str | None:
@@ -45,8 +41,6 @@ def _purpose(screen: Screen) -> str | None:
 
 def _rows(outlooks: list[service.Outlook], names: dict[str, str]) -> list[dict[str, Any]]:
     """Lay out what each partner would get: one line per partner, its distinct answers inside."""
-    from secretariat.agreements.pages import shown
-
     rows = []
     for one in outlooks:
         answers = [
@@ -89,19 +83,20 @@ def release_page(request: Request[Any, Any, Any], stix_id: FromPath[str]) -> Res
     return _release(request, stix_id)
 
 
-def _release(request: Request[Any, Any, Any], stix_id: str, error: SecretariatError | None = None) -> Response[Any]:
+def _release(
+    request: Request[Any, Any, Any], stix_id: str, error: SecretariatError | None = None
+) -> Response[Any]:
     screen = screen_of(request)
     purpose = _purpose(screen)
     with screen.transaction() as tx:
         stored = records.get(tx, stix_id)
         if stored is None:
             raise NotFoundError("no such report here", where=stix_id[:100], advice="look in Reports")
-        outlooks = service.forecast(
-            tx, screen.node, [stix_id], screen.bar.as_of, purpose=purpose, now=now()
-        )
+        outlooks = service.forecast(tx, screen.node, [stix_id], screen.bar.as_of, purpose=purpose, now=now())
         members = service.with_members(tx, [stix_id])
         earlier = workflow.of_object(tx, stix_id)
         names = {one.code: one.name for one in grants.parties(tx)}
+        purposes = _purposes(tx)
     rows = _rows(outlooks, names)
     table = Table(
         "decisions",
@@ -150,6 +145,7 @@ def _release(request: Request[Any, Any, Any], stix_id: str, error: SecretariatEr
         total=len(members),
         foreign=len(members) - len(own),
         purpose=purpose or "",
+        purposes=purposes,
         needs_two=any(workflow.needs_two(one.label) for one in members),
         earlier=earlier,
         conditions=conditions,
@@ -158,6 +154,10 @@ def _release(request: Request[Any, Any, Any], stix_id: str, error: SecretariatEr
     if error is not None:
         answer.status_code = error.status
     return answer
+
+
+def _purposes(tx: Connection) -> list[str]:
+    return purposes_of(facts.whole_book(tx))
 
 
 def _title(obj: dict[str, Any], default: str) -> str:
@@ -172,7 +172,9 @@ def propose(request: Request[Any, Any, Any], stix_id: FromPath[str]) -> Response
     partners = form.texts("to")
     if not partners:
         return _release(
-            request, stix_id, InputError("no partner is chosen", where="to", advice="tick at least one partner")
+            request,
+            stix_id,
+            InputError("no partner is chosen", where="to", advice="tick at least one partner"),
         )
     if form.text("confirmed") != "yes" and form.text("conditions") == "yes":
         return _release(
@@ -240,7 +242,9 @@ def one_release(request: Request[Any, Any, Any], number: FromPath[UUID]) -> Resp
     return _one(request, number)
 
 
-def _one(request: Request[Any, Any, Any], number: UUID, error: SecretariatError | None = None) -> Response[Any]:
+def _one(
+    request: Request[Any, Any, Any], number: UUID, error: SecretariatError | None = None
+) -> Response[Any]:
     screen = screen_of(request)
     with screen.transaction() as tx:
         found = workflow.get(tx, number)
@@ -249,7 +253,9 @@ def _one(request: Request[Any, Any, Any], number: UUID, error: SecretariatError 
         rows = []
         if found.state == "proposed":
             outlooks = service.forecast(tx, screen.node, found.objects, purpose=found.purpose, now=now())
-            rows = _rows([one for one in outlooks if found.partners is None or one.party in found.partners], names)
+            rows = _rows(
+                [one for one in outlooks if found.partners is None or one.party in found.partners], names
+            )
     login = screen.visitor.login if screen.visitor else ""
     answer = screen.answer(
         "agreements/one_release.html",

@@ -1,13 +1,13 @@
-"""What the pages that read all parts show: one line of the report list, one object beside others, one relation."""
+"""What the pages that read all parts show: a line of a list, an object beside others, a relation."""
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from secretariat.web.marking import Marking
+from secretariat.base.marking import Marking
 
 COLUMNS: dict[str, int] = {
     "identity": 0,
@@ -33,7 +33,9 @@ COLUMNS: dict[str, int] = {
 """Where each kind of object stands in a graph: who – how – seen as – what to do."""
 
 COLLECTIONS_OF_REFS = ("report", "grouping", "note", "opinion", "observed-data")
-QUIET_TYPES = frozenset({"marking-definition", "extension-definition", "language-content", "relationship", "sighting"})
+QUIET_TYPES = frozenset(
+    {"marking-definition", "extension-definition", "language-content", "relationship", "sighting"}
+)
 REPORT_TYPES = ("report", "grouping")
 NAME_MAX = 200
 
@@ -70,7 +72,18 @@ class Relation(msgspec.Struct, frozen=True):
 
 def name_of(obj: dict[str, Any]) -> str:
     """Give what people call an object: name, value or the start of what it says; else its id."""
-    for key in ("name", "value", "abstract", "pattern", "path", "subject", "user_id", "key", "content", "explanation"):
+    for key in (
+        "name",
+        "value",
+        "abstract",
+        "pattern",
+        "path",
+        "subject",
+        "user_id",
+        "key",
+        "content",
+        "explanation",
+    ):
         text = obj.get(key)
         if isinstance(text, str) and text.strip():
             return " ".join(text.split())[:NAME_MAX]
@@ -104,6 +117,14 @@ def relations_of(obj: dict[str, Any]) -> list[Relation]:
     for key, value in obj.items():
         if key.endswith("_ref") and key != "created_by_ref" and isinstance(value, str):
             found.append(Relation(one, key.removesuffix("_ref").replace("_", " "), value))
-        elif key.endswith("_refs") and key not in {"object_refs", "object_marking_refs"} and isinstance(value, list):
-            found += [Relation(one, key.removesuffix("_refs").replace("_", " "), r) for r in value if isinstance(r, str)]
+        elif (
+            key.endswith("_refs")
+            and key not in {"object_refs", "object_marking_refs"}
+            and isinstance(value, list)
+        ):
+            found += [
+                Relation(one, key.removesuffix("_refs").replace("_", " "), r)
+                for r in value
+                if isinstance(r, str)
+            ]
     return found

@@ -7,6 +7,7 @@ from typing import Any
 
 from litestar import Request, Response
 
+from secretariat.agreements.wording import deed_word
 from secretariat.base.clock import now
 from secretariat.desk import reports, store, withdraw
 from secretariat.exchange import store as exchange
@@ -54,7 +55,10 @@ def desk_page(request: Request[Any, Any, Any]) -> Response[Any]:
         silent = exchange.silent(tx, moment - timedelta(seconds=limits.receipt_due_s))
         partners = _partners(screen, store.partners(tx))
         refused = store.refusals(tx)
-        duties = store.open_duties(tx) if reads else []
+        duties = [
+            {**row._mapping, "deed": deed_word(row.duty)}  # noqa: SLF001  (the documented mapping of a row)
+            for row in (store.open_duties(tx) if reads else ())
+        ]
     feed = Table(
         "feed",
         (
@@ -159,7 +163,10 @@ def receipts_page(request: Request[Any, Any, Any]) -> Response[Any]:
         "holders",
         (Column("holder", _("Holder")), *(Column(state, state, number=True) for state in states)),
         [
-            {"holder": holder, **{state: getattr(counts.get((holder, state)), "objects", 0) for state in states}}
+            {
+                "holder": holder,
+                **{state: getattr(counts.get((holder, state)), "objects", 0) for state in states},
+            }
             for holder in holders
         ],
     )

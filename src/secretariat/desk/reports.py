@@ -10,6 +10,7 @@ from litestar.params import FromPath
 from secretariat.agreements import grants
 from secretariat.base.clock import now
 from secretariat.base.errors import InputError, NotFoundError
+from secretariat.base.marking import TLP_ORDER
 from secretariat.desk import store
 from secretariat.desk.model import (
     COLUMNS,
@@ -26,7 +27,6 @@ from secretariat.people import service as people
 from secretariat.people.model import Permission
 from secretariat.records import store as records
 from secretariat.web import charts
-from secretariat.web.marking import TLP_ORDER
 from secretariat.web.routing import page
 from secretariat.web.screen import Screen, screen_of
 from secretariat.web.tables import Column, Table
@@ -136,9 +136,7 @@ def report_page(request: Request[Any, Any, Any], stix_id: FromPath[str]) -> Resp
                 "no such report here, or not by then", where=stix_id[:100], advice="look in Reports"
             )
         if screen.visitor is not None:
-            people.note_read(
-                tx, who=screen.visitor.login, subject=stix_id, page=screen.path, now=now()
-            )
+            people.note_read(tx, who=screen.visitor.login, subject=stix_id, page=screen.path, now=now())
         return _report(screen, tx, stored)
 
 
@@ -272,7 +270,15 @@ def _holders(tx: Connection, versions: list[Stored]) -> Table:
     def row(holder: str) -> dict[str, Any]:
         return rows.setdefault(
             holder,
-            {"holder": holder, "granted": 0, "articles": [], "entry": None, "states": {}, "via": set(), "at": None},
+            {
+                "holder": holder,
+                "granted": 0,
+                "articles": [],
+                "entry": None,
+                "states": {},
+                "via": set(),
+                "at": None,
+            },
         )
 
     for classes in granted.values():

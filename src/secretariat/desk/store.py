@@ -1,4 +1,4 @@
-"""Queries of the pages that read all parts. Every one answers as of the bar: what was known and recorded by then."""
+"""Queries of the pages that read all parts, as of the bar: what was known and recorded by then."""
 
 from __future__ import annotations
 
@@ -10,28 +10,21 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from secretariat.agreements.store import release
+from secretariat.base.marking import Marking
 from secretariat.desk.model import REPORT_TYPES, Line, name_of
 from secretariat.exchange.store import holding, obligation_timer, refusal
 from secretariat.exchange.store import peer as peers
 from secretariat.records import store as records
 from secretariat.records.store import object_version as version
-from secretariat.web.marking import Marking
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from secretariat.base.clock import AsOf
-    from secretariat.records.markings import Label
     from secretariat.records.store import Stored
 
 HELD_BACK = ("quarantined", "waiting", "disputed")
 PAGE = 50
-
-
-def marking_of(label: Label) -> Marking:
-    """Give the marking that a label shows."""
-    level = f"{label.scheme} {label.level}" if label.scheme and label.level else label.level
-    return Marking(label.tlp, level, 1 if level else 0, label.orig)
 
 
 def line_of(stored: Stored) -> Line:
@@ -45,7 +38,7 @@ def line_of(stored: Stored) -> Line:
         type=stored.type,
         name=name_of(obj),
         language=language if isinstance(language, str) else None,
-        marking=marking_of(stored.label),
+        marking=Marking.of(stored.label.tlp, stored.label.scheme, stored.label.level, stored.label.orig),
         originator=stored.originator,
         source=stored.source,
         state=stored.state,
@@ -179,7 +172,7 @@ def held_back(tx: Connection) -> list[tuple[str, str, int, datetime]]:
         .group_by(version.c.state, version.c.source)
         .order_by(version.c.state, version.c.source)
     )
-    return [tuple(row) for row in tx.execute(asked)]  # type: ignore[misc]
+    return [tuple(row) for row in tx.execute(asked)]
 
 
 def partners(tx: Connection) -> list[sa.Row[Any]]:
@@ -210,18 +203,25 @@ def refusals(tx: Connection, limit: int = 8) -> list[sa.Row[Any]]:
 
 
 def open_duties(tx: Connection, limit: int = 8) -> list[sa.Row[Any]]:
-    """Give duties of this party that are not done, the next due first."""
+    """Count duties of this party that are not done, by deed, article, party and day; the next due first."""
+    due = sa.cast(obligation_timer.c.due_at, sa.Date)
+    columns = (
+        obligation_timer.c.duty,
+        obligation_timer.c.article,
+        obligation_timer.c.owed_to,
+        due.label("due"),
+    )
     asked = (
-        sa.select(obligation_timer, version.c.stix_id)
-        .join(version, version.c.root == obligation_timer.c.root, isouter=True)
+        sa.select(*columns, sa.func.count().label("objects"))
         .where(obligation_timer.c.done_at.is_(None))
-        .order_by(obligation_timer.c.due_at)
+        .group_by(*columns[:3], due)
+        .order_by(due)
     )
     return list(tx.execute(asked.limit(limit)))
 
 
 def receipts(tx: Connection, limit: int = 500) -> list[sa.Row[Any]]:
-    """Count what holders said of our grants and requests: report or request, holder, state, how many, when."""
+    """Count what holders said of our grants and requests: about what, state, how many, when."""
     asked = (
         sa.select(
             holding.c.origin,
@@ -241,6 +241,9 @@ def receipts(tx: Connection, limit: int = 500) -> list[sa.Row[Any]]:
 def receipt_matrix(tx: Connection) -> list[sa.Row[Any]]:
     """Count holdings by holder and state over everything this party may ask about."""
     asked = sa.select(
-        holding.c.holder, holding.c.state, sa.func.count().label("objects"), sa.func.max(holding.c.at).label("at")
+        holding.c.holder,
+        holding.c.state,
+        sa.func.count().label("objects"),
+        sa.func.max(holding.c.at).label("at"),
     ).group_by(holding.c.holder, holding.c.state)
     return list(tx.execute(asked.order_by(holding.c.holder, holding.c.state)))

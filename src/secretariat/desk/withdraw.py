@@ -42,7 +42,9 @@ def _withdraw(
             raise NotFoundError("no such report here", where=stix_id[:100], advice="look in Reports")
         if stored.originator != screen.party:
             raise DeniedError(
-                f"only {stored.originator} withdraws what it made", where=stix_id[:100], advice="ask the originator"
+                f"only {stored.originator} withdraws what it made",
+                where=stix_id[:100],
+                advice="ask the originator",
             )
         versions = records.versions(tx, stix_id)
         granted = grants.classes_of(tx, [one.id for one in versions])

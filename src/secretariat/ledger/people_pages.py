@@ -1,4 +1,4 @@
-"""The Ledger for people: entries, one entry verified step by step, checkpoints, partners' logs as we saw them."""
+"""The Ledger for people: entries, one entry verified step by step, checkpoints, partners' logs."""
 
 from __future__ import annotations
 

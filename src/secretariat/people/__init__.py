@@ -1,1 +1,1 @@
-"""Persons, roles, sessions, tokens, and the log of who read what: it implements the guard that `web` defines."""
+"""Persons, roles, sessions, tokens, the log of who read what; implements the guard that `web` defines."""

@@ -40,9 +40,9 @@ class Permission(StrEnum):
 
 SENTENCES: dict[Permission, str] = {
     Permission.READ_REPORTS: "Read the reports that this party wrote or was granted.",
-    Permission.WRITE_REPORTS: "Write and import reports as drafts; a draft leaves the node only by a release.",
+    Permission.WRITE_REPORTS: "Write and import reports as drafts; only a release lets a draft leave.",
     Permission.PROPOSE_RELEASE: "Ask the agreements who may get a report, and propose its release.",
-    Permission.APPROVE_RELEASE: "Release: say DO on a decision that says MAY, or approve what another proposed.",
+    Permission.APPROVE_RELEASE: "Say DO on a decision that says MAY, or approve what another proposed.",
     Permission.WITHDRAW: "Withdraw a report of this party from everyone who holds it.",
     Permission.READ_AGREEMENTS: "Read instruments and ask what may flow between whom, on any day.",
     Permission.EDIT_AGREEMENTS: "Record instruments, their status and consents of this party.",

@@ -40,9 +40,9 @@ ROLE_WORDS = {
 
 SENTENCE_WORDS = (
     mark("Read the reports that this party wrote or was granted."),
-    mark("Write and import reports as drafts; a draft leaves the node only by a release."),
+    mark("Write and import reports as drafts; only a release lets a draft leave."),
     mark("Ask the agreements who may get a report, and propose its release."),
-    mark("Release: say DO on a decision that says MAY, or approve what another proposed."),
+    mark("Say DO on a decision that says MAY, or approve what another proposed."),
     mark("Withdraw a report of this party from everyone who holds it."),
     mark("Read instruments and ask what may flow between whom, on any day."),
     mark("Record instruments, their status and consents of this party."),

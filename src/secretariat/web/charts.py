@@ -1,4 +1,4 @@
-"""Charts as SVG from the server: a graph in columns and a time line. Each stands beside a table of the same facts.
+"""Charts as SVG from the server: a graph in columns and a time line, each beside a table of the same.
 
 Everything that is text in them is escaped; shapes carry no style attribute, so the policy without inline
 style holds.
@@ -68,7 +68,8 @@ class Lane(msgspec.Struct, frozen=True):
 
 
 def _cut(text: str, letters: int = _LETTERS) -> str:
-    width, out = 0, []
+    width = 0
+    out: list[str] = []
     for letter in text:
         width += 2 if ord(letter) > 0x2E80 else 1
         if width > letters:
@@ -91,15 +92,9 @@ def graph(nodes: Sequence[Node], edges: Sequence[Edge], *, title: str) -> Markup
         for y, node in enumerate(column):
             place[node.key] = (_PAD + x * (_BOX_W + _GAP_X), top + y * (_BOX_H + _GAP_Y))
     width = _PAD * 2 + len(columns) * _BOX_W + max(0, len(columns) - 1) * _GAP_X
-    parts = [
-        Markup('<svg class="chart" role="img" aria-label="{}" viewBox="0 0 {} {}" width="{}" height="{}">').format(
-            title, width, height, width, height
-        )
-    ]
-    parts += [_edge(place[edge.source], place[edge.target], edge.word) for edge in lines]
+    parts = [_edge(place[edge.source], place[edge.target], edge.word) for edge in lines]
     parts += [_box(node, place[node.key]) for node in shown]
-    parts.append(Markup("</svg>"))
-    return Markup("").join(parts)
+    return _svg(width, height, title, parts)
 
 
 def _ordered(nodes: Sequence[Node], edges: Sequence[Edge]) -> list[list[Node]]:
@@ -126,83 +121,86 @@ def _ordered(nodes: Sequence[Node], edges: Sequence[Edge]) -> list[list[Node]]:
     return columns
 
 
+def _svg(width: int, height: int, title: str, parts: Sequence[Markup]) -> Markup:
+    drawn = (
+        '<svg class="chart" role="img" aria-label="{}" viewBox="0 0 {} {}" width="{}" height="{}">{}</svg>'
+    )
+    return Markup(drawn).format(title, width, height, width, height, Markup("").join(parts))
+
+
+def _shape(tag: str, *, title: str = "", **attributes: object) -> Markup:
+    """Write one element; `class_` stands for `class`."""
+    pairs = (Markup(' {}="{}"').format(name.rstrip("_"), value) for name, value in attributes.items())
+    inner = Markup("<title>{}</title>").format(title) if title else ""
+    return Markup("<{0}{1}>{2}</{0}>").format(tag, Markup("").join(pairs), inner)
+
+
+def _text(x: float, y: float, words: object, *, class_: str = "", title: str = "") -> Markup:
+    inner = Markup("<title>{}</title>").format(title) if title else ""
+    return Markup('<text class="{}" x="{}" y="{}">{}{}</text>').format(class_, x, y, words, inner)
+
+
 def _edge(start: tuple[int, int], end: tuple[int, int], word: str) -> Markup:
     (x1, y1), (x2, y2) = start, end
-    middle = _BOX_H // 2
+    y1, y2 = y1 + _BOX_H // 2, y2 + _BOX_H // 2
     if x1 == x2:
-        right = x1 + _BOX_W
-        path = f"M{right} {y1 + middle}C{right + 42} {y1 + middle} {right + 42} {y2 + middle} {right} {y2 + middle}"
+        right, bow = x1 + _BOX_W, x1 + _BOX_W + 42
+        path = f"M{right} {y1}C{bow} {y1} {bow} {y2} {right} {y2}"
     else:
         left, far = (x1 + _BOX_W, x2) if x1 < x2 else (x1, x2 + _BOX_W)
         bend = (far - left) // 2
-        path = f"M{left} {y1 + middle}C{left + bend} {y1 + middle} {far - bend} {y2 + middle} {far} {y2 + middle}"
-    return Markup('<path class="edge" d="{}"><title>{}</title></path>').format(path, word)
+        path = f"M{left} {y1}C{left + bend} {y1} {far - bend} {y2} {far} {y2}"
+    return _shape("path", class_="edge", d=path, title=word)
 
 
 def _box(node: Node, at: tuple[int, int]) -> Markup:
     x, y = at
-    inner = Markup(
-        '<rect class="node-shape{}" x="{}" y="{}" width="{}" height="{}" rx="2"/>'
-        '<rect class="node-kind" x="{}" y="{}" width="3" height="{}"/>'
-        '<text class="faint" x="{}" y="{}">{}</text><text class="strong" x="{}" y="{}">{}</text><title>{}</title>'
-    ).format(
-        " withheld" if node.faint else "",
-        x, y, _BOX_W, _BOX_H,
-        x, y, _BOX_H,
-        x + 10, y + 13, node.kind,
-        x + 10, y + 27, _cut(node.name), node.name,
-    )  # fmt: skip
+    shape = "node-shape withheld" if node.faint else "node-shape"
+    inner = Markup("").join(
+        (
+            _shape("rect", class_=shape, x=x, y=y, width=_BOX_W, height=_BOX_H, rx=2),
+            _shape("rect", class_="node-kind", x=x, y=y, width=3, height=_BOX_H),
+            _text(x + 10, y + 13, node.kind, class_="faint"),
+            _text(x + 10, y + 27, _cut(node.name), class_="strong", title=node.name),
+        )
+    )
     if node.href is None:
         return Markup("<g>{}</g>").format(inner)
     return Markup('<a href="{}">{}</a>').format(node.href, inner)
 
 
+_LEFT, _WIDE, _ROW, _TOP = 190, 760, 34, 28
+_STRENGTH = {"full": "span", "soft": "span soft", "off": "span off"}
+
+
 def timeline(lanes: Sequence[Lane], *, start: date, end: date, marked: date | None, title: str) -> Markup:
     """Draw lanes of spans and dots between two days, a year's line each, and the day asked about."""
-    left, width, row = 190, 760, 34
     days = max(1, (end - start).days)
-    height = 28 + row * len(lanes) + 8
+    height = _TOP + _ROW * len(lanes) + 8
+    right = _LEFT + _WIDE
 
     def x(day: date) -> float:
-        return round(left + width * min(1.0, max(0.0, (day - start).days / days)), 1)
+        return round(_LEFT + _WIDE * min(1.0, max(0.0, (day - start).days / days)), 1)
 
-    parts = [
-        Markup('<svg class="chart" role="img" aria-label="{}" viewBox="0 0 {} {}" width="{}" height="{}">').format(
-            title, left + width + 40, height, left + width + 40, height
-        )
-    ]
-    step = max(1, (end.year - start.year) // 12 + 1)
-    for year in range(start.year + 1, end.year + 1, step):
+    parts: list[Markup] = []
+    for year in range(start.year + 1, end.year + 1, max(1, (end.year - start.year) // 12 + 1)):
         at = x(date(year, 1, 1))
-        word = "" if marked is not None and -24 < at - x(marked) < 84 else year
-        parts.append(
-            Markup('<line class="grid" x1="{0}" x2="{0}" y1="20" y2="{1}"/><text class="faint" x="{0}" y="13">{2}</text>')
-            .format(at, height - 6, word)
-        )  # fmt: skip
+        parts.append(_shape("line", class_="grid", x1=at, x2=at, y1=20, y2=height - 6))
+        if marked is None or not -24 < at - x(marked) < 84:
+            parts.append(_text(at, 13, year, class_="faint"))
     for number, lane in enumerate(lanes):
-        y = 28 + number * row
-        parts.append(
-            Markup('<text x="4" y="{}">{}<title>{}</title></text>').format(y + 18, _cut(lane.name, 28), lane.name)
-        )
-        parts.append(
-            Markup('<line class="axis" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(left, left + width, y + 26, y + 26)
-        )
+        y = _TOP + number * _ROW
+        parts.append(_text(4, y + 18, _cut(lane.name, 28), title=lane.name))
+        parts.append(_shape("line", class_="axis", x1=_LEFT, x2=right, y1=y + 26, y2=y + 26))
         for span in lane.spans:
             x1, x2 = x(span.start), x(span.end or end)
-            parts.append(
-                Markup('<rect class="span {}" x="{}" y="{}" width="{}" height="10" rx="1"><title>{}</title></rect>')
-                .format({"full": "", "soft": "soft", "off": "off"}[span.strength], x1, y + 9, max(2.0, x2 - x1), span.word)
-            )  # fmt: skip
+            drawn = {"x": x1, "y": y + 9, "width": round(max(2.0, x2 - x1), 1), "height": 10, "rx": 1}
+            parts.append(_shape("rect", class_=_STRENGTH[span.strength], title=span.word, **drawn))
         for dot in lane.dots:
-            parts.append(
-                Markup('<circle class="dot{}" cx="{}" cy="{}" r="5"><title>{} {}</title></circle>').format(
-                    " hollow" if dot.hollow else "", x(dot.on), y + 14, dot.on.isoformat(), dot.word
-                )
-            )
+            kind = "dot hollow" if dot.hollow else "dot"
+            words = f"{dot.on.isoformat()} {dot.word}"
+            parts.append(_shape("circle", class_=kind, cx=x(dot.on), cy=y + 14, r=5, title=words))
     if marked is not None and start <= marked <= end:
-        parts.append(
-            Markup('<line class="now" x1="{0}" x2="{0}" y1="18" y2="{1}"/><text class="strong" x="{2}" y="13">{3}</text>')
-            .format(x(marked), height - 2, min(x(marked) + 4, left + width - 24), marked.isoformat())
-        )  # fmt: skip
-    parts.append(Markup("</svg>"))
-    return Markup("").join(parts)
+        parts.append(_shape("line", class_="now", x1=x(marked), x2=x(marked), y1=18, y2=height - 2))
+        parts.append(_text(min(x(marked) + 4, right - 24), 13, marked.isoformat(), class_="strong"))
+    return _svg(right + 40, height, title, parts)

@@ -1,4 +1,4 @@
-"""How times, hashes and long words stand on a page: ISO dates with weekday, digits in groups, never raw floats."""
+"""How times, hashes and counts stand on a page: ISO dates with weekday, digits in groups."""
 
 from __future__ import annotations
 

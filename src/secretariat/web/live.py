@@ -1,4 +1,4 @@
-"""Live pages: server-sent events that carry ids only, never content; the page then asks for what it may see."""
+"""Live pages: server-sent events of ids, never content; the page then asks for what it may see."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 from litestar import Request, Response
@@ -79,8 +80,6 @@ def answer(
 def on_error(request: Request[Any, Any, Any], error: SecretariatError) -> Response[Any]:
     """Answer an error of ours; who is not signed in is led to the sign-in page."""
     if isinstance(error, SignInNeededError) and wants_page(request) and request.method == "GET":
-        from secretariat.web.asof import urlencode
-
         target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         suffix = "" if target == "/" else f"?{urlencode({'next': target})}"
         return Response(None, status_code=303, headers={"Location": f"/sign-in{suffix}"})

@@ -6,14 +6,15 @@ import hashlib
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import jinja2
 from litestar import Response
 from markupsafe import Markup
 
 from secretariat.base.clock import now
+from secretariat.base.marking import Marking, highest
 from secretariat.web import asof, words
-from secretariat.web.marking import Marking, highest
 from secretariat.web.tables import Table, download
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Screen:
         self.language = language
         self.realm = realm
         self.navigation = navigation
-        self.node = connection.app.state.get("node")
+        self.node: Any = connection.app.state.get("node")
 
     @cached_property
     def bar(self) -> asof.Bar:
@@ -85,7 +86,7 @@ class Screen:
     def href(self, address: str, **query: Any) -> str:
         """Give an address of this node with the bar's times carried along."""
         if query:
-            pairs = asof.urlencode([(k, v) for k, v in query.items() if v is not None])
+            pairs = urlencode([(k, v) for k, v in query.items() if v is not None])
             address = f"{address}{'&' if '?' in address else '?'}{pairs}"
         return asof.carry(address, {} if self.node is None else self.bar.typed)
 
@@ -93,7 +94,7 @@ class Screen:
         """Give this page's address with some of the query changed; None drops a name."""
         query = {**self.query, **changes}
         kept = [(k, str(v)) for k, v in query.items() if v is not None]
-        return f"{self.path}?{asof.urlencode(kept)}" if kept else self.path
+        return f"{self.path}?{urlencode(kept)}" if kept else self.path
 
     def render(self, template: str, *, status: int = 200, **context: Any) -> Response[str]:
         """Render a template as a whole page."""

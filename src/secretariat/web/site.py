@@ -43,7 +43,7 @@ LANGUAGE_COOKIE = "secretariat_language"
 
 
 def realm_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
-    """The realm a request is in: the application of a realm says so, else the port or host of the exercise."""
+    """The realm a request is in: said by the application, else by port or host."""
     fixed = connection.app.state.get("realm")
     if fixed:
         return str(fixed)

@@ -1,4 +1,4 @@
-"""Tables as data: sorted by a link, downloaded as CSV or JSON with marking, realm and as-of in name and content."""
+"""Tables as data: sorted by a link, downloaded as CSV or JSON with marking, realm and as-of."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from secretariat.base.errors import NotFoundError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from secretariat.web.marking import Marking
+    from secretariat.base.marking import Marking
 
 
 class Column(msgspec.Struct, frozen=True):

@@ -120,7 +120,13 @@ def test_a_taken_login(database):
 
 
 def make_token(tx, **changes):
-    given = {"label": "SIEM", "reader": "KR", "scopes": [Scope.READ], "lifetime": timedelta(days=1), **changes}
+    given = {
+        "label": "SIEM",
+        "reader": "KR",
+        "scopes": [Scope.READ],
+        "lifetime": timedelta(days=1),
+        **changes,
+    }
     return service.create_token(tx, by="test", limits=LIMITS, now=NOW, **given)
 
 
@@ -152,7 +158,13 @@ def test_no_secret_is_kept(database, superuser):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"label": ""}, {"scopes": []}, {"lifetime": timedelta()}, {"lifetime": timedelta(days=400)}, {"reader": ""}],
+    [
+        {"label": ""},
+        {"scopes": []},
+        {"lifetime": timedelta()},
+        {"lifetime": timedelta(days=400)},
+        {"reader": ""},
+    ],
     ids=str,
 )
 def test_bad_token(database, changes):

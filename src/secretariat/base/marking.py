@@ -1,4 +1,4 @@
-"""The marking a page bears at top and bottom: the highest of everything it shows, in the originator's words."""
+"""The marking a page bears at top and bottom: the highest of what it shows, in the originator's words."""
 
 from __future__ import annotations
 
@@ -19,6 +19,12 @@ class Marking(msgspec.Struct, frozen=True):
     level: str | None = None
     rank: int = 0
     originator: str | None = None
+
+    @classmethod
+    def of(cls, tlp: str | None, scheme: str | None, level: str | None, originator: str) -> Marking:
+        """Give the marking of one object; a level is named together with its table."""
+        named = f"{scheme} {level}" if scheme and level else level
+        return cls(tlp, named, 1 if named else 0, originator)
 
     @property
     def tlp_place(self) -> int:
