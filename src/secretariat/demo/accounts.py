@@ -5,14 +5,19 @@ Passwords and tokens are random and shown at the end of the run; nothing of them
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import secrets
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import msgspec
 
-from secretariat.demo.nodes import DemoNode
+from secretariat.base.clock import now as clock_now
+from secretariat.demo.nodes import Cluster, DemoNode
 from secretariat.people.model import Role, Scope
-from secretariat.people.service import add_person, create_token
+from secretariat.people.service import add_person, create_token, revoke_token
 from secretariat.records import collections
 from secretariat.records.collections import Collection
 
@@ -85,8 +90,29 @@ def create(one: DemoNode, *, now: datetime) -> Access:
 
 def tool(one: DemoNode, label: str, reader: str, scopes: set[Scope], *, now: datetime) -> Tool:
     """Make a token on `one` for a tool of the party `reader`."""
+    return _token(one, label, reader, scopes, now=now)[1]
+
+
+@contextlib.contextmanager
+def clients(cluster: Cluster, access: Mapping[str, Access]) -> Iterator[dict[tuple[str, str], Tool]]:
+    """Give a reading credential per node and reader: own tools, and partners' for the time of the block."""
+    found = {(one.party, one.party): access[one.party].tools["read_only"] for one in cluster}
+    lent: list[tuple[DemoNode, UUID]] = []
+    for one, other in itertools.permutations(cluster, 2):
+        number, made = _token(one, "leak-check", other.party, {Scope.READ}, now=clock_now())
+        found[one.party, other.party] = made
+        lent.append((one, number))
+    try:
+        yield found
+    finally:
+        for one, number in lent:
+            with one.node.database.app("live") as tx:
+                revoke_token(tx, number, now=clock_now())
+
+
+def _token(one: DemoNode, label: str, reader: str, scopes: set[Scope], *, now: datetime) -> tuple[UUID, Tool]:
     with one.node.database.app("live") as tx:
-        _, secret = create_token(
+        made, secret = create_token(
             tx,
             label=label,
             reader=reader,
@@ -96,7 +122,7 @@ def tool(one: DemoNode, label: str, reader: str, scopes: set[Scope], *, now: dat
             limits=one.node.settings.limits,
             now=now,
         )
-    return Tool(f"{reader.lower()}-{label}", secret, secret)
+    return made.id, Tool(f"{reader.lower()}-{label}", secret, secret)
 
 
 def collections_of(one: DemoNode) -> dict[str, str]:

@@ -18,7 +18,7 @@ import msgspec
 from secretariat.agreements import grants
 from secretariat.agreements.facts import book_for
 from secretariat.agreements.model import ENGINE
-from secretariat.agreements.release import moment_text
+from secretariat.agreements.recompute import moment_text
 from secretariat.base.clock import now, stamp
 from secretariat.base.ids import party_id
 from secretariat.demo.nodes import DemoNode

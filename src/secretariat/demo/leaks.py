@@ -5,7 +5,8 @@ Nothing here asks the code that decides. Four looks, each of which would show a 
    in some node's log (or come with the call-back of something that was).
 2. **Database roles**: on every node, what the peer role sees for a reader, without the application's filters.
 3. **TAXII**: what a tool reads over HTTP with that reader's own credential, and the public without one.
-4. **Traces**: the ids of what was withheld from a party stand nowhere in its database, in no table.
+4. **Traces**: the ids of what was withheld from a party stand nowhere in its database, in no table (those of
+   the standard's own TLP markings are public).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from secretariat.demo.accounts import Tool
 from secretariat.demo.nodes import Cluster, DemoNode
 from secretariat.ledger import dsse, entries
 from secretariat.ledger import service as ledger
+from secretariat.records.markings import is_standard
 
 REALM = "live"
 PUBLIC = "*"
@@ -175,7 +177,7 @@ def _traces(
     may = {ids[root] for root in grants.to(one.party) if root in ids}
     may |= {row.stix_id for row in stores[one.party] if one.party in {row.originator, row.source}}
     others = {row.stix_id for party, rows in stores.items() if party != one.party for row in rows}
-    strange = others - may
+    strange = {name for name in others - may if not is_standard(name)}
     with one.node.database.app(REALM) as tx:
         names = [
             row[0]

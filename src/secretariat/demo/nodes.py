@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
 import httpx2
 import msgspec
@@ -35,6 +35,8 @@ PARTIES = ("CN", "JP", "KR", "US")
 """In ISO order."""
 CEILINGS = {"KR": {"ROK_MIL": "II"}, "JP": {"ROK_MIL": "II", "JP_MOD": "GOKUHI"}}
 """Admit the invented annex, and nothing real: the demonstration says so in its first lines."""
+DEFAULT_TLP: Final = "GREEN"
+"""What comes in without a marking is handled as; the story says so."""
 _START_S = 120
 _STOP_S = 20
 
@@ -68,6 +70,12 @@ class DemoNode:
         for table, level in CEILINGS.get(self.party, {}).items():
             words += ["--ceiling", f"{table}={level}"]
         return self._run(words)
+
+    def set_default(self) -> None:
+        """Write the demonstration's default marking into `node.toml`, as an operator would."""
+        settings = NodeSettings.load(self.data)
+        settings.default_tlp = DEFAULT_TLP
+        settings.save()
 
     def begin_serve(self) -> None:
         """Start `secretariat serve` for this node."""
@@ -190,6 +198,7 @@ def _init(nodes: Any) -> None:
 def _serve(nodes: Any) -> None:
     until = time.monotonic() + _START_S
     for one in nodes:
+        one.set_default()
         one.begin_serve()
     for one in nodes:
         one.await_health(until)
