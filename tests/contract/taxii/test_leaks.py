@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from contract.taxii.target import indicator, pages
+from contract.taxii.target import TAXII, indicator, pages
 from secretariat.base.errors import UnavailableError
+from secretariat.people.model import Scope
+from secretariat.people.service import create_token
+from secretariat.records import collections
 from secretariat.storage.engine import raw
 
 if TYPE_CHECKING:
@@ -166,3 +170,34 @@ def test_pages_of_a_client_end_when_it_loses_its_grant(world: World) -> None:
         rest = client.get(world.of("us") + f"objects/?limit=2&next={first['next']}").json()
         assert rest == {}
         assert pages(client, world.of("us") + "objects/", 7) == [{}]
+
+
+def test_a_token_of_the_exercise_realm_opens_the_exercise_only(filled: World) -> None:
+    now = datetime.now(UTC)
+    with filled.node.database.app("exercise") as tx:
+        number = collections.ensure(tx, "own", filled.node.party, party=filled.node.party, realm="exercise")
+        assert number
+        _, secret = create_token(
+            tx,
+            label="player",
+            reader=filled.node.party,
+            scopes=frozenset({Scope.READ, Scope.WRITE}),
+            lifetime=timedelta(days=1),
+            by="test",
+            now=now,
+            limits=filled.node.settings.limits,
+        )
+    made = indicator()
+    with filled.client(secret) as client:
+        shape = client.get(f"{filled.url}/taxii2/").json()
+        assert shape["api_roots"] == [f"{filled.url}/exercise/taxii2/"]
+        assert client.get("collections/").status_code == 401
+        root = f"{filled.url}/exercise/taxii2/"
+        assert "EXERCISE" in client.get(root).json()["description"]
+        body = json.dumps({"objects": [made]}).encode()
+        posted = client.post(root + "collections/own/objects/", content=body, headers={"content-type": TAXII})
+        assert posted.status_code == 202
+        assert client.get(root + "collections/own/objects/").json()["objects"] == [made]
+    with filled.client("writer") as client:
+        listed = client.get(filled.of("own") + "manifest/?limit=1000").json()["objects"]
+    assert made["id"] not in {one["id"] for one in listed}
