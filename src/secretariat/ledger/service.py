@@ -95,9 +95,8 @@ def append(
     frontier = Frontier.from_bytes(held.size, held.frontier)
     pieces = tiles.grow(frontier, [item.leaf for item in sealed])
     root = frontier.root()
-    store.grow_tiles(tx, pieces)
     note = notes.sign(keyring.origin, frontier.size, root, keyring.log)
-    store.write_head(tx, Head(frontier.size, root, frontier.to_bytes(), in_force(keyring)), note, now)
+    store.write_tree(tx, pieces, Head(frontier.size, root, frontier.to_bytes(), in_force(keyring)), note, now)
     for recipient in sorted({item.recipient for item in sealed if item.recipient is not None}):
         notify(tx, FEED, recipient)
     return sealed[len(opening) :]

@@ -122,9 +122,9 @@ _READ_ENTRIES = (
     "SELECT position, kind, party, recipient, recorded_at, envelope, salt, digest, leaf FROM entry"
     " WHERE position = ANY(%s) ORDER BY position"
 )
+_NEW_TILE = "INSERT INTO tile (hashes, level, index) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
 _GROW_TILE = (
-    "INSERT INTO tile (level, index, hashes) VALUES (%s, %s, %s) ON CONFLICT (level, index)"
-    " DO UPDATE SET hashes = tile.hashes || excluded.hashes WHERE octet_length(tile.hashes) = %s"
+    "UPDATE tile SET hashes = hashes || %s WHERE level = %s AND index = %s AND octet_length(hashes) = %s"
 )
 
 
@@ -169,30 +169,37 @@ def insert(tx: Connection, entries: Iterable[Entry]) -> list[Entry]:
     return written
 
 
-def grow_tiles(tx: Connection, pieces: Iterable[tuple[int, int, int, bytes]]) -> None:
-    """Add hashes to tiles. Refuses where a tile does not hold what the head says."""
-    for level, index, held, added in pieces:
-        done = raw(tx).execute(_GROW_TILE, (level, index, added, held * HASH_BYTES), binary=True)
+def write_tree(
+    tx: Connection, pieces: Sequence[tuple[int, int, int, bytes]], head: Head, note: bytes, now: datetime
+) -> None:
+    """Add hashes to tiles, move the head, write the checkpoint of its size: one round trip.
+
+    Refuses where a tile does not hold what the head says.
+    """
+    connection = raw(tx)
+    with connection.pipeline():
+        grown = [
+            connection.execute(_GROW_TILE, (added, level, index, held * HASH_BYTES), binary=True)
+            if held
+            else connection.execute(_NEW_TILE, (added, level, index), binary=True)
+            for level, index, held, added in pieces
+        ]
+        connection.execute(
+            "UPDATE log_head SET size = %s, root = %s, frontier = %s, keys = %s",
+            (head.size, head.root, head.frontier, head.keys),
+            binary=True,
+        )
+        connection.execute(
+            "INSERT INTO checkpoint (size, root, note, at) VALUES (%s, %s, %s, %s)",
+            (head.size, head.root, note, now),
+            binary=True,
+        )
+    for done, (level, index, held, _) in zip(grown, pieces, strict=True):
         if done.rowcount != 1:
             raise StateError(
                 f"tile {level}/{index} does not hold {held} hashes, as the head says",
                 advice="run `secretariat log verify`; restore the node from a backup",
             )
-
-
-def write_head(tx: Connection, head: Head, note: bytes, now: datetime) -> None:
-    """Move the head, and write the checkpoint of its size."""
-    connection = raw(tx)
-    connection.execute(
-        "UPDATE log_head SET size = %s, root = %s, frontier = %s, keys = %s",
-        (head.size, head.root, head.frontier, head.keys),
-        binary=True,
-    )
-    connection.execute(
-        "INSERT INTO checkpoint (size, root, note, at) VALUES (%s, %s, %s, %s)",
-        (head.size, head.root, note, now),
-        binary=True,
-    )
 
 
 def read_tiles(tx: Connection, wanted: Iterable[TileAt]) -> dict[TileAt, bytes]:

@@ -233,3 +233,21 @@ def test_a_checkpoint_carries_the_cosignatures_that_came(filled: sa.Connection, 
     forged = checkpoint.cosign(note.replace(b"304", b"303"), "us", witness, witness.public, 1)
     with pytest.raises(ProofError, match="not the checkpoint"):
         service.keep_cosignature(filled, forged, "us", witness.public, now=now)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        pytest.param("DELETE FROM tile WHERE level = 0 AND index = 1", id="gone"),
+        pytest.param(
+            "UPDATE tile SET hashes = substr(hashes, 1, 64) WHERE level = 0 AND index = 1", id="too short"
+        ),
+    ],
+)
+def test_a_log_with_a_broken_tile_takes_nothing_more(
+    filled: sa.Connection, keyring: Keyring, now: datetime, statement: str
+) -> None:
+    """Better no entry than one that nobody can prove."""
+    filled.exec_driver_sql(statement)
+    with pytest.raises(StateError, match="tile 0/1"):
+        service.append(filled, keyring, notes(1), now=now)
