@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
-import importlib
-import importlib.util
 import logging
 import signal
 import socket
@@ -26,67 +24,67 @@ from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.plugins import InitPlugin
+from litestar.types import ControllerRouterHandler
 
+from secretariat.agreements import pages as agreements_pages
+from secretariat.agreements import store as agreements_store
 from secretariat.base.errors import StateError, UnavailableError
 from secretariat.base.settings import NodeSettings
+from secretariat.desk import pages as desk_pages
+from secretariat.exchange import peer_pages, taxii_pages
+from secretariat.exchange import store as exchange_store
+from secretariat.ledger import pages as ledger_pages
+from secretariat.ledger import people_pages as ledger_people_pages
+from secretariat.ledger import store as ledger_store
 from secretariat.ledger.node import Node
+from secretariat.people import pages as people_pages
+from secretariat.people import store as people_store
+from secretariat.records import collections
+from secretariat.records import store as records_store
 from secretariat.storage.engine import REALMS, Database
 from secretariat.storage.feed import Listener
 from secretariat.storage.metadata import metadata as tables
 from secretariat.storage.opening import opened
 from secretariat.web import guard
+from secretariat.web import pages as web_pages
 from secretariat.web.site import Site
 
 log = logging.getLogger("secretariat")
 
-PAGES = (
-    "web.pages",
-    "people.pages",
-    "records.pages",
-    "ledger.pages",
-    "ledger.people_pages",
-    "agreements.pages",
-    "exchange.pages",
-    "exchange.peer_pages",
-    "exchange.taxii_pages",
-    "desk.pages",
+ROUTES: tuple[ControllerRouterHandler, ...] = (
+    *web_pages.routes,
+    *people_pages.routes,
+    *ledger_pages.routes,
+    *ledger_people_pages.routes,
+    *agreements_pages.routes,
+    *peer_pages.routes,
+    *taxii_pages.routes,
+    *desk_pages.routes,
 )
-"""Modules that expose `routes`, and `background` where something runs beside the requests."""
-STORES = (
-    "people.store",
-    "records.store",
-    "records.collections",
-    "ledger.store",
-    "agreements.store",
-    "exchange.store",
-    "exchange.taxii_store",
-)
-"""Modules that declare tables."""
 Background = Callable[[Node], Awaitable[None]]
+BACKGROUND: tuple[Background, ...] = tuple(peer_pages.background)
+"""What runs beside the requests for as long as the node serves."""
+TABLES = (people_store, records_store, collections, ledger_store, agreements_store, exchange_store)
+"""Every module that declares tables, so that `metadata()` has seen them all."""
 _IN_REALM = "/{realm:str}"
 _DRAIN_S = 3
 _RETRY_S = (1, 2, 5, 15, 60)
 
 
 def metadata() -> sa.MetaData:
-    """Give the catalogue of all tables, after every part has declared its own."""
-    for name in STORES:
-        _part(name)
+    """Give the catalogue of all tables."""
     return tables
 
 
 def build(node: Node) -> Litestar:
     """Build the application of `node`: all routes, one error shape, background tasks for its lifetime."""
-    modules = [module for name in PAGES if (module := _part(name)) is not None]
-    declared = [route for module in modules for route in getattr(module, "routes", ())]
-    routes = [health, *(one for route in declared for one in in_each_realm(route))]
-    background = [task for module in modules for task in getattr(module, "background", ())]
-    plugins: list[InitPlugin] = [_site()]
+    routes = [health, *(one for route in ROUTES for one in in_each_realm(route))]
+    plugins: list[InitPlugin] = [Site(visitor=people_pages.visitor, navigation=desk_pages.RAIL)]
     return Litestar(
         route_handlers=routes,
         plugins=plugins,
         state=State({"node": node, "database": node.database, "listener": Listener(node.database)}),
-        lifespan=[lambda app: _running(app, node, background)],
+        lifespan=[lambda app: _running(app, node)],
         request_max_body_size=node.settings.limits.max_request_bytes,
         openapi_config=OpenAPIConfig(
             title="Secretariat",
@@ -170,24 +168,12 @@ def health(request: Request[Any, Any, Any]) -> dict[str, str]:
     return {"party": node.party, "state": "serving"}
 
 
-def _part(name: str) -> Any:
-    """Import a part's module; None when the part has none."""
-    full = f"secretariat.{name}"
-    return importlib.import_module(full) if importlib.util.find_spec(full) else None
-
-
-def _site() -> Site:
-    people, desk = _part("people.pages"), _part("desk.pages")
-    visitor = getattr(people, "visitor", None) or (lambda _connection, _realm: None)
-    return Site(visitor=visitor, navigation=getattr(desk, "RAIL", ()))
-
-
 @contextlib.asynccontextmanager
-async def _running(app: Litestar, node: Node, background: list[Background]) -> AsyncIterator[None]:
+async def _running(app: Litestar, node: Node) -> AsyncIterator[None]:
     """Listen for changes and run the background tasks while the application runs."""
     listener: Listener = app.state.listener
     await listener.start()
-    tasks = [asyncio.create_task(_keep_running(task, node), name=task.__module__) for task in background]
+    tasks = [asyncio.create_task(_keep_running(task, node), name=task.__module__) for task in BACKGROUND]
     try:
         yield
     finally:

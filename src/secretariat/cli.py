@@ -5,8 +5,6 @@ An error of ours is one line on stderr and exit code 2, never a traceback; a fau
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import logging
 import os
 import signal
@@ -17,33 +15,31 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from secretariat.agreements import commands as agreements
 from secretariat.base.clock import now
 from secretariat.base.console import DATA, Data, Json, emit
 from secretariat.base.errors import ConflictError, InputError, SecretariatError, StateError
 from secretariat.base.settings import FILE, URL_VARIABLE, NodeSettings, read
+from secretariat.demo import commands as demo
+from secretariat.exchange import commands as exchange
+from secretariat.exchange import taxii_commands as taxii
+from secretariat.ledger import commands as ledger
+from secretariat.people import commands as people
+from secretariat.records import commands as records
 
 if TYPE_CHECKING:
     from secretariat.exchange.restoring import Comparison
 
 GROUPS = {
-    "records": "records.commands",
-    "agreements": "agreements.commands",
-    "log": "ledger.commands",
-    "peers": "exchange.commands",
-    "taxii": "exchange.taxii_commands",
+    "records": records.commands,
+    "agreements": agreements.commands,
+    "log": ledger.commands,
+    "peers": exchange.commands,
+    "taxii": taxii.commands,
 }
-"""The word of a group of commands → the module whose `commands` it is."""
-VERBS = (
-    "people.commands",
-    "records.commands",
-    "ledger.commands",
-    "agreements.commands",
-    "exchange.commands",
-    "exchange.taxii_commands",
-    "desk.commands",
-    "demo.commands",
-)
-"""Modules whose `verbs` stand at the top level."""
+"""Groups of commands, by the word they stand under."""
+VERBS = (people.verbs, records.verbs, agreements.verbs, exchange.verbs, demo.verbs)
+"""What stands at the top level."""
 
 app = typer.Typer(
     name="secretariat",
@@ -202,9 +198,14 @@ def _checked(settings: NodeSettings, without: Sequence[str]) -> list[Comparison]
     return found
 
 
+for _word, _group in GROUPS.items():
+    app.add_typer(_group, name=_word)
+for _verbs in VERBS:
+    app.add_typer(_verbs)
+
+
 def main() -> None:
     """Run the command line."""
-    _collect()
     # a command that runs the database for itself must stop it when it is told to end
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
@@ -214,23 +215,6 @@ def main() -> None:
         sys.exit(2)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _collect() -> None:
-    """Add every part's commands."""
-    for word, name in GROUPS.items():
-        module = _part(name)
-        if module is not None and hasattr(module, "commands"):
-            app.add_typer(module.commands, name=word)
-    for name in VERBS:
-        module = _part(name)
-        if module is not None and hasattr(module, "verbs"):
-            app.add_typer(module.verbs)
-
-
-def _part(name: str) -> Any:
-    full = f"secretariat.{name}"
-    return importlib.import_module(full) if importlib.util.find_spec(full) else None
 
 
 def _pair(word: str) -> tuple[str, str]:
