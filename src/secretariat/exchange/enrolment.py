@@ -41,6 +41,7 @@ from secretariat.ledger import service as ledger
 from secretariat.ledger.entries import Draft, Enrol, InstrumentAgreed, Statement
 from secretariat.ledger.keys import Keyring, key_id
 from secretariat.records import collections
+from secretariat.records.canonical import canonical
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -74,7 +75,7 @@ def describe(node: Node, *, now: datetime) -> bytes:
         made_at=stamp(now),
         realms={realm: _realm_keys(node, node.keyring(realm)) for realm in node.settings.realms},
     )
-    return dsse.seal(wire.encode(descriptor), wire.DESCRIPTOR_TYPE, first.root)
+    return dsse.seal(canonical(msgspec.to_builtins(descriptor)), wire.DESCRIPTOR_TYPE, first.root)
 
 
 def _realm_keys(node: Node, ring: Keyring) -> RealmKeys:

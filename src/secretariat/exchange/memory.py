@@ -21,7 +21,7 @@ from secretariat.exchange.peers import Head, Outgoing, Tomb
 from secretariat.ledger import checkpoint, entries, merkle
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from secretariat.exchange.model import Due, Refusal
@@ -34,8 +34,9 @@ SHOWN = frozenset(SHOWN_STATES.values())
 class Memory:
     """Everything one node keeps in one realm."""
 
-    def __init__(self, keyring: Keyring) -> None:
+    def __init__(self, keyring: Keyring, token: Callable[[int], bytes] = secrets.token_bytes) -> None:
         self.keyring = keyring
+        self.token = token
         self.log: list[LogEntry] = []
         self.leaves: list[bytes] = []
         self.held: dict[bytes, Version] = {}
@@ -63,7 +64,7 @@ class Memory:
                 work.granted = defaultdict(set, {party: set(roots) for party, roots in value.items()})
             elif name in {"tombs", "attachments"}:
                 setattr(work, name, defaultdict(list, {key: list(held) for key, held in value.items()}))
-            elif name != "keyring":
+            elif name not in {"keyring", "token"}:
                 setattr(work, name, copy.copy(value))
         yield MemoryStore(work, now)
         vars(self).update(vars(work))
@@ -103,7 +104,7 @@ class MemoryStore:
             body = entries.payload(
                 draft, realm=self.realm, origin=self.origin, party=self.party, now=self._now
             )
-            sealed = entries.seal(body, draft, ring.record, secrets.token_bytes(32))
+            sealed = entries.seal(body, draft, ring.record, self._m.token(entries.SALT_BYTES))
             positions.append(len(self._m.log))
             self._m.log.append(
                 LogEntry(positions[-1], one.kind, self.party, one.recipient, sealed.envelope, sealed.salt)
