@@ -43,8 +43,8 @@ in force; covers it, is in force, and one of its rules refuses; permits."""
 
 RESTRICTS_ONLY = {"standard", "practice", "regulation"}
 _CARRIES = {
-    "DEFINE", "LEVELS", "MARK", "PURPOSE", "AUDIENCE", "ADMISSION", "COMPARTMENT", "HUB_ONLY", "EQUIV_PROTECTION",
-    "DEFAULT_SHARE", "NON_BINDING", "THIRD_PARTY", "CLEARANCE", "NEED_TO_KNOW",
+    "DEFINE", "LEVELS", "MARK", "PURPOSE", "AUDIENCE", "ADMISSION", "COMPARTMENT", "HUB_ONLY",
+    "EQUIV_PROTECTION", "DEFAULT_SHARE", "NON_BINDING", "THIRD_PARTY", "CLEARANCE", "NEED_TO_KNOW",
 }  # fmt: skip
 _FIRMS = {"company", "contractor", "firm"}
 _DEEDS = {
@@ -117,15 +117,14 @@ class Judged:
 
     def __init__(self, candidate: Candidate, pieces: tuple[Piece, ...]) -> None:
         self.candidate, self.pieces = candidate, pieces
-        scope, _, use, _, _ = pieces
+        scope, levels, use, _, _ = pieces
+        covered = scope.ok and use.ok and candidate.covered and not _without_level(levels)
         permits = candidate.fixed.ok and all(p.ok for p in pieces)
         if permits:
             rank = PERMITS
         elif candidate.intent_only:
             rank = INTENT
-        elif not (scope.ok and use.ok and candidate.covered) and not (
-            candidate.routed and candidate.state.in_force
-        ):
+        elif not covered and not (candidate.routed and candidate.state.in_force):
             rank = UNCOVERED
         else:
             rank = REFUSED if candidate.state.in_force else NOT_IN_FORCE
@@ -133,6 +132,10 @@ class Judged:
         self.weight = (rank, near, candidate.instrument.binding)
         rows = (candidate.fixed.rows, *(p.rows for p in pieces if p.rows))
         self.attempt = Attempt(candidate.instrument.key, MAY if permits else DENY, rank, rows)
+
+
+def _without_level(levels: Piece) -> bool:
+    return any(row.note.code == "levels.no_level" and row.result == FAILS for row in levels.rows)
 
 
 class Side(msgspec.Struct, frozen=True):

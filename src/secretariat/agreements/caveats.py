@@ -60,7 +60,7 @@ class Caveats(msgspec.Struct, frozen=True):
 
 
 def colour(word: str | None) -> tuple[str | None, bool]:
-    """Give the colour a word means and whether it is known: any case, with or without `TLP:`; unknown = RED."""
+    """Give the colour a word means and whether it is known: in any case, also after `TLP:`; else RED."""
     if word is None or not word.strip():
         return None, True
     plain = word.strip().upper().removeprefix("TLP").lstrip(":_- ").strip()

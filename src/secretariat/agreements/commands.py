@@ -211,7 +211,8 @@ def show(
     state = state_at(one, _day(true_on, "--true-on") or now(), _day(known_by, "--known-by"))
     lines = [
         f"{one.key}  {one.title}" + ("  [synthetic]" if one.synthetic else ""),
-        f"{one.kind}, {'binding' if one.binding else 'binds nobody'}; parties {', '.join(one.parties) or '-'}",
+        f"{one.kind}, {'binding' if one.binding else 'binds nobody'}",
+        f"parties {', '.join(one.parties) or '-'}",
         f"days in {one.timezone}",
         state.note.text,
         *(f"warning: {warning.text}" for warning in state.warnings),

@@ -470,6 +470,12 @@ class View:
         if not ok:
             return self._restricted(restrictions, tuple(one.attempt for one in tried), warnings)
         best = max(tried, key=lambda one: one.weight) if tried else None
+        if best is not None and best.candidate.state.word == "never":
+            # What was never in force is named only where nothing in force binds the pair.
+            bound = [
+                one for one in tried if one.candidate.state.in_force and one.candidate.instrument.binding
+            ]
+            best = max(bound, key=lambda one: one.weight, default=best)
         if best is not None and best.attempt.outcome == MAY:
             return self._may(best, tlp, restrictions, tried, warnings)
         return self._denied(best, tlp, restrictions, tried, warnings)
@@ -562,7 +568,8 @@ class View:
                 missing = Note("missing.intent", (leg.sender, leg.recipient, candidate.instrument.key))
                 article = DEFAULT_DENY
             elif rank == UNCOVERED:
-                missing = Note("missing.not_covered", (leg.sender, leg.recipient, reason.note.text))
+                about = (leg.sender, leg.recipient, reason.ref, reason.note.text)
+                missing = Note("missing.not_covered", about)
                 article = because[0] if reason.rule == "PURPOSE" else DEFAULT_DENY
             elif rank == NOT_IN_FORCE:
                 missing = Note("missing.none_in_force", (leg.sender, leg.recipient, reason.note.text))

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from litestar import Request, Response
 from litestar.params import FromPath
 
-from secretariat.agreements import facts, grants, release_pages, store
+from secretariat.agreements import facts, grants, release_pages, service, store
+from secretariat.agreements.book import day_in
 from secretariat.agreements.model import MAY, Decision, Facts, Instrument, Question, StatusEvent
 from secretariat.agreements.rules import decide
 from secretariat.agreements.status import state_at
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from secretariat.agreements.book import Book
+    from secretariat.agreements.model import Moment
 
 WORD_MAX = 64
 PARTIES_MAX = 24
@@ -74,6 +76,12 @@ EVENT_WORDS = {
 }
 
 
+def _asked(screen: Screen) -> tuple[Moment, Moment | None]:
+    """Give the two times of the bar as instruments read them: a day is the whole day in their own zone."""
+    zone, known = screen.node.settings.zone, screen.bar.as_of.known_by
+    return service.day_or_moment(_true(screen), zone), known and service.day_or_moment(known, zone)
+
+
 def _true(screen: Screen) -> datetime:
     return screen.bar.as_of.true_on or now()
 
@@ -91,17 +99,17 @@ def _names(instrument: Instrument, book: Book, day: date) -> set[str]:
 
 def _in_force(book: Book, screen: Screen, pair: tuple[str, str]) -> list[Instrument]:
     """Instruments that name both parties and are in force as of the bar."""
-    true, known = _true(screen), screen.bar.as_of.known_by
+    true, known = _asked(screen)
     return [
         one
         for one in book.instruments.values()
-        if set(pair) <= _names(one, book, true.date()) and state_at(one, true, known, pair).in_force
+        if set(pair) <= _names(one, book, day_in(true, "UTC")) and state_at(one, true, known, pair).in_force
     ]
 
 
 def _cell(book: Book, screen: Screen, sender: str, recipient: str) -> dict[str, Any]:
     """What one party may give another as of the bar: the highest colour and level."""
-    true, known = _true(screen), screen.bar.as_of.known_by
+    true, known = _asked(screen)
 
     def ask(label: Label) -> Decision:
         return decide(book, Question(sender, recipient, label, true=true, known=known, direct=True))
@@ -179,14 +187,14 @@ def matrix_page(request: Request[Any, Any, Any]) -> Response[Any]:
 def instruments_page(request: Request[Any, Any, Any]) -> Response[Any]:
     """List every instrument recorded here with its state as of the bar."""
     screen = screen_of(request)
-    true, known = _true(screen), screen.bar.as_of.known_by
+    true, known = _asked(screen)
     with screen.transaction() as tx:
         book = _book(tx, screen)
         recorded = {one.key: one for one in store.instruments(tx, recorded_by=screen.bar.as_of.recorded_by)}
     party = screen.query.get("party", "")[:WORD_MAX]
     rows = []
     for one in book.instruments.values():
-        names = _names(one, book, true.date())
+        names = _names(one, book, day_in(true, "UTC"))
         if party and party not in names:
             continue
         state = state_at(one, true, known)
@@ -225,7 +233,7 @@ def instruments_page(request: Request[Any, Any, Any]) -> Response[Any]:
 def instrument_page(request: Request[Any, Any, Any], key: FromPath[str]) -> Response[Any]:
     """Show one instrument: state as of the bar, time line, articles, tables of levels, contested readings."""
     screen = screen_of(request)
-    true, known = _true(screen), screen.bar.as_of.known_by
+    true, known = _asked(screen)
     with screen.transaction() as tx:
         book = _book(tx, screen)
         recorded = [one for one in store.instruments(tx) if one.key == key]
@@ -281,7 +289,7 @@ def instrument_page(request: Request[Any, Any, Any], key: FromPath[str]) -> Resp
         state_word=_(STATE_WORDS.get(state.word, state.word)),
         note=sentence(state.note),
         warnings=[sentence(note) for note in state.warnings],
-        picture=_timeline(one, events, true.date(), known),
+        picture=_timeline(one, events, day_in(true, "UTC"), known),
         tables_of_levels=one.tables,
         recorded=recorded,
     )
@@ -408,8 +416,8 @@ def _decide(screen: Screen, book: Book, asked: dict[str, str], scheme: str, leve
         sender=asked["from"],
         recipient=asked["to"],
         label=label,
-        true=_true(screen),
-        known=screen.bar.as_of.known_by,
+        true=_asked(screen)[0],
+        known=_asked(screen)[1],
         direct=True,
         facts=Facts(purpose=asked["purpose"] or None),
     )

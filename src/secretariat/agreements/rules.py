@@ -21,8 +21,8 @@ The rules, in the order in which they are tried (decisions.md 3; `status` has th
     COMPARTMENT, CONTRACTOR, PII …). Its tables give the equivalent level; none given refuses, nothing is
     rounded. Missing facts refuse. GREEN is content with an instrument that binds both, or a statement that
     names them as a community.
- 5. What states intent only (NON_BINDING) carries no classified information, unless an instrument it depends on
-    binds the pair. Standards, practices and regulations restrict and never permit.
+ 5. What states intent only (NON_BINDING) carries no classified information, unless an instrument it depends
+    on binds the pair. Standards, practices and regulations restrict and never permit.
  6. Articles whose text was not read may refuse; an instrument none of whose carrying articles was read does
     not permit. `says` is never interpreted.
  7. Rules about persons become conditions that the releaser confirms; a stated negative refuses.

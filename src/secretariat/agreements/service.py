@@ -197,8 +197,8 @@ def book_of(tx: sa.Connection, node: Node, to: str, as_of: AsOf) -> Book:
 def day_or_moment(moment: datetime, zone: str) -> date | datetime:
     """Give the civil day where a question asked for one: its end stands for the whole day.
 
-    The day is then read in the zone of each instrument, so that a question about 23 November is about that day
-    in Seoul too, whatever the zone of this node's pages.
+    The day is then read in the zone of each instrument, so that a question about 23 November is about that
+    day in Seoul too, whatever the zone of this node's pages.
     """
     return there.date() if (there := moment.astimezone(ZoneInfo(zone))).time() == time.max else moment
 

@@ -120,7 +120,8 @@ def test_norway_stays_a_word():
 
 
 def test_json_is_read_with_lines():
-    text = '{\n "instruments": [\n  {"id": "syn-a-b", "title": "t", "kind": "mou",\n   "wrong": 1, "articles": []}]}'
+    head = '{\n "instruments": [\n  {"id": "syn-a-b", "title": "t", "kind": "mou",\n'
+    text = head + '   "wrong": 1, "articles": []}]}'
     with pytest.raises(InputError) as refused:
         loaded(text, "x.json")
     assert refused.value.where == "x.json:4 /instruments/0/wrong"

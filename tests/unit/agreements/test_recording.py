@@ -80,7 +80,13 @@ groups: {CLUB: {members: [{party: B, since: 2020-01-01}]}}
 parties: [{code: A-O, under: A, name: An office, office: Office}]
 equivalence: [{instrument: ab, article: "1", columns: [X, JP_MOD], rows: [[LOW, HI]]}]
 instruments:
-- {id: ab, title: t, kind: treaty, binding: true, parties: [A, CLUB], in_force: 2021-01-01, articles: [{art: "1", rule: LEVELS}]}
+- id: ab
+  title: t
+  kind: treaty
+  binding: true
+  parties: [A, CLUB]
+  in_force: 2021-01-01
+  articles: [{art: "1", rule: LEVELS}]
 """
     source = read(text, "x.yaml")
     check(source, schema("instruments"))
