@@ -568,7 +568,7 @@ class View:
                 missing = Note("missing.intent", (leg.sender, leg.recipient, candidate.instrument.key))
                 article = DEFAULT_DENY
             elif rank == UNCOVERED:
-                about = (leg.sender, leg.recipient, reason.ref, reason.note.text)
+                about = (leg.sender, leg.recipient, reason.note.text)
                 missing = Note("missing.not_covered", about)
                 article = because[0] if reason.rule == "PURPOSE" else DEFAULT_DENY
             elif rank == NOT_IN_FORCE:

@@ -146,7 +146,7 @@ TEXTS: dict[str, str] = {
     # missing links
     "missing.no_instrument": N_("no instrument names {0} and {1}"),
     "missing.none_in_force": N_("no instrument in force between {0} and {1} covers it: {2}"),
-    "missing.not_covered": N_("no instrument between {0} and {1} covers this information ({2}: {3})"),
+    "missing.not_covered": N_("no instrument between {0} and {1} covers this information: {2}"),
     "missing.intent": N_("between {0} and {1} there are statements of intent only: {2}"),
     "missing.rule": N_("{0}: {1}"),
     "missing.same": N_("{0} is both sender and recipient"),
