@@ -122,14 +122,6 @@ class NodeSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         dict[str, str],
         Meta(description="Highest level kept, per level table; tables not named: unclassified only."),
     ] = {}
-    languages: Annotated[
-        tuple[str, ...], Meta(description="Languages of the pages, the first is the default.")
-    ] = (
-        "en",
-        "ja",
-        "ko",
-        "zh-Hans",
-    )
     zone: Annotated[str, Meta(description="Time zone in which pages show times and a date ends.")] = "UTC"
     database_url: Annotated[
         str,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -77,3 +78,11 @@ def test_comments_in_the_file_name_every_limit() -> None:
     text = write(NodeSettings(party="JP", name="Japan"))
     for name, meaning, _ in described(Limits):
         assert f"# {meaning}\n# {name} = " in text
+
+
+def test_every_setting_does_something() -> None:
+    """A setting that no code reads is a promise not kept."""
+    code = "".join(path.read_text() for path in (ROOT / "src").rglob("*.py") if path.name != "settings.py")
+    code += re.sub(r"\n    (def|class) .*", "", (ROOT / "src/secretariat/base/settings.py").read_text())
+    names = [name for struct in (NodeSettings, Limits) for name, _, _ in described(struct)]
+    assert [name for name in names if not re.search(rf"(settings|limits|self)\.{name}\b", code)] == []
