@@ -64,13 +64,13 @@ class Database:
         realms: Sequence[str] = REALMS,
         *,
         prefix: str | None = None,
-        size: int = 4,
+        size: int = 8,
         patience: float = 15,
     ) -> Database:
         """Open pools on `url` (libpq URL or key words, with the app roles' password; its user is ignored).
 
         Connects lazily. `prefix` names the roles when it is not the database's name; `size` connections per
-        realm are kept, three times as many may be open at once; beyond that a transaction waits `patience` s.
+        realm are kept once opened, half as many more may be open; then a transaction waits `patience` s.
         Refuses a URL without a database name.
         """
         try:
@@ -141,7 +141,7 @@ class Database:
             creator=lambda: psycopg.connect(**self.parameters(realm)),
             poolclass=QueuePool,
             pool_size=size,
-            max_overflow=2 * size,
+            max_overflow=size // 2,
             pool_timeout=patience,
             use_native_hstore=False,
             json_serializer=_json_text,

@@ -163,7 +163,7 @@ def test_nobody_there() -> None:
 def test_a_full_pool_answers(database: Database, database_url: str) -> None:
     """More transactions than connections wait, and then answer."""
 
-    small = Database.open(database_url, ["live"], prefix=database.prefix, size=1, patience=0.1)
+    small = Database.open(database_url, ["live"], prefix=database.prefix, size=2, patience=0.1)
     free, taken = threading.Event(), threading.Barrier(4)
 
     def hold() -> None:
