@@ -22,7 +22,7 @@ from sqlalchemy import Connection
 from secretariat.base.errors import SecretariatError
 from secretariat.ledger import checkpoint as notes
 from secretariat.ledger import dsse, entries, merkle, store, tiles
-from secretariat.ledger.checkpoint import Checkpoint
+from secretariat.ledger.checkpoint import Checkpoint, VerifierKey
 from secretariat.ledger.entries import Key, Statement
 from secretariat.ledger.keys import Keyring, key_id
 from secretariat.ledger.merkle import Frontier
@@ -61,6 +61,7 @@ class Report(msgspec.Struct, frozen=True):
     root_key_from: str
     kinds: dict[str, int]
     cosigned_by: list[str]
+    witnesses_demanded: list[str]
     problems: list[Problem]
     problem_count: int
 
@@ -79,6 +80,8 @@ class Auditor:
         self.kinds: dict[str, int] = {}
         self.count = 0
         self.log_keys: dict[str, bytes] = {}
+        self.witnesses: Sequence[VerifierKey] = ()
+        """Whose word on the checkpoint is demanded; other witnesses are only named."""
         self._root = {key_id(root_public): root_public}
         self._root_key_from = root_key_from
         self._record: dict[str, bytes] = {}
@@ -138,6 +141,14 @@ class Auditor:
             self.problem("checkpoint", str(error))
             return None
 
+    def witnessed(self, note: bytes) -> None:
+        """Verify the word of every witness that is demanded."""
+        for witness in self.witnesses:
+            try:
+                notes.verify_cosignature(note, witness.name, witness.public)
+            except SecretariatError as error:
+                self.problem("checkpoint", str(error))
+
     def report(self, held: Checkpoint | None, *, whole: bool) -> Report:
         """Give the result."""
         [root_key] = self._root
@@ -155,6 +166,7 @@ class Auditor:
             root_key_from=self._root_key_from,
             kinds=dict(sorted(self.kinds.items())),
             cosigned_by=cosigners,
+            witnesses_demanded=[one.name for one in self.witnesses],
             problems=self.problems,
             problem_count=self.problem_count,
         )
@@ -172,6 +184,7 @@ def verify_whole(
         frontier.append(leaf)
         advance(1)
     held = auditor.checkpoint(note)
+    auditor.witnessed(note)
     if held is not None:
         _compare_tree(auditor, frontier, held)
     return auditor.report(held, whole=True)
@@ -207,6 +220,7 @@ def verify_excerpt(
         if not merkle.verify_inclusion(leaf, position, shown.size, path, shown.root):
             auditor.problem(f"entry {position}", f"is not in the tree of {shown.size} entries")
         advance(1)
+    auditor.witnessed(note)
     return auditor.report(auditor.checkpoint(note), whole=False)
 
 

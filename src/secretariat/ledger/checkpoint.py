@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from secretariat.base.errors import InputError, ProofError
-from secretariat.ledger.keys import SIGNATURE_BYTES, signature_holds
+from secretariat.ledger.keys import PUBLIC_BYTES, SIGNATURE_BYTES, signature_holds
 from secretariat.ledger.merkle import HASH_BYTES
 
 if TYPE_CHECKING:
@@ -74,6 +74,32 @@ def key_hash(name: str, public: bytes, kind: int = ED25519) -> bytes:
 def verifier_key(name: str, public: bytes, kind: int = ED25519) -> str:
     """Write a public key as other log tools read it: name+hash+base64(type ‖ key) (signed-note "vkey")."""
     return f"{name}+{key_hash(name, public, kind).hex()}+{_base64(bytes([kind]) + public)}"
+
+
+class VerifierKey(msgspec.Struct, frozen=True):
+    """A public key as other log tools write it."""
+
+    name: str
+    kind: int
+    public: bytes
+
+
+def parse_verifier_key(text: str) -> VerifierKey:
+    """Read what `verifier_key` writes. Refuses a wrong hash, and algorithms that we do not verify."""
+    name, _, rest = text.partition("+")
+    hashed, _, material = rest.partition("+")
+    try:
+        data = _from_base64(material, "key")
+    except ProofError as error:
+        raise InputError(f"not a verifier key: {text[:80]!r}", advice="name+hash+base64") from error
+    key = VerifierKey(name, data[0] if data else 0, data[1:])
+    if key.kind not in {ED25519, COSIGNATURE_V1} or len(key.public) != PUBLIC_BYTES:
+        raise InputError(f"not an Ed25519 verifier key: {text[:80]!r}")
+    if key_hash(name, key.public, key.kind).hex() != hashed:
+        raise InputError(
+            f"the hash in {text[:80]!r} is not that of its key", advice="it may have been mistyped"
+        )
+    return key
 
 
 def text_of(origin: str, size: int, root: bytes) -> bytes:

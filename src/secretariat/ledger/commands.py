@@ -122,6 +122,7 @@ def show_checkpoint(data: Data = DATA, realm: Realm = "live", json: Json = False
         "root": held.root.hex(),
         "note": note.decode(),
         "verifier_key": notes.verifier_key(keyring.origin, keyring.log.public),
+        "witness_key": notes.verifier_key(keyring.origin, keyring.witness.public, notes.COSIGNATURE_V1),
         "root_key": keys.key_id(keyring.root_public),
     }
     emit(value, note.decode(), json=json)
@@ -137,21 +138,27 @@ def verify(
     key: Annotated[
         str | None, typer.Option("--key", help="The party's root key (64 hex digits) or key id, for --file.")
     ] = None,
+    witness: Annotated[
+        list[str] | None,
+        typer.Option("--witness", help="Demand this witness's word, for --file: name+hash+key; repeatable."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Verify the whole log: every signature and digest, the tree, tiles, checkpoints. Exit code 1 if not."""
     if file is None:
-        if key is not None:
+        if key is not None or witness:
             raise InputError(
-                "--key is for --file", advice="this node's log is verified with its own root key"
+                "--key and --witness are for --file",
+                advice="this node's log is verified with its own root key",
             )
         with _log(data, realm) as (tx, keyring):
             total = store.read_head(tx).size
             with progress("verifying", total) as advance:
                 report = audit.verify_database(tx, keyring, advance)
     else:
+        demanded = [notes.parse_verifier_key(one) for one in witness or ()]
         with progress("verifying") as advance:
-            report = export.verify_file(file, root_key=key, advance=advance)
+            report = export.verify_file(file, root_key=key, witnesses=demanded, advance=advance)
     emit(report, _report_text(report), json=json)
     if not report.holds:
         raise typer.Exit(1)
@@ -167,11 +174,15 @@ def _report_text(report: Report) -> str:
         f"root key {report.root_key}, from {report.root_key_from}",
     ]
     if report.cosigned_by:
-        lines.append(f"cosigned by {', '.join(report.cosigned_by)} (not verified here)")
+        lines.append(f"cosigned by {', '.join(report.cosigned_by)}; demanded: {_names(report)}")
     lines += [f"  {problem.where}: {problem.what}" for problem in report.problems]
     if report.problem_count > len(report.problems):
         lines.append(f"  and {report.problem_count - len(report.problems)} more")
     return "\n".join(lines)
+
+
+def _names(report: Report) -> str:
+    return ", ".join(report.witnesses_demanded) or "none, so none was verified"
 
 
 @commands.command("export")

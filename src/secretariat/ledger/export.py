@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -28,6 +28,7 @@ from secretariat.base.errors import InputError, ProofError
 from secretariat.ledger import audit, service, store
 from secretariat.ledger import checkpoint as notes
 from secretariat.ledger.audit import Advance, Auditor, Report
+from secretariat.ledger.checkpoint import VerifierKey
 from secretariat.ledger.keys import Keyring, key_id
 from secretariat.ledger.model import Entry
 
@@ -181,18 +182,23 @@ def _as_line(item: Entry, path: list[str] | None = None) -> Line:
 
 
 def verify_file(
-    path: Path, *, root_key: bytes | str | None = None, advance: Advance = lambda _: None
+    path: Path,
+    *,
+    root_key: bytes | str | None = None,
+    witnesses: Sequence[VerifierKey] = (),
+    advance: Advance = lambda _: None,
 ) -> Report:
     """Verify an exported log. `root_key`: the party's root key, or its id, from a source one trusts.
 
     Without it the key in the file is used, which proves only that the file agrees with itself; the report
-    says so. Refuses a file that is cut off, changed in transport, or of another format.
+    says so. `witnesses` must have cosigned the checkpoint. Refuses a file that is cut off, changed in
+    transport, or of another format.
     """
     try:
         with path.open("rb") as file:
             _check_whole(file)
             file.seek(0)
-            return _verify(file, root_key, advance)
+            return _verify(file, root_key, witnesses, advance)
     except OSError as error:
         raise InputError(f"cannot read: {error.strerror}", where=str(path)) from error
 
@@ -219,7 +225,9 @@ def _check_whole(file: BinaryIO) -> None:
         raise ProofError("the file was changed after it was written", where="tail", advice="fetch it again")
 
 
-def _verify(file: BinaryIO, root_key: bytes | str | None, advance: Advance) -> Report:
+def _verify(
+    file: BinaryIO, root_key: bytes | str | None, witnesses: Sequence[VerifierKey], advance: Advance
+) -> Report:
     try:
         head = _head(file.readline())
         public = bytes.fromhex(head.root_key)
@@ -238,6 +246,7 @@ def _verify(file: BinaryIO, root_key: bytes | str | None, advance: Advance) -> R
         if root_key is None
         else "you",
     )
+    auditor.witnesses = witnesses
     if root_key is not None and root_key not in {public, public.hex(), key_id(public)}:
         auditor.problem("root key", f"the file's is {key_id(public)}, not the one you gave")
     note = head.checkpoint.encode()

@@ -309,6 +309,28 @@ def test_the_command_verifies_offline(exported: Path, keyring: Keyring) -> None:
     assert "DOES NOT HOLD" in result.stdout
 
 
+def test_a_witness_may_be_demanded(filled: sa.Connection, keyring: Keyring, tmp_path: Path) -> None:
+    """The file carries the cosignatures that the log has; who is not among them is missed."""
+    partner = Keyring.generate("JP", "live", "jp.example")
+    cosigned = checkpoint.cosign(
+        service.checkpoint(filled), partner.origin, partner.witness, partner.witness.public, 1_795_313_376
+    )
+    service.keep_cosignature(filled, cosigned, partner.origin, partner.witness.public, now=NOW)
+    export.write_file(filled, keyring, tmp_path / "log", now=NOW)
+    written_keys = [
+        checkpoint.verifier_key(name, partner.witness.public, checkpoint.COSIGNATURE_V1)
+        for name in (partner.origin, "us.example/live")
+    ]
+    there, missing = (checkpoint.parse_verifier_key(text) for text in written_keys)
+    report = export.verify_file(tmp_path / "log", root_key=keyring.root_public, witnesses=[there])
+    assert report.holds, report.problems
+    assert report.cosigned_by == [partner.origin]
+    assert not export.verify_file(tmp_path / "log", witnesses=[there, missing]).holds
+    arguments = ["verify", "--file", str(tmp_path / "log"), "--key", keyring.root_public.hex()]
+    for text, code in zip(written_keys, (0, 1), strict=True):
+        assert CliRunner().invoke(commands, [*arguments, "--witness", text]).exit_code == code
+
+
 def test_a_rotation_is_followed_from_the_root_key(database: Database, now: datetime, tmp_path: Path) -> None:
     """Entries before it by the old key, after it by the new one; the old key after it does not hold."""
     names = {"party": "KR", "realm": "live", "host": "kr.example"}

@@ -132,6 +132,34 @@ def test_a_witness_adds_its_word() -> None:
         checkpoint.verify_cosignature(cosigned, "jp.example/witness", OTHER.public)
 
 
+def test_a_verifier_key_is_read_back() -> None:
+    for kind in (checkpoint.ED25519, checkpoint.COSIGNATURE_V1):
+        text = checkpoint.verifier_key("jp.example/live", WITNESS.public, kind)
+        key = checkpoint.parse_verifier_key(text)
+        assert (key.name, key.kind, key.public) == ("jp.example/live", kind, WITNESS.public)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("", id="nothing"),
+        pytest.param("PeterNeumann", id="name only"),
+        pytest.param(
+            "PeterNeumann+c74f20a4+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW", id="hash mistyped"
+        ),
+        pytest.param("PeterNeuman+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW", id="name mistyped"),
+        pytest.param("PeterNeumann+c74f20a3+ARpc2QcU!", id="not base64"),
+        pytest.param("PeterNeumann+c74f20a3+", id="no key"),
+        pytest.param(
+            "PeterNeumann+c74f20a3+BRpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW", id="other algorithm"
+        ),
+    ],
+)
+def test_what_is_no_verifier_key_is_refused(text: str) -> None:
+    with pytest.raises(InputError):
+        checkpoint.parse_verifier_key(text)
+
+
 def test_a_witness_whose_time_was_changed_does_not_hold() -> None:
     cosigned = checkpoint.cosign(NOTE, "w", WITNESS, WITNESS.public, 1000)
     line = cosigned.split(b"\n")[-2]

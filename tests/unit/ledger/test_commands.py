@@ -99,7 +99,7 @@ def test_an_interrupted_rotation_is_finished(command: Command, tmp_path: Path) -
         pytest.param(["log", "rotate", "root"], "cannot be rotated", id="rotate the root"),
         pytest.param(["log", "resume", "jp.example/live"], "nothing is kept", id="resume an unknown log"),
         pytest.param(["log", "list", "--realm", "moon"], "no realm", id="no such realm"),
-        pytest.param(["log", "verify", "--key", "00"], "--key is for --file", id="key without file"),
+        pytest.param(["log", "verify", "--key", "00"], "are for --file", id="key without file"),
         pytest.param(["log", "verify", "--file", "/nowhere/x"], "cannot read", id="no such file"),
         pytest.param(["log", "export", "/nowhere/x"], "empty|cannot write", id="no such folder"),
     ],
