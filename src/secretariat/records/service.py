@@ -164,7 +164,7 @@ class _Import:
         self._absent: set[str] = set()
         self._labels: dict[tuple[str, ...], Label] = {}
         self._relabel: list[tuple[int, str]] = []
-        self._derived: list[tuple[str, str]] = []
+        self._derived: set[tuple[str, str]] = set()
         self._wanted: dict[str, str] = {}
         self._places = array("q")  # eight bytes a member, however many there are
         self._taken_back: set[int] = set()
@@ -217,7 +217,6 @@ class _Import:
                 self._examine(obj)
             if header.type == "marking-definition":
                 check_marking(obj)
-                self._markings[header.id] = obj
         except SecretariatError as error:
             self.result.refuse(where, error, id=stix_id)
             return None
@@ -226,34 +225,41 @@ class _Import:
         return _Read(where, obj, data, header, header.version or self._now)
 
     def _know_markings(self, sound: Sequence[_Read]) -> None:
-        """Look up the markings that this batch names and that did not stand in the container so far."""
+        """Learn the markings that this batch brings or names, from the container and from what is here.
+
+        Where two definitions of one marking differ nobody's word counts: it is read as unknown.
+        """
+        contents: dict[str, set[bytes]] = {}
+        for one in sound:
+            if one.header.type == "marking-definition":
+                contents.setdefault(one.header.id, set()).add(hashlib.sha256(one.data).digest())
+                self._markings[one.header.id] = one.obj
         named = {ref for one in sound for ref in one.header.marking_refs if not is_standard(ref)}
-        asked = sorted(named - self._markings.keys() - self._absent)
+        asked = sorted((named - self._markings.keys() - self._absent) | contents.keys())
         if not asked:
             return
-        contents: dict[str, set[bytes]] = {}
-        for one in store.held(self._tx, asked):
-            contents.setdefault(one.stix_id, set()).add(one.digest)
-        # Two parties that define one marking differently: nobody's word counts, it is read as unknown.
-        agreed = [ref for ref, digests in contents.items() if len(digests) == 1]
-        found = store.latest(self._tx, agreed, hidden=True)
+        for kept in store.held(self._tx, asked):
+            contents.setdefault(kept.stix_id, set()).add(kept.digest)
+        disputed = {ref for ref, digests in contents.items() if len(digests) > 1 and not is_standard(ref)}
+        wanted = sorted(contents.keys() - self._markings.keys() - disputed)
+        found = store.latest(self._tx, wanted, hidden=True)
         self._markings.update({ref: kept.object() for ref, kept in found.items()})
-        self._absent.update(set(asked) - found.keys())
+        for ref in disputed:
+            self._markings.pop(ref, None)
+        self._absent.update(set(asked) - self._markings.keys())
 
     def _place(self, one: _Read, held: _Shelf) -> Version | None:
         """Decide what becomes of a member: a row to write, None when it is here already. Refuses the rest."""
         head, party = one.header, self._settings.party
         beside = held.of(head.id)
         same = _same(one, beside, party)
+        mine = [other for other in beside if other.originator == party]
         if same is not None:
             self.result.unchanged += 1
             if same.originator == party and same.id:
-                if same.state == "hidden":
-                    store.set_state(self._tx, [same.id], "draft")
-                self._places.append(same.id)
+                self._bring_back(one, same, mine)
             return None
         _refuse_against(one, beside, party)
-        mine = [other for other in beside if other.originator == party]
         version = one.version
         if head.version is None:
             version = max([self._now, *(other.version + _MICROSECOND for other in mine)])
@@ -283,10 +289,23 @@ class _Import:
         held.add(row)
         return row
 
+    def _bring_back(self, one: _Read, same: Held, mine: Sequence[Held]) -> None:
+        """Take an own object that comes again: a draft that was hidden, or closed by an unknown marking."""
+        if same.state == "hidden":
+            store.set_state(self._tx, [same.id], "draft")
+        self._places.append(same.id)
+        if same.state in {"draft", "hidden"} and same.label.tlp == "RED" and one.header.marking_refs:
+            label = self._label(one, mine)
+            if self._waits(one):
+                self._relabel.append((same.id, one.where))
+            elif label != same.label:
+                refuse_above(label, self._settings.ceiling)
+                store.relabel(self._tx, {same.id: label})
+
     def _label(self, one: _Read, mine: Sequence[Held]) -> Label:
         settings = self._settings
         refs = one.header.marking_refs
-        inherited = [origin for other in mine for origin in other.origins]
+        inherited = [origin for other in mine for origin in other.label.derived_from]
         plain = not inherited and "extensions" not in one.obj
         if plain and (known := self._labels.get(refs)) is not None:
             return known
@@ -305,6 +324,13 @@ class _Import:
         return any(ref in self._absent and ref not in self._markings for ref in one.header.marking_refs)
 
     def _write(self, rows: Sequence[tuple[_Read, Version]]) -> None:
+        made = [
+            (one.obj["source_ref"], one.obj["target_ref"])
+            for one, _ in rows
+            if one.header.type == "relationship" and one.obj["relationship_type"] == "derived-from"
+        ]
+        store.keep_derivations(self._tx, made)
+        self._derived.update(made)
         written = store.put_new(self._tx, [row for _, row in rows])
         for one, row in rows:
             number = written.get((row.stix_id, row.version, row.originator))
@@ -316,6 +342,7 @@ class _Import:
                 self.result.accept(row.type)
             self._places.append(number)
             self._note(one, number)
+        self._derived.update(store.derivations(self._tx, sorted({row.stix_id for _, row in rows})))
 
     def _other(self, one: _Read, row: Version) -> int | None:
         there = store.get(self._tx, row.stix_id, row.version, originator=row.originator)
@@ -329,10 +356,7 @@ class _Import:
         """Remember what can only be answered at the end."""
         if self._waits(one):
             self._relabel.append((number, one.where))
-        obj = one.obj
-        if one.header.type == "relationship" and obj["relationship_type"] == "derived-from":
-            self._derived.append((obj["source_ref"], obj["target_ref"]))
-        for name, value in obj.items():
+        for name, value in one.obj.items():
             if name.endswith("_ref") and isinstance(value, str):
                 self._want(value, one.where, name)
             elif name.endswith("_refs") and isinstance(value, list) and name != "object_marking_refs":
@@ -372,18 +396,21 @@ class _Import:
 
     def _add_origins(self) -> None:
         """Give what was made from something the label of what it was made from."""
-        for start in range(0, len(self._derived), BATCH):
-            pairs = self._derived[start : start + BATCH]
-            found = store.latest(self._tx, sorted({one for pair in pairs for one in pair}))
+        every = sorted(self._derived)
+        for start in range(0, len(every), BATCH):
+            pairs = every[start : start + BATCH]
+            origins = store.latest(self._tx, sorted({target for _, target in pairs}))
+            versions = _Shelf(store.held(self._tx, sorted({source for source, _ in pairs})))
             marks: dict[int, Label] = {}
             for source, target in pairs:
-                made, origin = found.get(source), found.get(target)
-                if made is None or origin is None or made.originator != self._settings.party:
+                origin = origins.get(target)
+                if origin is None:
                     continue
-                label = marks.get(made.id, made.label)
-                if origin.label not in label.derived_from:
-                    more = sorted({*label.derived_from, origin.label}, key=canonical)
-                    marks[made.id] = msgspec.structs.replace(label, derived_from=tuple(more))
+                for made in versions.of(source):
+                    label = marks.get(made.id, made.label)
+                    if made.originator == self._settings.party and origin.label not in label.derived_from:
+                        more = sorted({*label.derived_from, origin.label}, key=canonical)
+                        marks[made.id] = msgspec.structs.replace(label, derived_from=tuple(more))
             store.relabel(self._tx, marks)
 
     def _warn_dangling(self) -> None:

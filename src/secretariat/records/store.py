@@ -77,6 +77,14 @@ object_version = sa.Table(
     ),
 )
 
+derivation = sa.Table(
+    "derivation",
+    metadata,
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("target", sa.Text, primary_key=True),
+    sa.Index(None, "target"),
+)
+
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
     """One object version as it is written."""
@@ -128,7 +136,7 @@ class Held(msgspec.Struct, frozen=True):
     revoked: bool
     state: str
     id: int
-    origins: tuple[Label, ...]
+    label: Label
 
     @classmethod
     def coming(cls, row: Version) -> Held:
@@ -143,7 +151,7 @@ class Held(msgspec.Struct, frozen=True):
             row.revoked,
             row.state,
             0,
-            row.label.derived_from,
+            row.label,
         )
 
 
@@ -309,7 +317,7 @@ def held(tx: sa.Connection, stix_ids: Sequence[str]) -> list[Held]:
         (list(stix_ids),),
     ).fetchall()
     marks = _labels(tx, {row[9] for row in rows})
-    return [Held(*(*row[:9], marks[row[9]].derived_from)) for row in rows]
+    return [Held(*(*row[:9], marks[row[9]])) for row in rows]
 
 
 def labels_by_id(tx: sa.Connection, ids: Sequence[int]) -> dict[int, Label]:
@@ -346,6 +354,26 @@ def relabel(tx: sa.Connection, marks: dict[int, Label]) -> None:
         "UPDATE object_version SET label = %s WHERE id = %s",
         [(numbers[mark], one) for one, mark in marks.items()],
     )
+
+
+def keep_derivations(tx: sa.Connection, pairs: Sequence[tuple[str, str]]) -> None:
+    """Remember that the object `source` was made from `target`, whichever of them is here."""
+    if pairs:
+        raw(tx).execute(
+            "INSERT INTO derivation (source, target) SELECT * FROM unnest(%s::text[], %s::text[])"
+            " AS new (source, target) ORDER BY source, target ON CONFLICT DO NOTHING",
+            [list(column) for column in zip(*pairs, strict=True)],
+        )
+
+
+def derivations(tx: sa.Connection, stix_ids: Sequence[str]) -> list[tuple[str, str]]:
+    """Give the pairs (source, target) in which one of these objects stands."""
+    rows = raw(tx).execute(
+        "SELECT source, target FROM derivation WHERE source = ANY(%(ids)s)"
+        " UNION SELECT source, target FROM derivation WHERE target = ANY(%(ids)s)",
+        {"ids": list(stix_ids)},
+    )
+    return [(source, target) for source, target in rows]
 
 
 def destroy(tx: sa.Connection, ids: Sequence[int]) -> int:

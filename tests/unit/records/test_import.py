@@ -7,6 +7,7 @@ import io
 import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -232,6 +233,54 @@ def test_what_is_derived_carries_its_origins_label(tx):
 
     expected = Label("KR", tlp="GREEN", derived_from=(Label("KR", tlp="AMBER+STRICT"),))
     assert [one.label for one in store.versions(tx, made["id"])] == [expected, expected]
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_the_order_in_which_origins_come_does_not_matter(tx, order):
+    origin = an_indicator("origin", object_marking_refs=[tlp_marking("AMBER+STRICT")["id"]])
+    made = an_indicator("made")
+    parts = [origin, made, derived(made["id"], origin["id"])]
+
+    for number in order:
+        bring(tx, parts[number])
+
+    assert store.get(tx, made["id"]).label.derived_from == (Label("KR", tlp="AMBER+STRICT"),)
+
+
+def test_a_marking_that_came_later_counts_when_the_object_comes_again(tx):
+    marking = classification_marking(originator="KR", rel_to=["JP"])
+    marked = an_indicator(object_marking_refs=[marking["id"]])
+    (number,) = bring(tx, marked).ids
+    bring(tx, marking)
+
+    assert bring(tx, marked).unchanged == 1
+
+    assert store.by_ids(tx, [number])[0].label == Label("KR", tlp="AMBER", rel_to=("JP",))
+
+
+def a_word(word: str) -> dict[str, Any]:
+    return {
+        "type": "marking-definition",
+        "spec_version": "2.1",
+        "id": f"marking-definition--{uuid5('word')}",
+        "created": "2026-01-01T00:00:00.000Z",
+        "definition_type": "tlp",
+        "definition": {"tlp": word},
+    }
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_marking_that_is_defined_anew_lowers_nothing(tx, at_once):
+    red, white = a_word("red"), a_word("white")
+    marked = an_indicator(object_marking_refs=[red["id"]])
+    if at_once:
+        result = bring(tx, white, red, marked)
+    else:
+        bring(tx, red)
+        result = bring(tx, white, marked)
+
+    assert "recorded with other content" in result.refused[0].what
+    assert store.get(tx, marked["id"]).label.tlp == "RED"
 
 
 def test_references_to_nowhere_are_told(tx):

@@ -108,7 +108,14 @@ def upgrade() -> None:
         REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION item_follows_version()
         """
     )
+    op.create_table(
+        "derivation",
+        sa.Column("source", sa.Text, primary_key=True),
+        sa.Column("target", sa.Text, primary_key=True),
+    )
+    op.create_index(None, "derivation", ["target"])
     protect(op, "label", append_only=True)
+    protect(op, "derivation")
     protect(op, "collection", peer=_MAY_READ)
     protect(op, "item", peer=f"collection = ANY(ARRAY(SELECT id FROM collection WHERE {_MAY_READ}))")
     protect(
