@@ -20,7 +20,7 @@ from secretariat.base.clock import AsOf, end_of_day, now
 from secretariat.demo.delivery import Arrivals, places, until, watch
 from secretariat.demo.nodes import Cluster, DemoNode
 from secretariat.demo.sample import Part
-from secretariat.demo.tally import Tally, Withheld, sizes
+from secretariat.demo.tally import Tally, Withheld, published, sizes
 from secretariat.demo.voice import Voice
 from secretariat.exchange import service as exchange
 from secretariat.ledger import audit
@@ -102,8 +102,10 @@ class Stage:
 
     def counted(self, one: DemoNode, act: Callable[[], Published]) -> Published:
         """Publish, wait until everything is readable where it was granted, and count."""
+        published_before = published(one)
         before, begun = places(one), time.monotonic()
         done = act()
+        self.tally.published += published(one) - published_before
         self._arrived = watch(self.cluster, one, before, begun)
         took = [value for arrivals in self._arrived.values() for value in arrivals.milliseconds]
         self.tally.granted += sum(arrivals.expected for arrivals in self._arrived.values())

@@ -28,7 +28,7 @@ from secretariat.demo.leaks import measure
 from secretariat.demo.nodes import DEFAULT_TLP, Cluster, DemoNode
 from secretariat.demo.sample import Part
 from secretariat.demo.stage import PURPOSE, REALM, Stage
-from secretariat.demo.tally import published, receipts
+from secretariat.demo.tally import receipts
 from secretariat.demo.voice import Voice
 from secretariat.exchange import enrolment
 from secretariat.exchange import service as exchange
@@ -156,7 +156,7 @@ class Story(Stage):
         self.withhold(item, "JP", answer)
         self.voice.tell(
             f"May KR pass it on to JP? {answer.decision.text}",
-            kr.page(f"/reports/{item}/release"),
+            kr.page("/agreements/instruments/us-ism"),
             held=answer.decision.outcome != MAY,
         )
         month = end_of_day((now() + timedelta(days=30)).date())
@@ -171,7 +171,7 @@ class Story(Stage):
         )
         done = self.release(kr, [item], "relay", to=["JP"], second="kr-releaser-2")
         words = "passes it on with US's signature and consent"
-        self.tell_release(kr, done, words, f"/reports/{item}/release", {"JP"})
+        self.tell_release(kr, done, words, f"/ledger/entries/{done.publication + 1}", {"JP"})
         self.nobody_else(kr, part, ["CN"])
         self.withdraw(us, item, ["JP", "KR"])
 
@@ -237,7 +237,6 @@ class Story(Stage):
             self.verify(one)
         quiet = self.echo_free()
         self.voice.tell("Nothing moves any more: no object goes round", held=quiet)
-        self.tally.published = sum(published(one) for one in self.cluster)
         self.tally.receipts = sum(receipts(one) for one in self.cluster)
         with clients(self.cluster, self.access) as tools:
             self.tally.leaks = measure(self.cluster, tools)
