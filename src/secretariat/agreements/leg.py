@@ -210,6 +210,7 @@ class View:
         self.colour_met: Facet = Facet(self._colour_met)
         self.colour_refused: Facet = Facet(self._colour_refused)
         self.answers: Facet = Facet(self._answer)
+        self.by_label: Facet = Facet(self._decide)
 
     # --- settled once --------------------------------------------------------------------------------
 
@@ -418,7 +419,10 @@ class View:
     # --- the answer -------------------------------------------------------------------------------------
 
     def decide(self, label: Label) -> Decision:
-        """Answer for one object, whatever its parents (they are decided beside it)."""
+        """Answer for one object beside its parents, which are decided for themselves; equal labels alike."""
+        return self.by_label[label]  # type: ignore[no-any-return]
+
+    def _decide(self, label: Label) -> Decision:
         if self.own:
             return OWN_DECISION
         tlp, known_word = self.colour_of[label.tlp]

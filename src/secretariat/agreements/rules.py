@@ -86,7 +86,7 @@ def leg_of(
 def decide(book: Book, question: Question) -> Decision:
     """Answer MAY, NOT or OWN with every article tried. Pure: the same book and question, the same answer."""
     q = question
-    facts = facts_for(q.facts, q.object_id)
+    facts = facts_for(q.facts, q.object_id) if q.facts.consents else q.facts
     if not q.then and q.direct is not False:
         view = leg_of(book, q.sender, q.recipient, q.true, q.known, facts).view(q.label.orig)
         if not q.label.derived_from:
