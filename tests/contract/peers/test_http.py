@@ -14,7 +14,7 @@ import pytest
 from secretariat.agreements import release
 from secretariat.agreements.release import Basis
 from secretariat.base.clock import now
-from secretariat.exchange import enrolment, identity, service, wire
+from secretariat.exchange import enrolment, identity, peer_pages, service, wire
 from secretariat.exchange.postgres import transaction
 
 _HERE = Path(__file__).parent
@@ -85,7 +85,7 @@ class Served:
 
 @pytest.fixture
 def pair(node, monkeypatch):
-    monkeypatch.setattr("secretariat.app.PAGES", ("exchange.peer_pages",))
+    monkeypatch.setattr("secretariat.app.ROUTES", tuple(peer_pages.routes))
     with contextlib.ExitStack() as stack:
         there = Served(node, stack)
         until(there.agreed)
