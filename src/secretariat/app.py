@@ -28,6 +28,10 @@ from litestar.types import ControllerRouterHandler
 
 from secretariat.agreements import pages as agreements_pages
 from secretariat.agreements import store as agreements_store
+from secretariat.agreements.book import package_book
+from secretariat.agreements.facts import keep_book
+from secretariat.agreements.store import instruments
+from secretariat.base.clock import now
 from secretariat.base.errors import StateError, UnavailableError
 from secretariat.base.settings import NodeSettings
 from secretariat.desk import pages as desk_pages
@@ -35,6 +39,7 @@ from secretariat.exchange import peer_pages, taxii_pages
 from secretariat.exchange import store as exchange_store
 from secretariat.ledger import pages as ledger_pages
 from secretariat.ledger import people_pages as ledger_people_pages
+from secretariat.ledger import service as ledger
 from secretariat.ledger import store as ledger_store
 from secretariat.ledger.node import Node
 from secretariat.people import pages as people_pages
@@ -135,10 +140,19 @@ def serve(settings: NodeSettings, *, ready: Callable[[Node], None] | None = None
         database: Database = stack.enter_context(opened(settings, serving=True))
         sockets = [stack.enter_context(_listen(settings, realm)) for realm in settings.realms]
         node = Node.open(settings, database)
+        prepare(node)
         server = uvicorn.Server(configuration(build(node)))
         if ready is not None:
             ready(node)
         server.run(sockets=sockets)
+
+
+def prepare(node: Node) -> None:
+    """Give a node that never served the first entry of each log, and the public instruments to start from."""
+    for realm in node.settings.realms:
+        with node.database.app(realm) as tx:
+            if ledger.open_log(tx, node.keyring(realm), now=now()).size == 1 and not instruments(tx):
+                keep_book(tx, package_book(), now=now())
 
 
 def configuration(application: Litestar) -> uvicorn.Config:
