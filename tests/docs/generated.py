@@ -65,19 +65,35 @@ def _cell(text: str) -> str:
 
 
 def routes_page() -> str:
-    """Write every address that a node answers: method, path, handler."""
-    from secretariat.app import routes_table
-
+    """Write every address that a node answers: method, path, permission, handler."""
     lines = [
         "# Addresses",
         "",
         "Made from the program by `python tests/docs/generated.py`. `{realm}` is `live` or `exercise`.",
         "",
-        "| methods | path | answered by |",
-        "|---|---|---|",
-        *(f"| {methods} | `{path}` | `{handler}` |" for methods, path, handler in routes_table()),
+        "| methods | path | who | answered by |",
+        "|---|---|---|---|",
+        *(f"| {' '.join(row[0])} | `{row[1]}` | {row[2]} | `{row[3]}` |" for row in _routes()),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _routes() -> list[tuple[list[str], str, str, str]]:
+    from litestar import Litestar
+
+    from secretariat import app
+
+    handlers = [app.health, *app.ROUTES]
+    rows = []
+    for route in Litestar(route_handlers=handlers, openapi_config=None).routes:
+        for handler in getattr(route, "route_handlers", ()) or [route.route_handler]:
+            named = getattr(handler.fn, "func", handler.fn)
+            methods = sorted(set(getattr(handler, "http_methods", ["all"])) - {"OPTIONS", "HEAD"})
+            if methods:
+                who, path = str(handler.opt.get("permission", "")), getattr(route, "path_format", route.path)
+                below = "/…" if methods == ["all"] else ""
+                rows.append((methods, path + below, who, f"{named.__module__}.{named.__qualname__}"))
+    return sorted(rows, key=lambda row: (row[1], row[0]))
 
 
 PAGES = {"commands.md": commands_page, "routes.md": routes_page}

@@ -1,9 +1,10 @@
-"""The whole demonstration as its users run it: the command, four real nodes, and what they can do with them."""
+"""The whole demonstration as its users run it: the command, four real nodes, and what one can do with them."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -125,9 +126,9 @@ def test_a_tool_writes_own_and_reads_it_back_and_a_reader_does_not_write(
     assert httpx2.post(objects, auth=tools["read_write"], headers=ACCEPT, content=body).status_code == 202
     for bearer in (one["token"] for one in node["tools"].values()):
         read = httpx2.get(objects, headers=ACCEPT | {"Authorization": f"Bearer {bearer}"}).json()
-        assert [
-            one["name"] for one in read["objects"] if one["name"].startswith("posted")
-        ] == ["posted by a tool"]
+        assert [one["name"] for one in read["objects"] if one["name"].startswith("posted")] == [
+            "posted by a tool"
+        ]
 
 
 def test_every_person_may_sign_in(held: tuple[dict[str, Any], subprocess.Popen[str]]) -> None:
@@ -143,20 +144,20 @@ def test_when_it_is_killed_nothing_of_it_keeps_running() -> None:
     """kill -9 on the demonstration: the kernel ends the nodes, and they end their databases."""
     if not sys.platform.startswith("linux"):
         pytest.skip("the kernel's help is Linux's")
-    before = set(Path(tempfile.gettempdir()).glob("secretariat-demo-*"))
-    process = subprocess.Popen([*COMMAND, "--hold"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    base = Path(tempfile.mkdtemp(prefix="demo-killed-", dir="/tmp"))
+    base.chmod(0o711)  # the database's own user must be able to pass through
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen([*COMMAND, "--hold"], env=os.environ | {"TMPDIR": str(base)}, **quiet)
     until = time.monotonic() + 300
-    made: set[Path] = set()
-    while not any(folder.glob("*/serve.lock") for folder in made) and time.monotonic() < until:
-        time.sleep(0.2)
-        made = set(Path(tempfile.gettempdir()).glob("secretariat-demo-*")) - before
-    os.kill(process.pid, signal.SIGKILL)
+    while len(list(base.glob("*/*/serve.lock"))) < 4 and time.monotonic() < until:
+        time.sleep(0.1)
+    assert using(base)
+    process.kill()
     process.wait()
-    while any(using(folder) for folder in made) and time.monotonic() < until:
+    while using(base) and time.monotonic() < until:
         time.sleep(0.2)
-    assert [name for folder in made for name in using(folder)] == []
-    for folder in made:
-        subprocess.run(["rm", "-rf", str(folder)], check=False)
+    assert using(base) == []
+    shutil.rmtree(base)
 
 
 def using(folder: Path) -> list[str]:
