@@ -62,6 +62,12 @@ def import_file(
             progress=done,
             examine=schema_check.checker() if schemas else None,
         )
+    if word != settings.default_tlp:
+        result.warn(
+            "--tlp",
+            f"what bears no TLP marking is kept as TLP:{word}; partners that compute a grant again take it as"
+            f" TLP:{settings.default_tlp}, this node's default_tlp: mark objects that you mean to share",
+        )
     emit(result.as_dict(), _told(result), json=json)
     if result.refused_count:
         raise typer.Exit(1)

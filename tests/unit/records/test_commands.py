@@ -51,6 +51,7 @@ def test_a_file_is_imported_listed_and_shown(data, tmp_path):
     shown = json.loads(run(commands, "show", rows[0]["id"], "--data", data, "--json").stdout)
 
     assert (first["accepted"], first["refused"], first["container"]) == (42, 0, "bundle")
+    assert "this node's default_tlp" in first["warned"][-1]["what"]
     assert again.stdout.startswith("0 new, 42 unchanged, 0 refused")
     assert (rows[0]["state"], rows[0]["label"]) == ("draft", {"orig": "KR", "tlp": "GREEN"})
     assert shown["object"] in json.loads(SAMPLE.read_bytes())["objects"]
