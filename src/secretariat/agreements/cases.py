@@ -139,7 +139,7 @@ def _case(raw: dict[str, Any], source: Source, n: int, today: date) -> Case:
         consents=tuple(_consent(c, where) for c in raw.get("consents") or ()),
         stage=raw.get("stage"),
         stage_since=day(raw.get("stage_since"), where),
-        holds=_words(raw["holds"]) if "holds" in raw else None,
+        holds=_words(raw["holds"]) if raw.get("holds") is not None else None,
         purpose=raw.get("purpose"),
         from_office=raw.get("from_office"),
         to_office=raw.get("to_office"),
@@ -147,11 +147,11 @@ def _case(raw: dict[str, Any], source: Source, n: int, today: date) -> Case:
         need_to_know=raw.get("need_to_know"),
         contractor=raw.get("contractor"),
         personal_data=raw.get("personal_data"),
-        handling=raw.get("handling", "give"),
+        handling=raw.get("handling") or "give",
     )
     warn = raw.get("warn")
     return Case(
-        key=str(raw.get("id", n + 1)),
+        key=str(n + 1 if raw.get("id") is None else raw["id"]),
         question=Question(
             sender=sender,
             recipient=recipient,
@@ -213,8 +213,8 @@ def _consent(raw: dict[str, Any], where: str) -> Consent:
         since=day(raw.get("from"), where),
         until=day(raw.get("until"), where),
         known=moment(raw["known"], where) if raw.get("known") else None,
-        state=raw.get("state", "given"),
-        form=raw.get("form", "written"),
+        state=raw.get("state") or "given",
+        form=raw.get("form") or "written",
         through=_words(raw.get("through")),
         purposes=_words(raw.get("purposes")),
         levels=_words(raw.get("levels")),

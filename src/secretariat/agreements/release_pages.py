@@ -14,7 +14,8 @@ from litestar import Request, Response
 from litestar.params import FromPath
 
 from secretariat.agreements import facts, grants, service, workflow
-from secretariat.agreements.model import DENY, MAY
+from secretariat.agreements.model import DENY, MAY, OWN
+from secretariat.agreements.recompute import COMPANY
 from secretariat.agreements.wording import marking_of, purposes_of, shown
 from secretariat.base.clock import now
 from secretariat.base.errors import DeniedError, InputError, NotFoundError, SecretariatError
@@ -26,7 +27,11 @@ from secretariat.web.tables import Column, Table
 from secretariat.web.words import gettext as _
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from sqlalchemy import Connection
+
+    from secretariat.records.store import Stored
 
 PURPOSE_MAX = 64
 REASON_MAX = 2000
@@ -39,42 +44,68 @@ def _purpose(screen: Screen) -> str | None:
     return purpose or None
 
 
-def _rows(outlooks: list[service.Outlook], names: dict[str, str]) -> list[dict[str, Any]]:
-    """Lay out what each partner would get: one line per partner, its distinct answers inside."""
+def _core(stix_ids: Iterable[str]) -> list[str]:
+    """Leave out what only accompanies others: markings, authors, definitions of extensions."""
+    return [one for one in stix_ids if one.partition("--")[0] not in COMPANY]
+
+
+def _rows(
+    outlooks: list[service.Outlook], names: dict[str, str], held: dict[str, set[str]]
+) -> list[dict[str, Any]]:
+    """Lay out what each partner would get: one line per partner, its distinct answers inside.
+
+    The line's outcome is that of the content; who may have the authors' names and markings alone gets NOT.
+    """
     rows = []
     for one in outlooks:
         answers = [
             {
                 "marking": marking_of(answer.label),
                 "originator": answer.label.orig,
-                "objects": members,
                 "count": len(members),
-                "standing": answer.standing_grants,
+                "core": _core(members) or ([] if any(_core(other) for other in one.objects) else members),
                 **shown(answer.decision),
             }
             for answer, members in zip(one.explanations, one.objects, strict=True)
         ]
         order = {MAY: 0, DENY: 1}
-        answers.sort(key=lambda answer: (order.get(str(answer["outcome"]), 2), -int(str(answer["count"]))))
-        may = list(dict.fromkeys(str(a["article"]) for a in answers if a["outcome"] == MAY))
-        deny = [a for a in answers if a["outcome"] == DENY]
+        answers.sort(
+            key=lambda answer: (not answer["core"], order.get(answer["outcome"], 2), -answer["count"])
+        )
+        content = [answer for answer in answers if answer["core"]]
+        counts = {
+            outcome: sum(len(answer["core"]) for answer in content if answer["outcome"] == outcome)
+            for outcome in (MAY, DENY, OWN)
+        }
+        may = [answer for answer in content if answer["outcome"] == MAY]
+        deny = [answer for answer in content if answer["outcome"] == DENY]
+        there = held.get(one.party, set())
         rows.append(
             {
                 "party": one.party,
                 "name": names.get(one.party, ""),
-                "outcome": one.outcome,
-                "may": one.may,
-                "deny": one.deny,
-                "own": one.own,
-                "granted": one.granted,
-                "articles": may,
-                "refused": list(dict.fromkeys(str(a["missing"] or a["article"]) for a in deny)),
-                "duties": list(dict.fromkeys(o["do"] for a in answers for o in a["obligations"])),
+                "outcome": "some" if may and deny else MAY if may else DENY if deny else OWN,
+                "may": counts[MAY],
+                "total": sum(counts.values()),
+                "granted": sum(stix_id in there for answer in may for stix_id in answer["core"]),
+                "articles": list(dict.fromkeys(answer["article"] for answer in may)),
+                "refused": list(dict.fromkeys(answer["missing"] or answer["article"] for answer in deny)),
                 "answers": answers,
-                "warnings": list(dict.fromkeys(w for a in answers for w in a["warnings"])),
+                "warnings": list(dict.fromkeys(w for answer in content for w in answer["warnings"])),
             }
         )
     return rows
+
+
+def _held(tx: Connection, members: Sequence[Stored]) -> dict[str, set[str]]:
+    """Say which of these objects each partner was granted in their present version."""
+    ids = {one.id: one.stix_id for one in members}
+    found: dict[str, set[str]] = {}
+    for version, classes in grants.classes_of(tx, list(ids)).items():
+        for one in classes:
+            if one.lapsed_at is None:
+                found.setdefault(one.recipient, set()).add(ids[version])
+    return found
 
 
 @page("/reports/{stix_id:str}/release", Permission.READ_REPORTS)
@@ -96,8 +127,9 @@ def _release(
         members = service.with_members(tx, [stix_id])
         earlier = workflow.of_object(tx, stix_id)
         names = {one.code: one.name for one in grants.parties(tx)}
-        purposes = _purposes(tx)
-    rows = _rows(outlooks, names)
+        purposes = purposes_of(facts.whole_book(tx))
+        held = _held(tx, members)
+    rows = _rows(outlooks, names, held)
     table = Table(
         "decisions",
         (
@@ -154,10 +186,6 @@ def _release(
     if error is not None:
         answer.status_code = error.status
     return answer
-
-
-def _purposes(tx: Connection) -> list[str]:
-    return purposes_of(facts.whole_book(tx))
 
 
 def _title(obj: dict[str, Any], default: str) -> str:
@@ -253,9 +281,8 @@ def _one(
         rows = []
         if found.state == "proposed":
             outlooks = service.forecast(tx, screen.node, found.objects, purpose=found.purpose, now=now())
-            rows = _rows(
-                [one for one in outlooks if found.partners is None or one.party in found.partners], names
-            )
+            chosen = [one for one in outlooks if found.partners is None or one.party in found.partners]
+            rows = _rows(chosen, names, _held(tx, members))
     login = screen.visitor.login if screen.visitor else ""
     answer = screen.answer(
         "agreements/one_release.html",

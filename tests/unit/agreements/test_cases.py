@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from secretariat.agreements.book import package_book
-from secretariat.agreements.cases import read_cases, run
+from secretariat.agreements.cases import book_of, read_cases, run
 from secretariat.agreements.reading import read
 
 PUBLIC = resources.files("secretariat.agreements").joinpath("data/cases.yaml").read_bytes()
@@ -53,3 +53,13 @@ def test_the_trace_names_every_article_of_every_instrument_that_names_the_pair()
     assert {treaty.ref(article.art) for article in treaty.articles} <= tried
     assert any(ref.startswith("tisa-2014/") for ref in tried)
     assert all(row.why for row in one.decision.trace)
+
+
+INVENTED = read((Path(__file__).parent / "invented.yaml").read_bytes(), "invented.yaml")
+
+
+@pytest.mark.parametrize(
+    "one", run(book_of(INVENTED), read_cases(INVENTED, TODAY)), ids=lambda one: one.case.key
+)
+def test_rules_of_invented_instruments(one):
+    assert one.differs == (), one.decision
