@@ -21,6 +21,7 @@ from secretariat.exchange import taxii_store as store
 from secretariat.exchange import taxii_wire as wire
 from secretariat.records import service as records
 from secretariat.records.bundle import Container
+from secretariat.storage.feed import LIVE, notify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,6 +68,8 @@ def add(visit: Visit, body: IO[bytes], *, now: datetime) -> Answer:
             tx, status.id, token=client.token, reader=client.reader, requested_at=now, body=answer
         )
         store.forget_statuses(tx, now - KEPT)
+        if result.accepted:
+            notify(tx, LIVE, f'{{"kind":"import","accepted":{result.accepted}}}')
     return service.Answer(answer)
 
 
