@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
-from jsonschema import Draft202012Validator
 
 from secretariat.agreements.model import (
     Article,
@@ -316,6 +315,8 @@ def check(source: Source, against: dict[str, Any]) -> None:
 
 def problems(source: Source, against: dict[str, Any]) -> list[tuple[str, str]]:
     """List (where, what) for everything in which a file breaks its schema, in the order of lines."""
+    from jsonschema import Draft202012Validator  # heavy, and not needed to decide
+
     if not isinstance(source.value, dict | list) or (
         isinstance(source.value, list) and against.get("type") == "object"
     ):

@@ -317,14 +317,14 @@ def import_instruments(
 
 @commands.command("review")
 def review(data: Data = DATA, realm: Realm = "live", json: Json = False) -> None:
-    """Decide open grants again: what is not permitted any more and was not fetched lapses, the rest is listed."""
+    """Decide open grants again: what is no longer permitted lapses, or is listed where it was fetched."""
     from secretariat.agreements.recording import redecide
 
     with _node(data) as node, node.database.app(realm) as tx:
         done = redecide(tx, node, realm, now=now())
     lines = [f"{done.lapsed} object versions left their collections"]
     lines += [
-        f"review: {one.recipient}, entry {one.entry}, {len(one.objects)} objects, {one.article} ({one.missing})"
+        f"review: {one.recipient}, entry {one.entry}, {len(one.objects)} objects, {one.article}: {one.missing}"
         for one in done.review
     ]
     emit(done, "\n".join(lines), json=json)
