@@ -21,6 +21,7 @@ from secretariat.base.clock import stamp
 from secretariat.base.errors import DeniedError, NotFoundError, StateError
 from secretariat.exchange import taxii_store as store
 from secretariat.exchange import taxii_wire as wire
+from secretariat.exchange.taxii_query import read_query
 from secretariat.ledger.node import Node
 from secretariat.people.model import Scope
 from secretariat.people.service import authenticate_token
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from secretariat.base.settings import Limits
+    from secretariat.exchange.taxii_query import Query
     from secretariat.exchange.taxii_store import Shelf
-    from secretariat.exchange.taxii_wire import Query
 
 Row = TypeVar("Row", bound=tuple[Any, ...])
 
@@ -265,9 +266,7 @@ def _query(
     stix_id: str | None = None,
     every_version: bool = False,
 ) -> Query:
-    query = wire.read_query(
-        raw, subject=subject, fields=fields, limits=visit.limits, every_version=every_version
-    )
+    query = read_query(raw, subject=subject, fields=fields, limits=visit.limits, every_version=every_version)
     if stix_id is None:
         return query
     if "\x00" in stix_id:

@@ -23,7 +23,7 @@ from secretariat.storage.engine import raw
 from secretariat.storage.metadata import metadata
 
 if TYPE_CHECKING:
-    from secretariat.exchange.taxii_wire import Query
+    from secretariat.exchange.taxii_query import Query
 
 taxii_status = sa.Table(
     "taxii_status",

@@ -13,14 +13,15 @@ from hypothesis import strategies as st
 
 from secretariat.base.errors import InputError
 from secretariat.base.settings import Limits
+from secretariat.exchange import taxii_query as questions
 from secretariat.exchange import taxii_wire as wire
 
 LIMITS = Limits(page_default=100, page_max=1000, match_values=100)
 FIELDS = frozenset({"id", "type", "version", "spec_version"})
 
 
-def read(raw: bytes, *, subject: str = "objects/c", limits: Limits = LIMITS) -> wire.Query:
-    return wire.read_query(raw, subject=subject, fields=FIELDS, limits=limits)
+def read(raw: bytes, *, subject: str = "objects/c", limits: Limits = LIMITS) -> questions.Query:
+    return questions.read_query(raw, subject=subject, fields=FIELDS, limits=limits)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +176,7 @@ def test_limit_above_ours_becomes_ours() -> None:
 
 
 def test_unknown_parameters_pass_by() -> None:
-    assert read(b"x_trace=1&match[confidence]=50").match == wire.Match()
+    assert read(b"x_trace=1&match[confidence]=50").match == questions.Match()
 
 
 def test_token_continues_the_same_question_with_another_limit() -> None:
@@ -220,7 +221,7 @@ def test_added_after_stays_under_a_token() -> None:
 
 @given(st.binary(max_size=200))
 def test_any_query_is_read_or_refused(raw: bytes) -> None:
-    with contextlib.suppress(wire.QuestionError):
+    with contextlib.suppress(questions.QuestionError):
         read(raw)
 
 
