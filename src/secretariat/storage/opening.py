@@ -18,6 +18,7 @@ from secretariat.base.errors import StateError
 from secretariat.base.settings import NodeSettings
 from secretariat.storage.embedded import DATABASE, Server, SupervisedError
 from secretariat.storage.engine import Database
+from secretariat.storage.exclusive import DatabaseLock
 from secretariat.storage.locks import FileLock
 from secretariat.storage.migrate import heads, migrate
 from secretariat.storage.provision import create_database, provision
@@ -94,7 +95,7 @@ def opened(settings: NodeSettings, *, serving: bool = False, durable: bool = Tru
         stack.callback(database.close)
         _bring_up(database, admin)
         if serving:
-            stack.enter_context(_only_server(database))
+            stack.enter_context(DatabaseLock(database))
         yield database
 
 
@@ -157,18 +158,3 @@ def _start_or_join(server: Server) -> bool:
         else:
             return True
     return False
-
-
-@contextlib.contextmanager
-def _only_server(database: Database) -> Iterator[None]:
-    """Hold an advisory lock in the database: a second data folder on the same database is refused."""
-    with database.direct(database.realms[0]) as connection:
-        row = connection.execute(
-            "SELECT pg_try_advisory_lock(hashtextextended('secretariat serve', 0))"
-        ).fetchone()
-        if row is None or not row[0]:
-            raise StateError(
-                f"another process serves the database {connection.info.dbname}",
-                advice="one database belongs to one node; stop the other, or use another database",
-            )
-        yield

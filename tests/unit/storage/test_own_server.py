@@ -94,7 +94,7 @@ def test_second_data_folder_on_one_database(operator: Operator, tmp_path: Path) 
     (twin.data / "database.secret").write_bytes((settings.data / "database.secret").read_bytes())
     with (
         opened(settings, serving=True),
-        pytest.raises(StateError, match="another process serves the database"),
+        pytest.raises(StateError, match="another process serves this database"),
         opened(twin, serving=True),
     ):
         pass
