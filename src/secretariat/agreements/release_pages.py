@@ -204,20 +204,27 @@ def propose(request: Request[Any, Any, Any], stix_id: FromPath[str]) -> Response
             stix_id,
             InputError("no partner is chosen", where="to", advice="tick at least one partner"),
         )
-    if form.text("confirmed") != "yes" and form.text("conditions") == "yes":
-        return _release(
-            request,
-            stix_id,
-            InputError("the conditions are not confirmed", where="confirmed", advice="read and tick them"),
-        )
     with screen.transaction() as tx:
         stored = records.get(tx, stix_id)
         known = {one.code for one in grants.parties(tx, partners_only=True)}
+        purpose = form.text("purpose").strip()[:PURPOSE_MAX] or None
+        chosen = service.forecast(tx, screen.node, [stix_id], purpose=purpose, now=now())
     if stored is None:
         raise NotFoundError("no such report here", where=stix_id[:100])
     strangers = [code for code in partners if code not in known]
     if strangers:
         raise InputError(f"no partner {', '.join(strangers)[:80]}", where="to")
+    conditioned = any(
+        answer.decision.conditions and answer.decision.outcome == MAY
+        for one in chosen
+        if one.party in partners
+        for answer in one.explanations
+    )
+    if conditioned and form.text("confirmed") != "yes":
+        unconfirmed = InputError(
+            "the conditions are not confirmed", where="confirmed", advice="read and tick them"
+        )
+        return _release(request, stix_id, unconfirmed)
     by = screen.visitor.login if screen.visitor else "?"
     proposed = workflow.propose(
         screen.node,
@@ -225,7 +232,7 @@ def propose(request: Request[Any, Any, Any], stix_id: FromPath[str]) -> Response
         [stix_id],
         title=_title(stored.object(), stix_id),
         to=partners,
-        purpose=form.text("purpose").strip()[:PURPOSE_MAX] or None,
+        purpose=purpose,
         by=by,
         now=now(),
     )

@@ -122,10 +122,9 @@ def _ordered(nodes: Sequence[Node], edges: Sequence[Edge]) -> list[list[Node]]:
 
 
 def _svg(width: int, height: int, title: str, parts: Sequence[Markup]) -> Markup:
-    drawn = (
-        '<svg class="chart" role="img" aria-label="{}" viewBox="0 0 {} {}" width="{}" height="{}">{}</svg>'
-    )
-    return Markup(drawn).format(title, width, height, width, height, Markup("").join(parts))
+    return Markup(
+        '<svg class="chart" role="img" aria-label="{0}" viewBox="0 0 {1} {2}" width="{1}" height="{2}">{3}</svg>'  # noqa: E501
+    ).format(title, width, height, Markup("").join(parts))
 
 
 def _shape(tag: str, *, title: str = "", **attributes: object) -> Markup:
