@@ -15,8 +15,13 @@ import msgspec
 from secretariat.agreements.book import add_years, day_in
 from secretariat.agreements.caveats import CLEAR, GREEN, ORDER, RED, STRICT
 from secretariat.agreements.model import (
+    CONDITION,
     DENY,
+    DUTY,
+    FAILS,
+    HOLDS,
     MAY,
+    NOTE,
     Article,
     Attempt,
     Facts,
@@ -33,9 +38,8 @@ if TYPE_CHECKING:
 
     from secretariat.agreements.book import Book
     from secretariat.agreements.model import Moment
+    from secretariat.agreements.naming import Side
     from secretariat.agreements.status import State
-
-HOLDS, FAILS, CONDITION, DUTY, NOTE = "holds", "fails", "condition", "duty", "note"
 
 INTENT, UNCOVERED, NOT_IN_FORCE, REFUSED, PERMITS = 1, 2, 3, 4, 5
 """How close an instrument came: states intent only; does not cover this information; covers it but is not
@@ -136,79 +140,6 @@ class Judged:
 
 def _without_level(levels: Piece) -> bool:
     return any(row.note.code == "levels.no_level" and row.result == FAILS for row in levels.rows)
-
-
-class Side(msgspec.Struct, frozen=True):
-    """How an instrument names one party of the pair."""
-
-    named: bool
-    as_party: str = ""
-    """The party or group of the instrument under which it is covered."""
-    rows: tuple[Tried, ...] = ()
-
-
-def name_side(book: Book, instrument: Instrument, code: str, office: str | None, day: date) -> Side:
-    """Tell whether an instrument names a party: itself, by its group on that day, or as a covered office."""
-    if code in instrument.parties:
-        return _state_side(instrument, code, office)
-    for group in instrument.parties:
-        if group in book.groups and code in book.members(group, day):
-            return Side(named=True, as_party=group)
-    for above in book.ancestors(code):
-        covered = above in instrument.parties or any(
-            g in book.groups and above in book.members(g, day) for g in instrument.parties
-        )
-        if covered:
-            party = book.parties.get(code)
-            names = {
-                n.casefold()
-                for n in (code, party.name if party else None, party.office if party else None)
-                if n
-            }
-            return _office_side(instrument, above, code, names)
-    return Side(named=False)
-
-
-def _offices(instrument: Instrument, code: str) -> tuple[set[str], list[Article]]:
-    allowed = {o.casefold() for p, names in instrument.party_offices if p == code for o in names}
-    articles = []
-    for article in instrument.articles:
-        for party, names in article.get("offices", ()):
-            if party == code:
-                articles.append(article)
-                allowed.update(n.casefold() for n in ((names,) if isinstance(names, str) else names))
-    return allowed, articles
-
-
-def _state_side(instrument: Instrument, code: str, office: str | None) -> Side:
-    allowed, articles = _offices(instrument, code)
-    if not allowed:
-        return Side(named=True, as_party=code)
-    ref = instrument.ref(articles[0].art if articles else None)
-    shown = ", ".join(sorted(_shown_offices(instrument, code)))
-    if office is None:
-        return Side(True, code, (Tried(ref, "DEFINE", CONDITION, Note("define.office", (shown, code))),))
-    if office.casefold() in allowed:
-        return Side(True, code, (Tried(ref, "DEFINE", HOLDS, Note("define.office", (shown, code))),))
-    return Side(True, code, (Tried(ref, "DEFINE", FAILS, Note("define.office_not", (code, office))),))
-
-
-def _shown_offices(instrument: Instrument, code: str) -> set[str]:
-    shown = {o for p, names in instrument.party_offices if p == code for o in names}
-    for article in instrument.articles:
-        for party, names in article.get("offices", ()):
-            if party == code:
-                shown.update((names,) if isinstance(names, str) else names)
-    return shown
-
-
-def _office_side(instrument: Instrument, above: str, code: str, names: set[str]) -> Side:
-    allowed, articles = _offices(instrument, above)
-    ref = instrument.ref(articles[0].art if articles else None)
-    if instrument.covers_offices or names & allowed:
-        return Side(True, above, (Tried(ref, "DEFINE", HOLDS, Note("define.office", (code, above))),))
-    code_ = "define.office_not" if allowed else "define.no_offices"
-    return Side(True, above, (Tried(ref, "DEFINE", FAILS, Note(code_, (above, code))),))
 
 
 class Candidate:

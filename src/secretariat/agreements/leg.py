@@ -14,30 +14,27 @@ from typing import TYPE_CHECKING
 
 from secretariat.agreements.book import day_in
 from secretariat.agreements.candidate import (
-    CONDITION,
-    DUTY,
     EMPTY,
-    FAILS,
-    HOLDS,
     INTENT,
     NOT_IN_FORCE,
-    NOTE,
     PERMITS,
     UNCOVERED,
     Candidate,
     Facet,
     Judged,
     Piece,
-    Side,
-    name_side,
     piece,
 )
-from secretariat.agreements.caveats import AMBER, CLEAR, GREEN, GROUP_NAMES, RED, STRICT, colour, read_caveats
+from secretariat.agreements.caveats import AMBER, CLEAR, GREEN, GROUP_NAMES, STRICT, colour, read_caveats
 from secretariat.agreements.consents import verdict
 from secretariat.agreements.model import (
+    CONDITION,
     DEFAULT_DENY,
     DENY,
+    FAILS,
+    HOLDS,
     MAY,
+    NOTE,
     OWN,
     Attempt,
     Decision,
@@ -45,6 +42,8 @@ from secretariat.agreements.model import (
     Obligation,
     Tried,
 )
+from secretariat.agreements.naming import Side, name_side
+from secretariat.agreements.reasons import colour_refusal, concerns, failing_refs, relied, sort_failing
 from secretariat.agreements.status import state_at
 
 if TYPE_CHECKING:
@@ -60,18 +59,6 @@ RESTRICTED = 6
 """Rank of a refusal by the object's own restrictions: above every instrument."""
 
 _UNCLASSIFIED = {"U", "UNCLASSIFIED", ""}
-_FIRST = (
-    "MARK", "HUB_ONLY", "AUDIENCE", "ORCON", "THIRD_PARTY", "ADMISSION", "COMPARTMENT", "PURPOSE", "REL_TO",
-    "LEVELS", "NON_BINDING", "DEFAULT_SHARE", "DEFINE", "EQUIV_PROTECTION", "IN_FORCE",
-)  # fmt: skip
-_RELIED_EVEN_SO = {"EQUIV_PROTECTION", "PURPOSE", "DEFINE"}
-_ORDER = {rule: n for n, rule in enumerate(_FIRST)}
-_FAILING = (
-    "DEFINE", "PURPOSE", "HUB_ONLY", "LEVELS", "MARK", "AUDIENCE", "ADMISSION", "COMPARTMENT", "REL_TO",
-    "CLEARANCE", "NEED_TO_KNOW", "CONTRACTOR", "PII", "NON_BINDING", "DEFAULT_SHARE", "IN_FORCE",
-)  # fmt: skip
-_FAILING_ORDER = {rule: n for n, rule in enumerate(_FAILING)}
-
 OWN_DECISION = Decision(outcome=OWN, article=OWN, because=())
 
 
@@ -400,7 +387,7 @@ class View:
         if not self.onward or (tlp == CLEAR and not classified):
             return EMPTY
         for instrument, articles in self.holding:
-            if not _concerns(instrument, classified=classified, kind=kind, purpose=purpose):
+            if not concerns(instrument, classified=classified, kind=kind, purpose=purpose):
                 continue
             party = all(s.named for s in leg.sides(instrument, leg.recipient, leg.sender))
             for article in articles:
@@ -490,7 +477,7 @@ class View:
         failing = [row for p in restrictions for row in p.rows if row.result == FAILS]
         first = failing[0]
         because = [row.ref for row in failing]
-        because += [ref for a in attempts if a.outcome == DENY for ref in _failing_refs(a)]
+        because += [ref for a in attempts if a.outcome == DENY for ref in failing_refs(a)]
         return Decision(
             outcome=DENY,
             article=DEFAULT_DENY if first.ref in {"marking/none", "marking/level"} else first.ref,
@@ -507,7 +494,7 @@ class View:
         return piece([Tried(f"tlp-2/{tlp}", "AUDIENCE", HOLDS, Note(code, args))])
 
     def _colour_refused(self, tlp: str) -> Piece:
-        note = _colour_refusal(tlp, self.leg.sender, self.leg.recipient)
+        note = colour_refusal(tlp, self.leg.sender, self.leg.recipient)
         return piece([Tried(f"tlp-2/{tlp}", "AUDIENCE", FAILS, note)])
 
     def _may(
@@ -522,7 +509,7 @@ class View:
             restrictions = (*restrictions[:-1], self.colour_met[tlp])
         candidate, pieces = best.candidate, (best.candidate.fixed, *best.pieces)
         state = candidate.state
-        because = _relied((*pieces, *restrictions), state.basis)
+        because = relied((*pieces, *restrictions), state.basis)
         until = state.until
         if self.onward and self.consent is not None:
             end = self.consent + timedelta(days=1)
@@ -554,7 +541,7 @@ class View:
         for one in sorted(
             tried, key=lambda one: (one is not best, -one.attempt.rank, one.candidate.state.distance)
         ):
-            refs += _failing_refs(one.attempt)
+            refs += failing_refs(one.attempt)
         if tlp is not None and tlp != CLEAR and not restrictions[-1].rows:
             restrictions = (*restrictions[:-1], self.colour_refused[tlp])
             refs.append(f"tlp-2/{tlp}")
@@ -567,7 +554,7 @@ class View:
             article = DEFAULT_DENY
         else:
             candidate, rank = best.candidate, best.attempt.rank
-            reason = _sort_failing([r for r in best.attempt.tried if r.result == FAILS], rank)[0]
+            reason = sort_failing([r for r in best.attempt.tried if r.result == FAILS], rank)[0]
             if rank == INTENT:
                 missing = Note("missing.intent", (leg.sender, leg.recipient, candidate.instrument.key))
                 article = DEFAULT_DENY
@@ -592,56 +579,3 @@ class View:
             warnings=warnings,
             rank=rank,
         )
-
-
-def _relied(pieces: tuple[Piece, ...], basis: tuple[str, ...]) -> tuple[str, ...]:
-    """Give the articles relied upon: what a pending notice rests on, then the rules asked and held."""
-    rows = [
-        r
-        for p in pieces
-        for r in p.rows
-        if r.result == HOLDS or (r.result in {CONDITION, DUTY} and r.rule in _RELIED_EVEN_SO)
-    ]
-    rows.sort(key=lambda r: (_ORDER.get(r.rule, len(_FIRST)), r.ref.startswith("tlp-")))
-    return tuple(dict.fromkeys((*basis, *(r.ref for r in rows))))
-
-
-def _concerns(instrument: Instrument, *, classified: bool, kind: str | None, purpose: str | None) -> bool:
-    """Tell whether an object can be held under an instrument at all, by its scope."""
-    levelled = bool(instrument.tables) or any(a.rule == "LEVELS" for a in instrument.articles)
-    if levelled and not classified:
-        return False
-    for article in instrument.articles:
-        if article.rule == "DEFINE":
-            if article.get("classified") and not classified:
-                return False
-            kinds = article.get("kinds", ())
-            if kinds and kind is not None and kind not in kinds:
-                return False
-        elif article.rule == "PURPOSE":
-            purposes = article.get("purposes")
-            if purposes and purpose is not None and purpose not in purposes:
-                return False
-    return True
-
-
-def _sort_failing(rows: list[Tried], rank: int) -> list[Tried]:
-    if rank == NOT_IN_FORCE:
-        return sorted(rows, key=lambda r: r.rule != "IN_FORCE")
-    return sorted(rows, key=lambda r: _FAILING_ORDER.get(r.rule, len(_FAILING)))
-
-
-def _failing_refs(attempt: Attempt) -> list[str]:
-    rows = _sort_failing([r for r in attempt.tried if r.result == FAILS], attempt.rank)
-    refs = [r.ref for r in rows]
-    if attempt.rank == INTENT and len(refs) > 1:
-        refs.insert(0, attempt.instrument)
-    return refs
-
-
-def _colour_refusal(tlp: str, sender: str, recipient: str) -> Note:
-    if tlp == GREEN:
-        return Note("tlp.green_none", (sender, recipient))
-    if tlp == RED:
-        return Note("tlp.red")
-    return Note("tlp.unbound", (tlp, recipient))

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from secretariat.agreements.book import day_in
-from secretariat.agreements.candidate import RESTRICTS_ONLY, name_side
+from secretariat.agreements.candidate import RESTRICTS_ONLY
 from secretariat.agreements.caveats import ORDER
 from secretariat.agreements.model import MAY, Decision, Facts, Question
+from secretariat.agreements.naming import name_side
 from secretariat.agreements.rules import decide
 from secretariat.agreements.status import state_at
 from secretariat.records.markings import Label

@@ -20,6 +20,9 @@ MAY = "may"
 DENY = "deny"
 OWN = "own"
 
+HOLDS, FAILS, CONDITION, DUTY, NOTE = "holds", "fails", "condition", "duty", "note"
+"""What came of an article that was tried."""
+
 DEFAULT_DENY = "default-deny"
 """The article of a refusal where no article speaks; `missing` then names the link."""
 

@@ -1,0 +1,287 @@
+"""`secretariat publish`, `release …` and `standing …`: a person's DO, at once, by two, or in advance."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from secretariat.base.clock import now
+from secretariat.base.console import DATA, Data, Json, Realm, emit, progress
+from secretariat.base.errors import InputError, NotFoundError, StateError
+from secretariat.base.settings import NodeSettings
+
+if TYPE_CHECKING:
+    from secretariat.agreements.release import Published
+
+verbs = typer.Typer()
+release = typer.Typer(help="Releases: propose, concur, approve, refuse.", no_args_is_help=True)
+standing = typer.Typer(
+    help="Standing releases: a DO in advance for a class of objects.", no_args_is_help=True
+)
+verbs.add_typer(release, name="release")
+verbs.add_typer(standing, name="standing")
+
+By = Annotated[str, typer.Option("--by", help="Who does this; noted in the log.")]
+Purpose = Annotated[str, typer.Option("--purpose", help="The use it is given for.")]
+To = Annotated[
+    list[str] | None, typer.Option("--to", help="Partner; repeatable. Default: every partner that may.")
+]
+
+
+@contextlib.contextmanager
+def node_at(data: Path) -> Iterator[Any]:
+    """Open the node of a data folder for the time of a command."""
+    from secretariat.ledger.node import Node
+    from secretariat.storage.opening import opened
+
+    settings = NodeSettings.load(data)
+    with opened(settings) as database:
+        yield Node.open(settings, database)
+
+
+@verbs.command("publish")
+def publish(
+    objects: Annotated[
+        list[str] | None, typer.Argument(help="STIX ids; reports bring what they list.")
+    ] = None,
+    drafts: Annotated[bool, typer.Option("--drafts", help="All own drafts.")] = False,
+    to: To = None,
+    by: By = "",
+    second: Annotated[str, typer.Option("--second", help="The second person, where two are needed.")] = "",
+    standing_release: Annotated[str, typer.Option("--standing", help="Id of a standing release.")] = "",
+    purpose: Purpose = "",
+    data: Data = DATA,
+    realm: Realm = "live",
+    json: Json = False,
+) -> None:
+    """Release objects to the partners that may have them; say to whom they went and why not to others."""
+    from secretariat.agreements import service, workflow
+    from secretariat.agreements.recording import draft_ids
+    from secretariat.agreements.release import Basis, publish_in
+
+    moment, person = now(), by or getpass.getuser()
+    with node_at(data) as node, progress("publish"), node.database.app(realm) as tx:
+        names = [*(objects or ()), *(draft_ids(tx, node.party) if drafts else ())]
+        if not names:
+            raise InputError("nothing to publish", advice="name STIX ids, or --drafts")
+        versions = service.with_members(tx, names)
+        if standing_release:
+            done = workflow.publish_standing_in(
+                tx, node, realm, versions, _uuid(standing_release), now=moment
+            )
+        else:
+            if any(workflow.needs_two(one.label) for one in versions) and second in {"", person}:
+                raise StateError(
+                    "two persons must release this (classified, RED, AMBER+STRICT or originator control)",
+                    advice="--second LOGIN, or `secretariat release propose` and another person approves",
+                )
+            basis = Basis(by=person, second=second or None)
+            done = publish_in(
+                tx, node, realm, versions, to=to, basis=basis, purpose=purpose or None, now=moment
+            )
+    _tell(done, json=json)
+
+
+def _tell(done: Published, *, json: bool) -> None:
+    lines = [f"entry {done.publication}: {done.published} objects published"]
+    lines += [f"  MAY  {party}: {count} objects" for party, count in sorted(done.granted.items()) if count]
+    lines += [
+        f"  NOT  {one.party}: {len(one.objects)} objects, {one.article}"
+        + (f" ({one.missing})" if one.missing else "")
+        for one in done.withheld
+    ]
+    value = {
+        "publication": done.publication,
+        "published": done.published,
+        "granted": done.granted,
+        "withheld": [
+            {
+                "party": one.party,
+                "objects": list(one.objects),
+                "true_on": one.true_on,
+                "article": one.article,
+                "missing": one.missing,
+            }
+            for one in done.withheld
+        ],
+    }
+    emit(value, "\n".join(lines), json=json)
+
+
+def _uuid(text: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(text)
+    except ValueError as error:
+        raise NotFoundError(
+            f"no such id: {text!r}", advice="`release list` or `standing list` shows them"
+        ) from error
+
+
+# --- releases -----------------------------------------------------------------------------------------
+
+
+@release.command("propose")
+def propose(
+    objects: Annotated[list[str], typer.Argument(help="STIX ids; reports bring what they list.")],
+    title: Annotated[str, typer.Option("--title", help="What it is about.")],
+    to: To = None,
+    purpose: Purpose = "",
+    by: By = "",
+    data: Data = DATA,
+    realm: Realm = "live",
+    json: Json = False,
+) -> None:
+    """Propose a release; another person approves it."""
+    from secretariat.agreements import workflow
+
+    with node_at(data) as node:
+        made = workflow.propose(
+            node,
+            realm,
+            objects,
+            title=title,
+            to=to,
+            purpose=purpose or None,
+            by=by or getpass.getuser(),
+            now=now(),
+        )
+    _tell_release(made, json=json)
+
+
+@release.command("list")
+def list_releases(data: Data = DATA, realm: Realm = "live", json: Json = False) -> None:
+    """List what waits for a decision."""
+    from secretariat.agreements import workflow
+
+    with node_at(data) as node, node.database.app(realm) as tx:
+        waiting = workflow.waiting(tx)
+    lines = [
+        f"{one.id}  {one.proposed_by}  {one.proposed_at:%Y-%m-%d %H:%M}Z  {one.title}" for one in waiting
+    ]
+    emit({"waiting": waiting}, "\n".join(lines) or "nothing waits", json=json)
+
+
+@release.command("concur")
+def concur(
+    number: Annotated[str, typer.Argument(metavar="ID")],
+    office: Annotated[str, typer.Option("--office", help="The office that concurs.")],
+    by: By = "",
+    data: Data = DATA,
+    realm: Realm = "live",
+    json: Json = False,
+) -> None:
+    """Record that an office concurs; silence is not concurrence."""
+    from secretariat.agreements import workflow
+
+    with node_at(data) as node:
+        found = workflow.concur(node, realm, _uuid(number), office=office, by=by or getpass.getuser())
+    _tell_release(found, json=json)
+
+
+@release.command("approve")
+def approve(
+    number: Annotated[str, typer.Argument(metavar="ID")],
+    by: By = "",
+    data: Data = DATA,
+    realm: Realm = "live",
+    json: Json = False,
+) -> None:
+    """Say DO: release what was proposed."""
+    from secretariat.agreements import workflow
+
+    with node_at(data) as node:
+        done = workflow.decide_release(node, realm, _uuid(number), by=by or getpass.getuser(), now=now())
+    _tell(done, json=json)
+
+
+@release.command("refuse")
+def refuse(
+    number: Annotated[str, typer.Argument(metavar="ID")],
+    reason: Annotated[str, typer.Option("--reason", help="Why.")],
+    by: By = "",
+    data: Data = DATA,
+    realm: Realm = "live",
+    json: Json = False,
+) -> None:
+    """Refuse what was proposed, with the reason."""
+    from secretariat.agreements import workflow
+
+    with node_at(data) as node:
+        found = workflow.refuse(
+            node, realm, _uuid(number), by=by or getpass.getuser(), reason=reason, now=now()
+        )
+    _tell_release(found, json=json)
+
+
+def _tell_release(found: Any, *, json: bool) -> None:
+    waits = f"; waits for {', '.join(found.waits_for)}" if found.waits_for else ""
+    second = "; a second person must approve" if found.needs_two and found.state == "proposed" else ""
+    emit(found, f"{found.id}: {found.title}, {found.state}{second}{waits}", json=json)
+
+
+@standing.command("begin")
+def begin(
+    title: Annotated[str, typer.Option("--title", help="What it is for.")],
+    to: Annotated[list[str], typer.Option("--to", help="Partner; repeatable.")],
+    purpose: Annotated[str, typer.Option("--purpose", help="The use it is given for.")],
+    by: Annotated[list[str], typer.Option("--by", help="Who signs; repeatable.")],
+    types: Annotated[
+        list[str] | None, typer.Option("--type", help="STIX type; repeatable. Default: all.")
+    ] = None,
+    highest: Annotated[str, typer.Option("--highest", help="Tightest TLP colour, at most AMBER.")] = "AMBER",
+    per_day: Annotated[int, typer.Option("--per-day", help="Objects a day.")] = 1000,
+    days: Annotated[int, typer.Option("--days", help="How long, at most 90.")] = 90,
+    data: Data = DATA,
+    realm: Realm = "live",
+    json: Json = False,
+) -> None:
+    """Sign a standing release into the log."""
+    from secretariat.agreements import workflow
+
+    terms = workflow.Terms(
+        partners=to, purpose=purpose, types=list(types or ()), highest=highest.upper(), per_day=per_day
+    )
+    with node_at(data) as node:
+        made = workflow.begin_standing(node, realm, terms, title=title, by=by, days=days, now=now())
+    emit(made, f"{made.id}: {made.title}, until {made.ends:%Y-%m-%d}", json=json)
+
+
+@standing.command("list")
+def list_standing(data: Data = DATA, realm: Realm = "live", json: Json = False) -> None:
+    """List standing releases, newest first."""
+    from secretariat.agreements import workflow
+
+    with node_at(data) as node, node.database.app(realm) as tx:
+        found = workflow.standings(tx)
+    lines = [
+        f"{one.id}  {', '.join(one.terms.partners)}  up to {one.terms.highest}  "
+        + (f"ended {one.revoked_at:%Y-%m-%d}" if one.revoked_at else f"until {one.ends:%Y-%m-%d}")
+        + f"  {one.title}"
+        for one in found
+    ]
+    emit({"standing": found}, "\n".join(lines) or "none", json=json)
+
+
+@standing.command("end")
+def end(
+    number: Annotated[str, typer.Argument(metavar="ID")],
+    reason: Annotated[str, typer.Option("--reason", help="Why.")] = "",
+    by: By = "",
+    data: Data = DATA,
+    realm: Realm = "live",
+    json: Json = False,
+) -> None:
+    """Revoke a standing release at once."""
+    from secretariat.agreements import workflow
+
+    with node_at(data) as node:
+        workflow.end_standing(
+            node, realm, _uuid(number), by=by or getpass.getuser(), reason=reason, now=now()
+        )
+    emit({"id": number, "ended": True}, f"{number} has ended", json=json)
