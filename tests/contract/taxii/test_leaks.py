@@ -201,3 +201,34 @@ def test_a_token_of_the_exercise_realm_opens_the_exercise_only(filled: World) ->
     with filled.client("writer") as client:
         listed = client.get(filled.of("own") + "manifest/?limit=1000").json()["objects"]
     assert made["id"] not in {one["id"] for one in listed}
+
+
+@pytest.mark.parametrize(
+    ("token", "name", "status"),
+    [
+        ("writer", "own", 202),
+        ("blind", "own", 202),
+        ("reader", "own", 403),
+        ("writer", "from_partners", 403),
+        ("writer", "clear", 403),
+        ("writer", "jp", 404),
+        ("us", "us", 403),
+        ("us", "clear", 403),
+        ("us", "own", 404),
+        ("us", "jp", 404),
+        (None, "clear", 401),
+        (None, "own", 401),
+        ("wrong", "own", 401),
+    ],
+)
+def test_only_ones_own_tools_write_and_only_into_own(
+    filled: World, token: str | None, name: str, status: int
+) -> None:
+    made = indicator()
+    with filled.client(token, **{"content-type": TAXII}) as client:
+        body = json.dumps({"objects": [made]}).encode()
+        posted = client.post(filled.of(name) + "objects/", content=body)
+        assert posted.status_code == status, posted.text
+        removed = client.delete(filled.of(name) + f"objects/{made['id']}/")
+        # who may not read may not learn by deleting either (5.7)
+        assert removed.status_code == {202: 200 if token == "writer" else 403}.get(status, status)
