@@ -49,9 +49,9 @@ class Attempt(msgspec.Struct, frozen=True):
     words: str
 
 
-def stranger(target: DemoNode, posing_as: DemoNode) -> Attempt:
-    """Ask for another party's feed with a signature by a key that nobody enrolled."""
-    return _told(_send(_feed(target), target, Signer.generate()), f"posing as {posing_as.party}")
+def stranger(target: DemoNode) -> Attempt:
+    """Ask for a feed with a signature by a key that nobody enrolled."""
+    return _told(_post(_signed(_feed(target), target, Signer.generate())))
 
 
 def eavesdropper(target: DemoNode, partner: DemoNode) -> Attempt:
@@ -60,14 +60,14 @@ def eavesdropper(target: DemoNode, partner: DemoNode) -> Attempt:
     first = _post(request)
     if first.status_code != 200:
         return Attempt(refused=False, words=f"the genuine request got {first.status_code}")
-    return _told(_post(request), "sent again")
+    return _told(_post(request))
 
 
 def tamperer(target: DemoNode, partner: DemoNode) -> Attempt:
     """Change a partner's genuine request on its way: ask from the beginning of the log instead."""
     request = _signed(_feed(target, after="1.0"), target, partner.node.keyring(REALM).transport)
     request.url = request.url.replace("after=1.0", "after=0.0")
-    return _told(_post(request), "changed on the way")
+    return _told(_post(request))
 
 
 def forge_grant(hostile: DemoNode, victim: DemoNode) -> str:
@@ -93,12 +93,12 @@ def forge_grant(hostile: DemoNode, victim: DemoNode) -> str:
             publication=head.size,
             instruments=book_for(tx, node.party, victim.party).hash,
             engine=ENGINE,
-            rows=[GrantRow(articles=[CLAIMED], objects=[root.hex()])],
+            rows=[GrantRow(articles=[CLAIMED], objects=[root.hex()], default_tlp="GREEN")],
             basis={"by": f"{hostile.party.lower()}-releaser"},
             purpose="network_defence",
             true_on=moment_text(moment),
             known_by=msgspec.to_builtins(LogPin(ring.origin, head.size, head.root.hex())),
-            facts={"purpose": "network_defence", "default_tlp": node.settings.default_tlp},
+            facts={"purpose": "network_defence"},
         )
         publication = Draft("publication", None, Publication(objects=[root.hex()]))
         ledger.append(tx, ring, [publication, Draft("grant", victim.party, body)], now=moment, head=head)
@@ -152,16 +152,12 @@ def _signed(url: str, target: DemoNode, signer: Signer) -> Request:
     return request
 
 
-def _send(url: str, target: DemoNode, signer: Signer) -> Any:
-    return _post(_signed(url, target, signer))
-
-
 def _post(request: Request) -> Any:
     with httpx2.Client(trust_env=False, timeout=30) as client:
         return client.request(request.method, request.url, headers=request.headers)
 
 
-def _told(answer: Any, how: str) -> Attempt:
+def _told(answer: Any) -> Attempt:
     refused = answer.status_code in {401, 403}
-    words = answer.json().get("what", "") if refused else f"answered {answer.status_code}"
-    return Attempt(refused=refused, words=f"{how}: {answer.status_code}, {words}")
+    words = answer.json().get("what", "") if refused else "it was answered"
+    return Attempt(refused=refused, words=f"{answer.status_code}, {words}")

@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -26,9 +27,10 @@ from typing import Any, Final
 import httpx2
 import msgspec
 
-from secretariat.base.errors import UnavailableError
+from secretariat.base.errors import SecretariatError, UnavailableError
 from secretariat.base.settings import NodeSettings
 from secretariat.ledger.node import Node
+from secretariat.storage.embedded import Server
 from secretariat.storage.opening import opened
 
 PARTIES = ("CN", "JP", "KR", "US")
@@ -122,6 +124,12 @@ class DemoNode:
             self._process.kill()
             self._process.wait()
 
+    def delete(self) -> None:
+        """Delete the node's folder, and its database where that had to lie elsewhere."""
+        with contextlib.suppress(SecretariatError, OSError):
+            Server(self.data).destroy()
+        shutil.rmtree(self.data, ignore_errors=True)
+
     def last_words(self) -> str:
         """Give the last line that the node's process wrote."""
         with contextlib.suppress(OSError):
@@ -179,6 +187,8 @@ def running(parties: Sequence[str] = PARTIES) -> Iterator[Cluster]:
         finally:
             with _undisturbed():
                 _stop(nodes.values())
+                with ThreadPoolExecutor(len(nodes)) as workers:
+                    workers.map(DemoNode.delete, nodes.values())
                 shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -211,20 +211,20 @@ class Story(Stage):
 
     def attacks(self) -> None:
         """A stranger, an eavesdropper and a hostile partner try; each is refused by the real node."""
-        cn, jp, kr = (self.cluster[party] for party in ("CN", "JP", "KR"))
+        cn, jp = self.cluster["CN"], self.cluster["JP"]
         tries = (
-            ("A wrong signature is refused", attacks.stranger(jp, kr)),
-            ("A request changed on the way is refused", attacks.tamperer(jp, cn)),
-            ("A request recorded and sent again is refused", attacks.eavesdropper(jp, cn)),
+            ("A stranger asks JP for its feed: the wrong signature is refused", attacks.stranger(jp)),
+            ("CN's request is changed on its way: it is refused", attacks.tamperer(jp, cn)),
+            ("CN's request is recorded and sent again: it is refused", attacks.eavesdropper(jp, cn)),
         )
         for words, attempt in tries:
-            self.voice.tell(f"{words}. {attempt.words}", jp.page("/admin/partners"), held=attempt.refused)
+            self.voice.tell(f"{words} ({attempt.words})", jp.page("/admin/partners"), held=attempt.refused)
         name = attacks.forge_grant(cn, jp)
         caught = until(lambda: attacks.state_of(jp, name) == "quarantined")
         why = next((one.what for one in exchange.refusals(jp.node, REALM, party="CN")), "no refusal recorded")
         self.voice.tell(
-            f"A forged grant is refused: CN signs a grant under {attacks.CLAIMED}, JP computes it again and"
-            f" puts it in quarantine ({why})",
+            f"CN signs a grant to JP under {attacks.CLAIMED}: the forged grant is computed again and refused,"
+            f" its object stays in quarantine ({why})",
             jp.page("/admin/partners"),
             held=caught,
         )

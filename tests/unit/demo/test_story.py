@@ -1,4 +1,4 @@
-"""The whole demonstration as its users run it: the command, four real nodes, and what one can do with them."""
+"""The whole demonstration as its users run it: the command, four real nodes, what one can do with them."""
 
 from __future__ import annotations
 
@@ -62,7 +62,11 @@ def test_the_past_is_answered_by_what_was_known(once: dict[str, Any]) -> None:
 
 
 def test_forgeries_are_refused_before_the_viewers_eyes(once: dict[str, Any]) -> None:
-    for words in ("wrong signature is refused", "sent again is refused", "forged grant is refused"):
+    for words in (
+        "wrong signature is refused",
+        "sent again: it is refused",
+        "forged grant is computed again and refused",
+    ):
         assert words in once["told"]
 
 
