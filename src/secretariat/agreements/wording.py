@@ -206,7 +206,6 @@ def shown(decision: Decision) -> dict[str, Any]:
             {"instrument": a.instrument, "outcome": a.outcome, "rows": attempt_rows(a, decision.because)}
             for a in sorted(decision.attempts, key=lambda a: _closeness(a, decision))
         ],
-        "count": len(decision.trace),
     }
 
 

@@ -46,15 +46,16 @@ def desk_page(request: Request[Any, Any, Any]) -> Response[Any]:
     screen = screen_of(request)
     moment = now()
     limits = screen.node.settings.limits
-    reads = screen.may(Permission.READ_REPORTS)
+    is_now = screen.bar.is_now
+    reads = screen.may(Permission.READ_REPORTS) and is_now
     with screen.transaction() as tx:
         lines = ledger.list_entries(tx, until=screen.bar.as_of.recorded_by, limit=FEED)
         waiting = store.waiting_releases(tx) if reads else []
-        drafts = store.drafts(tx) if reads and screen.bar.is_now else []
+        drafts = store.drafts(tx) if reads else []
         held = store.held_back(tx) if reads else []
-        silent = exchange.silent(tx, moment - timedelta(seconds=limits.receipt_due_s))
-        partners = _partners(screen, store.partners(tx))
-        refused = store.refusals(tx)
+        silent = exchange.silent(tx, moment - timedelta(seconds=limits.receipt_due_s)) if is_now else []
+        partners = _partners(screen, store.partners(tx)) if is_now else []
+        refused = store.refusals(tx) if is_now else []
         duties = [
             {**row._mapping, "deed": deed_word(row.duty)}  # noqa: SLF001  (the documented mapping of a row)
             for row in (store.open_duties(tx) if reads else ())

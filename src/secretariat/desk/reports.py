@@ -33,6 +33,8 @@ from secretariat.web.tables import Column, Table
 from secretariat.web.words import gettext as _
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sqlalchemy import Connection
 
     from secretariat.records.store import Stored
@@ -158,7 +160,7 @@ def _report(screen: Screen, tx: Connection, stored: Stored) -> Response[Any]:
     versions = records.versions(tx, stored.stix_id)
     accounts = store.pointing_at(tx, stored.stix_id)
     shown = [*lines, store.line_of(stored)]
-    holders = _holders(tx, [stored, *found.values()])
+    holders = _holders(tx, [stored, *found.values()], screen.bar.as_of.recorded_by)
     return screen.answer(
         "desk/report.html",
         [
@@ -222,7 +224,7 @@ def _objects_table(lines: list[Line], screen: Screen) -> Table:
 def _relations_table(relations: list[Relation], names: dict[str, str]) -> Table:
     return Table(
         "relations",
-        (Column("source", _("From")), Column("word", _("Relation")), Column("target", _("To"))),
+        (Column("source", _("Begins at")), Column("word", _("Relation")), Column("target", _("Leads to"))),
         [
             {
                 "source_id": one.source,
@@ -261,8 +263,8 @@ def _versions_table(versions: list[Stored]) -> Table:
     )
 
 
-def _holders(tx: Connection, versions: list[Stored]) -> Table:
-    """Join what was granted with what holders signed that they did."""
+def _holders(tx: Connection, versions: list[Stored], until: datetime | None) -> Table:
+    """Join what was granted with what holders signed that they did, up to a moment."""
     granted = grants.classes_of(tx, [one.id for one in versions])
     roots = [one.root for one in versions if one.root is not None]
     rows: dict[str, dict[str, Any]] = {}
@@ -283,11 +285,15 @@ def _holders(tx: Connection, versions: list[Stored]) -> Table:
 
     for classes in granted.values():
         for one in classes:
+            if until is not None and one.recorded_at > until:
+                continue
             line = row(one.recipient)
             line["granted"] += 1
             line["articles"] = list(dict.fromkeys([*line["articles"], *one.articles]))
             line["entry"] = one.entry
     for holding in exchange.read_holdings(tx, roots):
+        if until is not None and holding.at > until:
+            continue
         line = row(holding.holder)
         line["states"][holding.state] = line["states"].get(holding.state, 0) + 1
         line["via"].add(holding.via)

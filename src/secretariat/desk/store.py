@@ -51,14 +51,14 @@ def line_of(stored: Stored) -> Line:
     )
 
 
-def _as_of(as_of: AsOf) -> list[sa.ColumnElement[bool]]:
-    conditions: list[sa.ColumnElement[bool]] = [version.c.state != "hidden"]
+def _as_of(as_of: AsOf, table: sa.FromClause = version) -> list[sa.ColumnElement[bool]]:
+    conditions: list[sa.ColumnElement[bool]] = [table.c.state != "hidden"]
     if as_of.true_on is not None:
-        conditions.append(version.c.version <= as_of.true_on)
+        conditions.append(table.c.version <= as_of.true_on)
     if as_of.known_by is not None:
-        conditions.append(version.c.known_at <= as_of.known_by)
+        conditions.append(table.c.known_at <= as_of.known_by)
     if as_of.recorded_by is not None:
-        conditions.append(version.c.recorded_at <= as_of.recorded_by)
+        conditions.append(table.c.recorded_at <= as_of.recorded_by)
     return conditions
 
 
@@ -85,9 +85,15 @@ def reports(
     limit: int = PAGE,
 ) -> list[Line]:
     """Give the newest versions, newest-recorded first: reports, or objects of one kind."""
-    conditions = [*_as_of(as_of), version.c.type.in_([kind] if kind else REPORT_TYPES)]
-    newest = _newest(conditions).subquery()
-    asked = sa.select(newest.c.id).join(version, version.c.id == newest.c.id)
+    newer = version.alias("newer")
+    is_newer = sa.or_(
+        newer.c.version > version.c.version,
+        sa.and_(newer.c.version == version.c.version, newer.c.id > version.c.id),
+    )
+    superseded = sa.exists().where(newer.c.stix_id == version.c.stix_id, is_newer, *_as_of(as_of, newer))
+    asked = sa.select(version.c.id).where(
+        version.c.type.in_([kind] if kind else REPORT_TYPES), *_as_of(as_of), ~superseded
+    )
     if state:
         asked = asked.where(version.c.state == state)
     if originator:
@@ -100,8 +106,8 @@ def reports(
         escaped = words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         asked = asked.where(sa.or_(text.ilike(f"%{escaped}%"), version.c.stix_id == words))
     if before is not None:
-        asked = asked.where(newest.c.id < before)
-    ids = list(tx.execute(asked.order_by(newest.c.id.desc()).limit(limit)).scalars())
+        asked = asked.where(version.c.id < before)
+    ids = list(tx.execute(asked.order_by(version.c.id.desc()).limit(limit)).scalars())
     return [line_of(one) for one in records.by_ids(tx, ids)]
 
 
