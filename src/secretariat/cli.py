@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from secretariat import __version__
 from secretariat.agreements import commands as agreements
 from secretariat.base.clock import now
 from secretariat.base.console import DATA, Data, Json, emit
@@ -43,12 +44,26 @@ VERBS = (people.verbs, records.verbs, agreements.verbs, exchange.verbs, demo.ver
 
 app = typer.Typer(
     name="secretariat",
-    help="Run a party's node: share under agreements, keep the record, prove it.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"secretariat {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Run a party's node: share under agreements, keep the record, prove it."""
 
 
 @app.command()
