@@ -8,7 +8,7 @@ Rules:
 3. Markings, identities and extension definitions accompany what refers to them: such an object stands
    rightly in a row when an object of that row refers to it, whatever its own label would say.
 4. Consents are read from the originators' signed entries that come with the grant, not from its sender.
-5. An object's label is computed from the object and its markings, unmarked ones by the sender's default.
+5. An object's label is computed from the object and its markings, unmarked ones as their row states.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def references(data: bytes) -> set[str]:
     return named
 
 
-def row_for(decision: Decision, roots: Sequence[str]) -> GrantRow:
+def row_for(decision: Decision, roots: Sequence[str], default_tlp: str | None = None) -> GrantRow:
     """Write what a decision permits as the row of a grant, for the object versions with these roots."""
     return GrantRow(
         articles=list(dict.fromkeys([decision.article, *decision.because])),
@@ -65,6 +65,7 @@ def row_for(decision: Decision, roots: Sequence[str]) -> GrantRow:
         until=moment_text(decision.until),
         obligations=[msgspec.to_builtins(duty) for duty in decision.obligations],
         conditions=[{"art": tried.ref, "rule": tried.rule} for tried in decision.conditions],
+        default_tlp=default_tlp,
     )
 
 
@@ -77,13 +78,9 @@ def moment_text(moment: datetime | date | None) -> str | None:
     return stamp(moment)
 
 
-def default_tlp_of(grant: Grant) -> str:
-    """Give the TLP under which the sender took unmarked objects. Refuses a grant that does not say."""
-    facts = grant.facts
-    if not isinstance(facts, dict) or not isinstance(facts.get("default_tlp"), str):
-        raise ProofError("the grant does not say how unmarked objects were taken", where="/body/facts")
-    found: str = facts["default_tlp"]
-    return found
+def default_tlp_of(row: GrantRow) -> str:
+    """Give the TLP under which unmarked objects of a row were taken; a row that does not say: RED."""
+    return row.default_tlp or "RED"
 
 
 def consent_of(

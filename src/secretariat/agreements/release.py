@@ -181,15 +181,16 @@ class _Writer:
 
 
 class _Class:
-    """One recipient's versions under equal articles, marks, term and duties."""
+    """One recipient's versions of one TLP under equal articles, marks, term and duties."""
 
-    def __init__(self, decision: Decision) -> None:
+    def __init__(self, decision: Decision, tlp: str | None) -> None:
         self.decision = decision
+        self.tlp = tlp
         self.members: list[int] = []
         """Places in the batch."""
 
     def row(self, roots: Sequence[str]) -> GrantRow:
-        return row_for(self.decision, [roots[one] for one in self.members] if roots else ())
+        return row_for(self.decision, [roots[one] for one in self.members] if roots else (), self.tlp)
 
 
 class _Answer:
@@ -217,20 +218,29 @@ class _Answer:
             )
             if foreign and self.facts.consents:
                 for one in fresh:
-                    self._sort(classes, batch.decide(self, label, batch.versions[one].stix_id), [one], number)
+                    self._sort(
+                        classes, batch.decide(self, label, batch.versions[one].stix_id), [one], label, number
+                    )
             elif fresh:
-                self._sort(classes, batch.decide(self, label, None), fresh, number)
+                self._sort(classes, batch.decide(self, label, None), fresh, label, number)
         self.classes = [group for group in classes.values() if group.members]
         self._add_company(there)
         self.count = sum(len(one.members) for one in self.classes)
 
     def _sort(
-        self, classes: dict[Any, _Class], decision: Decision, members: list[int], label_number: int
+        self,
+        classes: dict[Any, _Class],
+        decision: Decision,
+        members: list[int],
+        label: Label,
+        label_number: int,
     ) -> None:
         missing = decision.missing.text if decision.missing is not None else None
         self.matrix.append([label_number, len(members), decision.outcome, decision.article, missing])
         if decision.outcome == MAY:
+            tlp = label.tlp
             key = (
+                tlp,
                 decision.article,
                 decision.because,
                 decision.marks,
@@ -238,7 +248,7 @@ class _Answer:
                 decision.obligations,
                 decision.until,
             )
-            classes.setdefault(key, _Class(decision)).members.extend(members)
+            classes.setdefault(key, _Class(decision, tlp)).members.extend(members)
         elif decision.outcome == DENY:
             self.denied.setdefault((decision.article, missing), []).extend(members)
 
@@ -273,7 +283,6 @@ class _Answer:
             facts={
                 **msgspec.to_builtins(msgspec.structs.replace(self.facts, consents=())),
                 "evidence": [{"origin": origin, "position": number} for origin, number in self.evidence],
-                "default_tlp": self.batch.node.settings.default_tlp,
             },
         )
         return Draft("grant", self.party, body)

@@ -71,7 +71,6 @@ class _Rulings:
         self.store, self.sender, self.grant, self.book = store, sender, grant, book
         self.objects = objects
         self.rows: dict[str, GrantRow] = {root: row for row in grant.rows for root in row.objects}
-        self.default_tlp = default_tlp_of(grant)
         by_root = {one.root.hex(): one.stix_id for one in objects}
         self.consents: tuple[Consent, ...] = consents_from(evidence.values(), store.party, by_root)
         self.values: dict[bytes, dict[str, Any]] = {
@@ -100,7 +99,7 @@ class _Rulings:
         absent = [ref for ref in marking_refs(value) if ref not in self.markings and not is_standard(ref)]
         if absent and one.type not in COMPANY:
             return Ruling("unknown", f"its marking {absent[0]} has not come yet")
-        label = label_of(value, self.markings, one.originator, self.default_tlp)
+        label = label_of(value, self.markings, one.originator, default_tlp_of(row))
         try:
             refuse_above(label, self.store.node.settings.ceiling)
         except DeniedError as above:

@@ -87,6 +87,8 @@ class GrantRow(Body, frozen=True):
     until: Stamp | None = None
     obligations: list[Any] = []
     conditions: list[Any] = []
+    default_tlp: str | None = None
+    """How those of them that bear no TLP marking were taken; absent: as RED."""
 
 
 class Grant(Body, frozen=True):
