@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -13,7 +13,6 @@ from secretariat.agreements import grants, store
 from secretariat.agreements.book import Book, book_of_bodies, instrument_body, package_book
 from secretariat.agreements.model import Facts, Party
 from secretariat.agreements.recompute import consent_of, facts_of
-from secretariat.records.store import Version
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -83,7 +82,17 @@ class Known(msgspec.Struct, frozen=True):
     evidence: tuple[tuple[str, int], ...] = ()
 
 
-def facts_for(tx: sa.Connection, partner: str, versions: Sequence[Version], *, purpose: str | None) -> Known:
+class Named(Protocol):
+    """What a consent may name: an object version."""
+
+    @property
+    def stix_id(self) -> str: ...
+
+    @property
+    def root(self) -> bytes | None: ...
+
+
+def facts_for(tx: sa.Connection, partner: str, versions: Sequence[Named], *, purpose: str | None) -> Known:
     """Give what is recorded about passing these versions to `partner`: its stage, compartments, consents."""
     row = next((one for one in grants.parties(tx) if one.code == partner), None)
     stated: Mapping[str, Any] = {} if row is None else row.facts

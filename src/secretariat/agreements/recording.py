@@ -25,7 +25,7 @@ from secretariat.ledger import dsse, entries
 from secretariat.ledger import service as ledger
 from secretariat.ledger.entries import Draft, Instrument, Lapse
 from secretariat.records import collections
-from secretariat.records import store as records
+from secretariat.records.markings import Label
 from secretariat.storage.engine import raw
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from secretariat.agreements.grants import GrantClass
     from secretariat.agreements.model import Decision, Obligation
     from secretariat.ledger.node import Node
-    from secretariat.records.store import Stored
 
 PUBLIC = "*"
 
@@ -91,11 +90,13 @@ def record_book(node: Node, realm: str, book: Book, *, now: datetime) -> Recorde
 
 def redecide(tx: sa.Connection, node: Node, realm: str, *, now: datetime) -> Redecided:
     """Decide every open grant again (rules 2 and 3). Call it when an instrument changed or a term passed."""
+    ledger.lock(tx)  # first, as publishing does: whoever waits for the other waits here
     lapsed, review = 0, list[Review]()
     drafts: list[Draft] = []
-    open_ = _open_classes(tx)
-    receipts = _receipts(tx) if open_ else set()
-    for grant, versions in open_:
+    classes = _open_classes(tx)
+    receipts = _receipts(tx) if classes else set()
+    for grant in classes:
+        versions = _members(tx, grant)
         refused = _refused(tx, node, grant, versions, now)
         if not refused:
             continue
@@ -137,14 +138,39 @@ def redecide(tx: sa.Connection, node: Node, realm: str, *, now: datetime) -> Red
     return Redecided(lapsed, [one.position for one in written], review)
 
 
-def _open_classes(tx: sa.Connection) -> list[tuple[GrantClass, list[Stored]]]:
+class Member(msgspec.Struct, frozen=True):
+    """An object version of a class of grants, without its bytes."""
+
+    id: int
+    stix_id: str
+    type: str
+    root: bytes | None
+    label: Label
+
+
+def _open_classes(tx: sa.Connection) -> list[GrantClass]:
+    """Give the open classes that rest on an instrument: what is CLEAR stays so."""
     rows = raw(tx).execute(
-        "SELECT i.grant_class, array_agg(i.version) FROM item i JOIN grant_class g ON g.id = i.grant_class"
-        " WHERE g.lapsed_at IS NULL AND g.articles <> '[\"tlp-2/CLEAR\"]'::jsonb GROUP BY 1 ORDER BY 1"
+        "SELECT id FROM grant_class g WHERE lapsed_at IS NULL AND articles <> '[\"tlp-2/CLEAR\"]'::jsonb"
+        " AND EXISTS (SELECT 1 FROM item i WHERE i.grant_class = g.id) ORDER BY id"
     )
-    members = dict(rows.fetchall())
-    known = {one.id: one for one in grants.classes_by_id(tx, list(members))}
-    return [(known[one], records.by_ids(tx, ids)) for one, ids in members.items()]
+    return grants.classes_by_id(tx, [number for (number,) in rows])
+
+
+def _members(tx: sa.Connection, grant: GrantClass) -> list[Member]:
+    rows = (
+        raw(tx)
+        .execute(
+            "SELECT v.id, v.stix_id, v.type, v.root, v.label FROM item i"
+            " JOIN object_version v ON v.id = i.version WHERE i.grant_class = %s ORDER BY v.id",
+            (grant.id,),
+        )
+        .fetchall()
+    )
+    numbers = list({row[4] for row in rows})
+    told = raw(tx).execute("SELECT id, label FROM label WHERE id = ANY(%s)", (numbers,)).fetchall()
+    labels = {number: msgspec.convert(value, Label) for number, value in told}
+    return [Member(one, name, kind, root, labels[mark]) for one, name, kind, root, mark in rows]
 
 
 def _receipts(tx: sa.Connection) -> set[tuple[str, int]]:
@@ -160,8 +186,8 @@ def _receipts(tx: sa.Connection) -> set[tuple[str, int]]:
 
 
 def _refused(
-    tx: sa.Connection, node: Node, grant: GrantClass, versions: list[Stored], now: datetime
-) -> list[tuple[Stored, Decision]]:
+    tx: sa.Connection, node: Node, grant: GrantClass, versions: list[Member], now: datetime
+) -> list[tuple[Member, Decision]]:
     """Give what would not be granted today, with the answer; what only accompanies is not asked about."""
     book = book_for(tx, node.party, None if grant.recipient == PUBLIC else grant.recipient)
     purpose = _purpose(tx, grant)
@@ -194,7 +220,7 @@ def _purpose(tx: sa.Connection, grant: GrantClass) -> str | None:
     return purpose if isinstance(purpose, str) else None
 
 
-def _duties(refused: list[tuple[Stored, Decision]]) -> list[Obligation]:
+def _duties(refused: list[tuple[Member, Decision]]) -> list[Obligation]:
     return list(dict.fromkeys(duty for _, decision in refused for duty in decision.obligations))
 
 
