@@ -12,7 +12,7 @@ Rules (the numbers continue those of take.py):
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from secretariat.exchange.wire import CarriedObject
 
     Check = Callable[[dict[str, Any]], object]
+
+
+SHOWN = frozenset(SHOWN_STATES.values())
 
 
 class ObjectRefusedError(ProofError):
@@ -94,6 +97,7 @@ def rule(
     alike = store.same({one.version.stix_id for one in incoming})
     fresh: dict[bytes, Arrival] = {}
     moved: list[Arrival] = []
+    again: list[Arrival] = []
     dues: list[Due] = []
     for line, group in _by_line(incoming):
         barred = {
@@ -125,12 +129,16 @@ def rule(
             if outcome == "quarantined":
                 refusals.append(_told(peer, "grant-differs", why, position, version))
             if held is not None:
-                if held.state in {"waiting", "quarantined"} and outcome == "received":
-                    moved.append(arrival)
-            elif version.root not in fresh and _rival(version, alike.get(version.stix_id, ())):
+                unseen = held.state in {"waiting", "quarantined"}
+                (moved if unseen and outcome == "received" else again).append(arrival)
+            elif version.root in fresh:
+                # Granted twice on one page: what may be seen under one of the two may be seen.
+                if fresh[version.root].version.state not in SHOWN:
+                    fresh[version.root] = arrival
+            elif _rival(version, alike.get(version.stix_id, ())):
                 store.keep_rival(arrival)
             else:
-                fresh.setdefault(version.root, arrival)
+                fresh[version.root] = arrival
             dues += [
                 Due(root=version.root, duty=duty, article=article, owed_to=version.originator, at=at)
                 for duty, article, at in duties.get(version.root, ())
@@ -139,6 +147,8 @@ def rule(
         store.keep(list(fresh.values()))
     if moved:
         store.settle(moved)
+    if again:
+        store.arrive(again)
     if dues:
         store.owe(dues)
     return [*fresh.values(), *moved]
@@ -147,8 +157,10 @@ def rule(
 def retry(store: Store, recompute: Recompute) -> list[Outgoing]:
     """Rule again on what waits; gives receipts for what no longer does."""
     groups: dict[tuple[str, int], list[Arrival]] = defaultdict(list)
+    waiting: Counter[bytes] = Counter()
     for arrival in store.waiting():
         groups[arrival.origin, arrival.position].append(arrival)
+        waiting[arrival.version.root] += 1
     outgoing: list[Outgoing] = []
     partners = {one.origin: one for one in store.peers()}
     for (origin, position), group in groups.items():
@@ -159,26 +171,41 @@ def retry(store: Store, recompute: Recompute) -> list[Outgoing]:
         evidence = kept_evidence(store, statement)
         signed = [one for one in group if store.record_keys(one.version.originator)]
         rulings = recompute(peer, statement, evidence, [one.version for one in signed])
-        fates: list[Fate] = []
-        moved: list[Arrival] = []
-        for one, ruling in zip(signed, rulings, strict=True):
-            outcome, why = _outcome(one.version, ruling, one.version, ())
-            if not _signed(one.version, store.record_keys(one.version.originator)):
-                outcome, why = "refused", "broken-signature"
-            if outcome == "waiting":
-                continue
-            fates.append((position, one.version.root, outcome, why))
-            if outcome in {"refused", "own"}:
-                store.destroy([one.version.root])
-                continue
-            version = msgspec.structs.replace(one.version, state=SHOWN_STATES.get(outcome, outcome))
-            moved.append(
-                Arrival(version=version, label=ruling.label, origin=origin, position=position, why=why)
-            )
-        if moved:
-            store.settle(moved)
-        outgoing += receipts(peer, fates)
+        fates = [
+            _settled(store, one, ruling, last=waiting[one.version.root] == 1)
+            for one, ruling in zip(signed, rulings, strict=True)
+        ]
+        done = [fate for fate in fates if fate is not None]
+        for _, root, _, _ in done:
+            waiting[root] -= 1
+        outgoing += receipts(peer, done)
     return outgoing
+
+
+def _settled(store: Store, one: Arrival, ruling: Ruling, *, last: bool) -> Fate | None:
+    """Settle one grant that waited; None where it waits on. `last`: no other grant of it waits."""
+    outcome, why = _outcome(one.version, ruling, one.version, ())
+    root = one.version.root
+    held = store.versions([root]).get(root)
+    if outcome == "waiting" or held is None:
+        return None
+    unseen = held.state not in SHOWN
+    if unseen and not _signed(held, store.record_keys(held.originator)):
+        outcome, why = "refused", "broken-signature"
+    fate: Fate = (one.position, root, outcome, why)
+    if outcome in {"refused", "own"}:
+        if unseen:
+            store.destroy([root])
+        else:
+            store.depart([root], one.origin)
+        return fate
+    version = msgspec.structs.replace(held, state=SHOWN_STATES.get(outcome, outcome))
+    arrival = Arrival(version=version, label=ruling.label, origin=one.origin, position=one.position, why=why)
+    if unseen and (version.state in SHOWN or last):
+        store.settle([arrival])
+    else:
+        store.arrive([arrival])
+    return fate
 
 
 def _by_line(incoming: Sequence[Incoming]) -> list[tuple[Line, list[Version]]]:
@@ -218,7 +245,7 @@ def _outcome(
     if ruling.outcome in {"own", "refused"}:
         return ruling.outcome, ruling.why
     if ruling.outcome == "unknown":
-        return ("received", "") if held is not None and held.state == "kept" else ("waiting", ruling.why)
+        return "waiting", ruling.why
     if ruling.outcome == "unequal":
         return "quarantined", ruling.why or "our own recomputation of the grant gives another answer"
     if held is None and _contradicted(version, alike):

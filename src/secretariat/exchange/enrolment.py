@@ -42,6 +42,7 @@ from secretariat.ledger.entries import Draft, Enrol, InstrumentAgreed, Statement
 from secretariat.ledger.keys import Keyring, key_id
 from secretariat.records import collections
 from secretariat.records.canonical import canonical
+from secretariat.storage.engine import raw
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -231,6 +232,20 @@ def state_agreed(tx: sa.Connection, node: Node, realm: str, partner: str, *, now
         now=now,
     )
     return True
+
+
+def announce(node: Node, realm: str, *, now: datetime) -> list[str]:
+    """Tell every partner that does not know it yet which instruments this node takes now; gives whom."""
+    told = []
+    with node.database.app(realm) as tx:
+        # The hashes alone: this is asked every few seconds, and the texts are long.
+        rows = raw(tx).execute("SELECT hash FROM instrument WHERE replaced_at IS NULL ORDER BY hash")
+        hashes = [digest for (digest,) in rows]
+        for peer in tables.read_peers(tx, "WHERE state = 'accepted'"):
+            if agreements.agreed_by(tx, peer.party, node.party) != hashes:
+                state_agreed(tx, node, realm, peer.party, now=now)
+                told.append(peer.party)
+    return told
 
 
 def note_agreed(tx: sa.Connection, peer: Peer, position: int, statement: Statement, *, now: datetime) -> None:

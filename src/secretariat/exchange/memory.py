@@ -42,7 +42,7 @@ class Memory:
         self.held: dict[bytes, Version] = {}
         self.labels: dict[bytes, Any] = {}
         self.rivals: dict[bytes, Arrival] = {}
-        self.arrivals: dict[bytes, Arrival] = {}
+        self.arrivals: dict[bytes, dict[str, Arrival]] = defaultdict(dict)
         self.granted: dict[str, set[bytes]] = defaultdict(set)
         self.from_partners: set[bytes] = set()
         self.peers: dict[str, Peer] = {}
@@ -62,6 +62,8 @@ class Memory:
         for name, value in vars(self).items():
             if name == "granted":
                 work.granted = defaultdict(set, {party: set(roots) for party, roots in value.items()})
+            elif name == "arrivals":
+                work.arrivals = defaultdict(dict, {root: dict(held) for root, held in value.items()})
             elif name in {"tombs", "attachments"}:
                 setattr(work, name, defaultdict(list, {key: list(held) for key, held in value.items()}))
             elif name not in {"keyring", "token"}:
@@ -140,7 +142,7 @@ class MemoryStore:
             root = one.version.root
             self._m.held[root] = one.version
             self._m.labels[root] = one.label
-            self._m.arrivals[root] = one
+            self._m.arrivals[root][one.origin] = one
             if one.version.state in SHOWN:
                 self._m.from_partners.add(root)
 
@@ -151,7 +153,12 @@ class MemoryStore:
         self.keep(arrivals)
 
     def waiting(self) -> Sequence[Arrival]:
-        return [self._m.arrivals[root] for root, one in self._m.held.items() if one.state == "waiting"]
+        return [
+            msgspec.structs.replace(one, version=self._m.held[root])
+            for root, held in self._m.arrivals.items()
+            for one in held.values()
+            if one.version.state == "waiting" and root in self._m.held
+        ]
 
     def publish(self, versions: Sequence[Version], recipients: Sequence[str]) -> None:
         """Write own versions and let `recipients` read them (what a release does on a real node)."""
@@ -246,9 +253,20 @@ class MemoryStore:
         wanted = set(roots)
         return [one for one in self._m.holdings.values() if one.root in wanted]
 
-    def arrived(self, roots: Sequence[bytes]) -> Mapping[bytes, tuple[str, int]]:
-        found = {root: self._m.arrivals[root] for root in roots if root in self._m.arrivals}
-        return {root: (one.origin, one.position) for root, one in found.items()}
+    def arrived(self, roots: Sequence[bytes]) -> Mapping[bytes, Sequence[tuple[str, int]]]:
+        return {
+            root: [(one.origin, one.position) for one in held if one.version.state in SHOWN]
+            for root in roots
+            if (held := self._m.arrivals.get(root, {}).values())
+        }
+
+    def arrive(self, arrivals: Sequence[Arrival]) -> None:
+        for one in arrivals:
+            self._m.arrivals[one.version.root][one.origin] = one
+
+    def depart(self, roots: Sequence[bytes], origin: str) -> None:
+        for root in roots:
+            self._m.arrivals.get(root, {}).pop(origin, None)
 
     def entomb(self, roots: Sequence[bytes], tomb: Tomb) -> None:
         for root in roots:

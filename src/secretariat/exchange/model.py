@@ -28,10 +28,11 @@ HoldingState = Literal[
     "destroyed",
     "returned",
     "kept-by-law",
+    "kept-otherwise",
     "cannot-answer",
 ]
 """What a holder said it did, or (`asked`, `cannot-answer`) what we know it was told."""
-ANSWERS: Final = ("destroyed", "returned", "kept-by-law")
+ANSWERS: Final = ("destroyed", "returned", "kept-by-law", "kept-otherwise")
 Fate = tuple[int, bytes, Outcome, str]
 """Position of the grant, root, what became of the object, and why."""
 SHOWN_STATES: Final = {"received": "kept", "disputed": "disputed"}

@@ -150,7 +150,7 @@ class Store(Protocol):
         ...
 
     def waiting(self) -> Sequence[Arrival]:
-        """Give what waits, with origin and position of the grant that brought it."""
+        """Give what grants still wait to be ruled on, each with the version as it is held now."""
         ...
 
     def revise(self, version: Version, replaces: Sequence[bytes]) -> None:
@@ -236,8 +236,16 @@ class Store(Protocol):
         """Give what is known of the holders of `roots`."""
         ...
 
-    def arrived(self, roots: Sequence[bytes]) -> Mapping[bytes, tuple[str, int]]:
-        """Give origin and position of the grant that brought each of `roots`."""
+    def arrived(self, roots: Sequence[bytes]) -> Mapping[bytes, Sequence[tuple[str, int]]]:
+        """Give log origin and position of the grants under which this node shows each of `roots`."""
+        ...
+
+    def arrive(self, arrivals: Sequence[Arrival]) -> None:
+        """Note what a grant says of versions that are held already; the newest of each sender counts."""
+        ...
+
+    def depart(self, roots: Sequence[bytes], origin: str) -> None:
+        """Forget that versions were granted by the log `origin`: it took its grant back."""
         ...
 
     def entomb(self, roots: Sequence[bytes], tomb: Tomb) -> None:

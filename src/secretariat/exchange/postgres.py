@@ -221,21 +221,30 @@ class PostgresStore:
 
     def keep(self, arrivals: Sequence[Arrival]) -> None:
         ids = records.put(self.tx, [self._row(one.version, one.label) for one in arrivals])
+        self.arrive(arrivals)
+        self._show([number for number, one in zip(ids, arrivals, strict=True) if one.version.state in SHOWN])
+
+    def arrive(self, arrivals: Sequence[Arrival]) -> None:
         raw(self.tx).execute(
-            "INSERT INTO arrival (root, origin, position, why, at)"
-            " SELECT r, o, p, w, %s FROM unnest(%s::bytea[], %s::text[], %s::int8[], %s::text[])"
-            " AS n (r, o, p, w)"
-            " ON CONFLICT (root) DO UPDATE SET origin = excluded.origin, position = excluded.position,"
-            " why = excluded.why",
+            "INSERT INTO arrival (root, origin, position, state, why, at)"
+            " SELECT r, o, p, s, w, %s FROM unnest("
+            "%s::bytea[], %s::text[], %s::int8[], %s::text[], %s::text[]) AS n (r, o, p, s, w)"
+            " ON CONFLICT (root, origin) DO UPDATE SET position = excluded.position,"
+            " state = excluded.state, why = excluded.why",
             (
                 self.now,
                 [one.version.root for one in arrivals],
                 [one.origin for one in arrivals],
                 [one.position for one in arrivals],
+                [one.version.state for one in arrivals],
                 [one.why for one in arrivals],
             ),
         )
-        self._show([number for number, one in zip(ids, arrivals, strict=True) if one.version.state in SHOWN])
+
+    def depart(self, roots: Sequence[bytes], origin: str) -> None:
+        raw(self.tx).execute(
+            "DELETE FROM arrival WHERE root = ANY(%s) AND origin = %s", (list(roots), origin)
+        )
 
     def _show(self, ids: Sequence[int]) -> None:
         if ids:
@@ -274,7 +283,7 @@ class PostgresStore:
             records.set_state(self.tx, ids, one.version.state)
             if isinstance(one.label, Label):
                 records.relabel(self.tx, dict.fromkeys(ids, one.label))
-            raw(self.tx).execute("UPDATE arrival SET why = %s WHERE root = %s", (one.why, one.version.root))
+            self.arrive([one])
             if one.version.state in SHOWN:
                 shown += ids
         self._show(shown)
@@ -283,7 +292,7 @@ class PostgresStore:
         rows = raw(self.tx).execute(
             f"SELECT {_VERSION}, a.origin, a.position, a.why"
             " FROM object_version v JOIN arrival a ON a.root = v.root"
-            " WHERE v.state = 'waiting' ORDER BY v.id",
+            " WHERE a.state = 'waiting' ORDER BY v.id, a.origin",
             binary=True,
         )
         return [
@@ -496,11 +505,16 @@ class PostgresStore:
     def holdings(self, roots: Sequence[bytes]) -> Sequence[Holding]:
         return tables.read_holdings(self.tx, roots)
 
-    def arrived(self, roots: Sequence[bytes]) -> Mapping[bytes, tuple[str, int]]:
+    def arrived(self, roots: Sequence[bytes]) -> Mapping[bytes, Sequence[tuple[str, int]]]:
         rows = raw(self.tx).execute(
-            "SELECT root, origin, position FROM arrival WHERE root = ANY(%s)", (list(roots),)
+            "SELECT root, origin, position FROM arrival WHERE root = ANY(%s) AND state = ANY(%s)"
+            " ORDER BY origin",
+            (list(roots), list(SHOWN)),
         )
-        return {root: (origin, position) for root, origin, position in rows}
+        found: dict[bytes, list[tuple[str, int]]] = defaultdict(list)
+        for root, origin, position in rows:
+            found[root].append((origin, position))
+        return found
 
     def entomb(self, roots: Sequence[bytes], tomb: Tomb) -> None:
         raw(self.tx).execute(

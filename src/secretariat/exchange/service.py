@@ -374,8 +374,9 @@ def _destroy_due(store: PostgresStore, due: Sequence[Due]) -> int:
     arrived = store.arrived(gone)
     peers = {one.origin: one.party for one in store.peers()}
     told: dict[tuple[str, int], list[bytes]] = {}
-    for root, place_of in arrived.items():
-        told.setdefault(place_of, []).append(root)
+    for root, places in arrived.items():
+        for place_of in places:
+            told.setdefault(place_of, []).append(root)
     reasons = sorted({f"{one.duty} {one.article}".strip() for one in due})
     outgoing = [
         Outgoing(

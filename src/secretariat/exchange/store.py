@@ -49,10 +49,12 @@ arrival = sa.Table(
     "arrival",
     metadata,
     sa.Column("root", BYTEA, primary_key=True),
-    sa.Column("origin", sa.Text, nullable=False),
+    sa.Column("origin", sa.Text, primary_key=True),
     sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
     sa.Column("why", sa.Text, nullable=False, server_default=""),
     sa.Column("at", MOMENT, nullable=False),
+    sa.Index("ix_arrival_waiting", "root", postgresql_where=sa.text("state = 'waiting'")),
 )
 
 attachment = sa.Table(

@@ -22,7 +22,7 @@ import httpx2
 from secretariat.agreements.book import package_book
 from secretariat.base.clock import now
 from secretariat.base.errors import LimitError, SecretariatError, UnavailableError
-from secretariat.exchange import identity, service, wire
+from secretariat.exchange import enrolment, identity, service, wire
 from secretariat.exchange import store as tables
 from secretariat.exchange.identity import Answer, Request
 from secretariat.exchange.peers import Ask, Failed, Got, Link, Pause
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("secretariat.exchange")
 _LOOK_S = 2.0
-_CLEAN_S = 60.0
+_CLEAN_S = 5.0
 _CROSSINGS = 10
 _CONNECT_S = 10.0
 _asked: dict[tuple[int, str, str], float] = {}
@@ -241,12 +241,13 @@ def _partners(node: Node) -> dict[tuple[str, str, str], tuple[str, Peer]]:
 
 
 def _housekeeping(node: Node) -> None:
-    """Forget old nonces, do what falls due, rule again on what waits."""
+    """Forget old nonces, do what falls due, tell of changed instruments, rule again on what waits."""
     moment = now()
     for realm in node.settings.realms:
         with node.database.app(realm) as tx:
             tables.forget_nonces(tx, moment - timedelta(seconds=node.settings.limits.nonce_keep_s))
         service.run_timers(node, realm, now=moment)
+        enrolment.announce(node, realm, now=moment)
         service.retry_waiting(node, realm, now=moment)
 
 

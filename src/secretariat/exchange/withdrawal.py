@@ -5,11 +5,11 @@ Rules:
    `withdraw` entry per holder. A relay never makes a version: it passes the originator's own signed entry on.
 2. Whoever granted may narrow: take its grant back from one party. What that party passed on follows.
 3. A holder obeys the originator directly, the originator's signed entry through a relay, and for a narrowing
-   the party it has the object from. Anything else is refused and recorded.
+   whoever granted it the object; what somebody else granted it too stays. Anything else is refused.
 4. Obeying = show it to nobody, then destroy it (content, salt, every derived row), or keep it where a duty
    says so; pass it on to everybody it was relayed to; answer with a signed receipt.
 5. An answer of somebody further down is passed up inside a receipt, with its signature, so that the
-   originator can verify each holder's own word.
+   originator can verify each holder's own word; once, when it is news.
 6. A withdrawn version never comes back, whichever way it arrives.
 7. A party without a node cannot answer: it is listed so, and somebody has to tell it.
 """
@@ -29,6 +29,7 @@ from secretariat.exchange.model import ANSWERS, Holding, Refusal, Version
 from secretariat.exchange.offer import references_of
 from secretariat.exchange.peers import Outgoing, Tomb
 from secretariat.ledger import dsse, entries
+from secretariat.ledger.entries import Statement
 from secretariat.records.canonical import canonical
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 EVERYBODY: Final = "*"
 KEEP_DUTIES: Final = frozenset({"keep", "keep_by_law", "retain", "retain_by_law", "archive"})
+_FINAL = frozenset({*ANSWERS, "gone", "refused"})
+_UNSAID = frozenset({"asked", "cannot-answer"})
 _HOLDING = frozenset({"received", "disputed", "quarantined", "waiting", "passed-on"})
 
 
@@ -210,8 +213,8 @@ def obey(
     store: Store,
     peer: Peer,
     entry: LogEntry,
-    statement: entries.Statement,
-    evidence: Mapping[tuple[str, int], entries.Statement],
+    statement: Statement,
+    evidence: Mapping[tuple[str, int], Statement],
     refusals: list[Refusal],
     now: datetime,
 ) -> list[Outgoing]:
@@ -221,24 +224,20 @@ def obey(
     done: dict[str, list[bytes]] = defaultdict(list)
     source = _originators_entry(statement, evidence)
     acted: list[Version] = []
+    granted = store.arrived(roots)
     for root in roots:
         version = held.get(root)
         if version is None or version.originator == store.party:
             done[_done_before(tombs.get(root, ()))].append(root)
-        elif _may_call(statement, source, peer, version):
-            acted.append(version)
-        else:
+        elif statement.kind == "narrow" and any(origin != peer.origin for origin, _ in granted.get(root, ())):
+            done["kept-otherwise"].append(root)  # somebody else granted it too, and that stands
+        elif not _may_call(statement, source, peer, version):
             done["refused"].append(root)
-            refusals.append(
-                Refusal(
-                    party=peer.party,
-                    code="not-theirs-to-call-back",
-                    where=version.stix_id,
-                    position=entry.position,
-                    what=f"{peer.party} called back {version.originator}'s object without its signed word",
-                    root=root.hex(),
-                )
-            )
+            refusals.append(_not_theirs(peer, entry, version))
+        else:
+            acted.append(version)
+    if statement.kind == "narrow":
+        store.depart(roots, peer.origin)
     outgoing = _pass_on(store, peer, entry, statement, source, acted, now)
     told = sorted({one.recipient for one in outgoing if one.recipient})
     kept = [one.root for one in acted if any(due.duty in KEEP_DUTIES for due in store.obligations(one.root))]
@@ -275,17 +274,15 @@ def obey(
 
 
 def _originators_entry(
-    statement: entries.Statement, evidence: Mapping[tuple[str, int], entries.Statement]
-) -> entries.Statement | None:
+    statement: Statement, evidence: Mapping[tuple[str, int], Statement]
+) -> Statement | None:
     for ref in references_of(statement):
         if ref in evidence and evidence[ref].kind == "withdraw":
             return evidence[ref]
     return None
 
 
-def _may_call(
-    statement: entries.Statement, source: entries.Statement | None, peer: Peer, version: Version
-) -> bool:
+def _may_call(statement: Statement, source: Statement | None, peer: Peer, version: Version) -> bool:
     if statement.kind == "narrow":
         return peer.party in {version.source, version.originator}
     if version.originator == peer.party:
@@ -297,6 +294,17 @@ def _may_call(
     )
 
 
+def _not_theirs(peer: Peer, entry: LogEntry, version: Version) -> Refusal:
+    return Refusal(
+        party=peer.party,
+        code="not-theirs-to-call-back",
+        where=version.stix_id,
+        position=entry.position,
+        what=f"{peer.party} called back {version.originator}'s object without its signed word",
+        root=version.root.hex(),
+    )
+
+
 def _done_before(tombs: Sequence[Tomb]) -> str:
     return tombs[-1].done if tombs else "gone"
 
@@ -305,8 +313,8 @@ def _pass_on(
     store: Store,
     peer: Peer,
     entry: LogEntry,
-    statement: entries.Statement,
-    source: entries.Statement | None,
+    statement: Statement,
+    source: Statement | None,
     acted: Sequence[Version],
     now: datetime,
 ) -> list[Outgoing]:
@@ -356,7 +364,7 @@ def note_receipt(
     store: Store,
     peer: Peer,
     entry: LogEntry,
-    statement: entries.Statement,
+    statement: Statement,
     refusals: list[Refusal],
     now: datetime,
 ) -> list[Outgoing]:
@@ -379,17 +387,54 @@ def note_receipt(
             )
         )
         return []
-    own_word = roots if body.state != "passed-on" else ()
-    holdings = [
-        _holding(root, peer.party, body.state, peer, entry, statement.at, body.reason) for root in own_word
+    own_word = {
+        "party": peer.party,
+        "origin": peer.origin,
+        "position": entry.position,
+        "envelope": json.loads(entry.envelope),
+        "salt": entry.salt.hex(),
+    }
+    words: list[tuple[dict[str, Any], list[Holding]]] = []
+    if body.state != "passed-on":  # then only the words it brings are new
+        said = [_holding(root, peer.party, body.state, peer, statement.at, body.reason) for root in roots]
+        words.append((own_word, [one for one in said if one is not None]))
+    words += [(below, _downstream(store, peer, below, roots, now)) for below in body.downstream]
+    # An answer to a call goes up even when it says nothing new: there is one per call, so this ends.
+    called = ours.kind in {"withdraw", "narrow"}
+    news = [
+        (word, roots if called and word is own_word else changed)
+        for word, said in words
+        for changed in [_note_news(store, said)]
     ]
-    for one in body.downstream:
-        holdings += _downstream(store, peer, entry, one, roots, now)
-    store.hold([one for one in holdings if one is not None])
-    return _pass_up(store, peer, entry, ours, body, roots)
+    return _pass_up(store, peer, ours, body, [(word, changed) for word, changed in news if changed])
 
 
-def _own_entry(store: Store, peer: Peer, about: entries.EntryRef) -> entries.Statement | None:
+def _note_news(store: Store, said: Sequence[Holding]) -> list[bytes]:
+    """Note what a holder said where it is newer than what is known; give the roots of which it is news.
+
+    Only news is passed up: so a word runs through relays that hold each other's grants once, not for ever.
+    A holder's words are ordered by its own log's times; nobody else's clock is compared.
+    """
+    known = {(one.root, one.holder): one for one in store.holdings([one.root for one in said])}
+    newer = [one for one in said if _newer(known.get((one.root, one.holder)), one)]
+    store.hold(newer)
+    changed = []
+    for one in newer:
+        before = known.get((one.root, one.holder))
+        if before is None or before.state != one.state:
+            changed.append(one.root)
+    return changed
+
+
+def _newer(known: Holding | None, said: Holding) -> bool:
+    if known is None:
+        return True
+    if said.state == "asked":
+        return known.state in _HOLDING
+    return known.state in _UNSAID or said.at >= known.at
+
+
+def _own_entry(store: Store, peer: Peer, about: entries.EntryRef) -> Statement | None:
     if about.origin != store.origin:
         return None
     for ours in store.addressed(peer.party, about.position):
@@ -399,7 +444,7 @@ def _own_entry(store: Store, peer: Peer, about: entries.EntryRef) -> entries.Sta
     return None
 
 
-def _listed(statement: entries.Statement) -> frozenset[bytes]:
+def _listed(statement: Statement) -> frozenset[bytes]:
     if statement.kind == "grant":
         return frozenset(bytes.fromhex(root) for row in statement.body["rows"] for root in row["objects"])
     if statement.kind in {"withdraw", "narrow"}:
@@ -408,7 +453,7 @@ def _listed(statement: entries.Statement) -> frozenset[bytes]:
 
 
 def _holding(
-    root: bytes, holder: str, state: str, peer: Peer, entry: LogEntry, at: datetime, note: str | None
+    root: bytes, holder: str, state: str, peer: Peer, at: datetime, note: str | None, *, position: int = -1
 ) -> Holding | None:
     try:
         return msgspec.convert(
@@ -418,7 +463,7 @@ def _holding(
                 "state": state,
                 "via": peer.party,
                 "origin": peer.origin,
-                "position": entry.position,
+                "position": position,
                 "at": at,
                 "note": note,
             },
@@ -428,66 +473,70 @@ def _holding(
         return None
 
 
-def _downstream(
-    store: Store, peer: Peer, entry: LogEntry, one: Any, roots: Sequence[bytes], now: datetime
-) -> list[Holding | None]:
+def _downstream(store: Store, peer: Peer, one: Any, roots: Sequence[bytes], now: datetime) -> list[Holding]:
     """Read what a relay says about a holder further down: its verified word, or that it was asked."""
-    if not isinstance(one, dict) or not isinstance(one.get("party"), str):
+    if not isinstance(one, dict) or not isinstance(one.get("party"), str) or one["party"] == store.party:
         return []
     party = one["party"]
     if "envelope" not in one:
-        return [_holding(root, party, "asked", peer, entry, now, "as the relay says") for root in roots]
+        said = [_holding(root, party, "asked", peer, now, "as the relay says") for root in roots]
+        return [found for found in said if found is not None]
     try:
         word = entries.verify(canonical(one["envelope"]), store.record_keys(party))
-        said = entries.body_as(word, entries.Receipt)
-        theirs = set(_roots(said.objects))
+        body = entries.body_as(word, entries.Receipt)
+        theirs = set(_roots(body.objects))
     except SecretariatError:
-        return [
-            _holding(root, party, "asked", peer, entry, now, "its word cannot be verified here")
-            for root in roots
+        said = [
+            _holding(root, party, "asked", peer, now, "its word cannot be verified here") for root in roots
         ]
-    if word.party != party or word.kind != "receipt":
+        return [found for found in said if found is not None]
+    if word.party != party or word.kind != "receipt" or body.state == "passed-on":
         return []
-    found = [
-        _holding(root, party, said.state, peer, entry, word.at, said.reason)
-        for root in roots
-        if root in theirs
-    ]
-    for below in said.downstream:
-        found += _downstream(store, peer, entry, below, [root for root in roots if root in theirs], now)
-    return found
+    said = [_holding(root, party, body.state, peer, word.at, body.reason) for root in roots if root in theirs]
+    return [found for found in said if found is not None]
 
 
 def _pass_up(
     store: Store,
     peer: Peer,
-    entry: LogEntry,
-    ours: entries.Statement,
+    ours: Statement,
     body: entries.Receipt,
-    roots: Sequence[bytes],
+    news: Sequence[tuple[dict[str, Any], Sequence[bytes]]],
 ) -> list[Outgoing]:
-    """Tell the parties we have these objects from what the next holder said, with its signed word."""
-    groups: dict[tuple[str, entries.EntryRef, str], list[bytes]] = defaultdict(list)
+    """Tell the parties we have these objects from what is news of the next holders, in their own words."""
+    groups: dict[tuple[str, entries.EntryRef, str], tuple[set[bytes], list[dict[str, Any]]]] = {}
     partners = {one.origin: one.party for one in store.peers()}
-    if ours.kind in {"withdraw", "narrow"} and body.state in ANSWERS:
+    everything = sorted({root for _, roots in news for root in roots})
+    up = _upward(store, ours, body, everything) if everything else {}
+    for word, roots in news:
+        for root in roots:
+            for ref, state in up.get(root, ()):
+                to = partners.get(ref.origin)
+                if to is None or to in {peer.party, word["party"]}:
+                    continue
+                told, words = groups.setdefault((to, ref, state), (set(), []))
+                told.add(root)
+                if word not in words:
+                    words.append(word)
+    return [
+        _receipt(to, ref, state, sorted(told), words) for (to, ref, state), (told, words) in groups.items()
+    ]
+
+
+def _upward(
+    store: Store, ours: Statement, body: entries.Receipt, roots: Sequence[bytes]
+) -> dict[bytes, list[tuple[entries.EntryRef, str]]]:
+    """Give the entries that an answer about `ours` is about in turn, and the state to answer with."""
+    found: dict[bytes, list[tuple[entries.EntryRef, str]]] = defaultdict(list)
+    if ours.kind in {"withdraw", "narrow"} and body.state in _FINAL:
         for root, tombs in store.tombs(roots).items():
-            for tomb in tombs:
-                asker = partners.get(tomb.origin)
-                if asker is not None and asker != peer.party:
-                    groups[asker, entries.EntryRef(tomb.origin, tomb.position), tomb.done].append(root)
+            found[root] += [
+                (entries.EntryRef(one.origin, one.position), one.done) for one in tombs if one.position >= 0
+            ]
     elif ours.kind == "grant" and body.state in _HOLDING and any(references_of(ours)):
-        for root, (origin, position) in store.arrived(roots).items():
-            source = partners.get(origin)
-            if source is not None and source != peer.party:
-                groups[source, entries.EntryRef(origin, position), "passed-on"].append(root)
-    word = {
-        "party": peer.party,
-        "origin": peer.origin,
-        "position": entry.position,
-        "envelope": json.loads(entry.envelope),
-        "salt": entry.salt.hex(),
-    }
-    return [_receipt(to, about, state, batch, [word]) for (to, about, state), batch in groups.items()]
+        for root, grants in store.arrived(roots).items():
+            found[root] += [(entries.EntryRef(origin, position), "passed-on") for origin, position in grants]
+    return found
 
 
 def _receipt(

@@ -44,10 +44,14 @@ def upgrade() -> None:
     op.create_table(
         "arrival",
         sa.Column("root", BYTEA, primary_key=True),
-        sa.Column("origin", sa.Text, nullable=False),
+        sa.Column("origin", sa.Text, primary_key=True),
         sa.Column("position", sa.BigInteger, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
         sa.Column("why", sa.Text, nullable=False, server_default=""),
         sa.Column("at", MOMENT, nullable=False),
+    )
+    op.create_index(
+        "ix_arrival_waiting", "arrival", ["root"], postgresql_where=sa.text("state = 'waiting'")
     )
     op.create_table(
         "attachment",
