@@ -10,6 +10,9 @@ from secretariat.agreements.facts import whole_book
 from secretariat.agreements.reading import read
 from secretariat.agreements.recording import record_book, redecide
 from secretariat.ledger import service as ledger
+from secretariat.ledger.entries import Draft, EntryRef, Receipt
+from secretariat.ledger.model import PeerEntry
+from secretariat.ledger.store import add_peer_entries
 
 _spec = importlib.util.spec_from_file_location("releasing", Path(__file__).parent / "test_release.py")
 releasing = importlib.util.module_from_spec(_spec)
@@ -99,3 +102,35 @@ instruments:
     assert kept.groups["CLUB"][0].party == "B"
     assert kept.parties["A-O"].under == "A"
     assert kept.hashes()["ab"] == book.hashes()["ab"]
+
+
+def signed_for(jp, kr, entry):
+    """KR signs a receipt about an entry of JP's log, and JP keeps it."""
+    about = EntryRef(jp.origin("live"), entry)
+    with kr.database.app("live") as tx:
+        draft = Draft("receipt", "JP", Receipt(to="JP", about=about, state="kept"))
+        (made,) = ledger.append(tx, kr.keyring("live"), [draft], now=NOW)
+    with jp.database.app("live") as tx:
+        kept = PeerEntry(
+            kr.origin("live"), made.position, "receipt", "KR", "JP", made.envelope, made.salt, 1, b"", NOW
+        )
+        add_peer_entries(tx, [kept])
+
+
+def test_what_the_recipient_signed_for_stays_and_is_listed_for_review(node):
+    jp, kr = releasing.prepared(node, "KR"), node("KR")
+    amber = releasing.indicator("AMBER")
+    done = releasing.released(jp, amber)
+    signed_for(jp, kr, done.publication + 1)
+    record_book(jp, "live", ended(releasing.INSTRUMENTS, "2026-11-21"), now=LATER)
+    agreed(jp, LATER)
+
+    with jp.database.app("live") as tx:
+        found = redecide(tx, jp, "live", now=LATER)
+
+    assert found.lapsed == 0
+    (one,) = found.review
+    assert (one.recipient, one.entry, one.objects) == ("KR", done.publication + 1, [amber["id"]])
+    assert one.missing is not None
+    assert "no longer in force" in one.missing
+    assert releasing.readable(jp, "KR") == {amber["id"]}
