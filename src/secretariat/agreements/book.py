@@ -103,6 +103,17 @@ class Book:
             party = self.parties.get(party.under)
         return tuple(found)
 
+    @cached_property
+    def zones(self) -> tuple[str, ...]:
+        """Give the zones in which this book counts its days."""
+        return tuple(sorted({"UTC", *(i.timezone for i in self.instruments.values())}))
+
+    def days(self, when: Moment) -> Moment | tuple[date, ...]:
+        """Give all that decisions can see of a moment: the civil day in each zone of the book."""
+        if isinstance(when, datetime):
+            return tuple(day_in(when, zone) for zone in self.zones)
+        return when
+
     def members(self, group: str, day: date) -> frozenset[str]:
         """Give the members of a group on a day."""
         return frozenset(

@@ -7,6 +7,7 @@ What it refuses, with the line: duplicate keys, anchors and aliases, tags, files
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -60,8 +61,17 @@ def read(data: bytes, name: str) -> Source:
         line = data.count(b"\n", 0, error.start) + 1
         raise InputError("not UTF-8 text", where=f"{name}:{line}", advice="save the file as UTF-8") from error
     lines: dict[tuple[str | int, ...], int] = {}
-    value = _read_json(text, name, lines) if name.endswith(".json") else _Builder(name, lines).read(text)
-    return Source(name, value, lines)
+    if name.endswith(".json"):
+        return Source(name, _read_json(text, name, lines), lines)
+    try:
+        return Source(name, _Builder(name, lines).read(text), lines)
+    except InputError:
+        if not text.lstrip().startswith(("{", "[")):
+            raise
+        lines.clear()
+        with contextlib.suppress(InputError):  # JSON by another name, say indented with tabs
+            return Source(name, _read_json(text, name, lines), lines)
+        raise
 
 
 def _line(event: yaml.Event) -> int:

@@ -225,6 +225,7 @@ class _Answer:
                 self._sort(classes, batch.decide(self, label, None), fresh, label, number)
         self.classes = [group for group in classes.values() if group.members]
         self._add_company(there)
+        self._company_first()
         self.count = sum(len(one.members) for one in self.classes)
 
     def _sort(
@@ -267,6 +268,13 @@ class _Answer:
             have |= wanted
         for members in self.denied.values():
             members[:] = [one for one in members if one not in have]
+
+    def _company_first(self) -> None:
+        """Put what others refer to before them: a receiver that has the marking need not let objects wait."""
+        versions = self.batch.versions
+        for group in self.classes:
+            group.members.sort(key=lambda one: versions[one].type not in COMPANY)
+        self.classes.sort(key=lambda group: versions[group.members[0]].type not in COMPANY)
 
     def draft(self, publication: int, basis: Basis, purpose: str | None, pin: LogPin, now: datetime) -> Draft:
         body = GrantBody(

@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from secretariat.agreements.book import Book
     from secretariat.records.markings import Label
 
-CONTEXTS = 4096
+CONTEXTS = 512
 """Prepared legs kept per book."""
 MAX_PARENTS = 1000
 """Parents of one object, all generations together, that are decided."""
@@ -73,8 +73,8 @@ def leg_of(
     facts: Facts,
     through: tuple[str, ...] = (),
 ) -> Leg:
-    """Give the prepared leg; the same question without its object is prepared once."""
-    key = (sender, recipient, true, known, facts, through)
+    """Give the prepared leg; the same question without its object is prepared once a day."""
+    key = (sender, recipient, book.days(true), known, facts, through)
     found: Leg | None = book.contexts.get(key)
     if found is None:
         if len(book.contexts) >= CONTEXTS:

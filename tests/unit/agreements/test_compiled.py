@@ -1,6 +1,6 @@
 """The bulk form answers as the traced form does, on any book, label, day and fact."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -145,3 +145,14 @@ def test_a_restriction_added_never_permits(sender, recipient, true, label, compa
     ):
         after = decide(book, Question(sender, recipient, tighter, true)).outcome
         assert not (before == "deny" and after == "may")
+
+
+def test_a_day_is_prepared_once_whatever_the_hour():
+    book = package_book()
+    book.contexts.clear()
+    for hour in range(1, 12):
+        moment = datetime(2026, 11, 22, hour, tzinfo=UTC)
+        decide(book, Question("JP", "KR", Label(orig="JP", tlp="AMBER"), moment))
+    assert len(book.contexts) == 1
+    decide(book, Question("JP", "KR", Label(orig="JP", tlp="AMBER"), datetime(2026, 11, 22, 16, tzinfo=UTC)))
+    assert len(book.contexts) == 2, "in Tokyo it is the next day"

@@ -132,6 +132,10 @@ def test_json_is_read_with_lines():
         loaded('{"meta": {}', "x.json")
 
 
+def test_json_under_another_name_is_read():
+    assert read(b'{\n\t"cases": [{"from": "A",\t"to": "B"}]}', "cases.txt").value["cases"][0]["to"] == "B"
+
+
 def test_readings_are_added_only_to_the_very_same_article():
     text = HEAD.replace("syn-a-b", "tisa-2014").replace(
         '{art: "1", rule: PURPOSE, purposes: [x]}', '{art: "1", rule: PURPOSE, says: something else}'
