@@ -197,7 +197,7 @@ def _settled(store: Store, one: Arrival, ruling: Ruling, *, last: bool) -> Fate 
         if unseen:
             store.destroy([root])
         else:
-            store.depart([root], one.origin)
+            store.depart([root], one.origin, before=one.position + 1)
         return fate
     version = msgspec.structs.replace(held, state=SHOWN_STATES.get(outcome, outcome))
     arrival = Arrival(version=version, label=ruling.label, origin=one.origin, position=one.position, why=why)

@@ -264,9 +264,11 @@ class MemoryStore:
         for one in arrivals:
             self._m.arrivals[one.version.root][one.origin] = one
 
-    def depart(self, roots: Sequence[bytes], origin: str) -> None:
+    def depart(self, roots: Sequence[bytes], origin: str, *, before: int) -> None:
         for root in roots:
-            self._m.arrivals.get(root, {}).pop(origin, None)
+            held = self._m.arrivals.get(root, {})
+            if origin in held and held[origin].position < before:
+                del held[origin]
 
     def entomb(self, roots: Sequence[bytes], tomb: Tomb) -> None:
         for root in roots:

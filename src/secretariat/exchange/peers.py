@@ -244,8 +244,8 @@ class Store(Protocol):
         """Note what a grant says of versions that are held already; the newest of each sender counts."""
         ...
 
-    def depart(self, roots: Sequence[bytes], origin: str) -> None:
-        """Forget that versions were granted by the log `origin`: it took its grant back."""
+    def depart(self, roots: Sequence[bytes], origin: str, *, before: int) -> None:
+        """Forget the grants of versions that stand in the log `origin` before a position."""
         ...
 
     def entomb(self, roots: Sequence[bytes], tomb: Tomb) -> None:

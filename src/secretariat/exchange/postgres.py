@@ -241,9 +241,10 @@ class PostgresStore:
             ),
         )
 
-    def depart(self, roots: Sequence[bytes], origin: str) -> None:
+    def depart(self, roots: Sequence[bytes], origin: str, *, before: int) -> None:
         raw(self.tx).execute(
-            "DELETE FROM arrival WHERE root = ANY(%s) AND origin = %s", (list(roots), origin)
+            "DELETE FROM arrival WHERE root = ANY(%s) AND origin = %s AND position < %s",
+            (list(roots), origin, before),
         )
 
     def _show(self, ids: Sequence[int]) -> None:

@@ -229,15 +229,15 @@ def obey(
         version = held.get(root)
         if version is None or version.originator == store.party:
             done[_done_before(tombs.get(root, ()))].append(root)
-        elif statement.kind == "narrow" and any(origin != peer.origin for origin, _ in granted.get(root, ())):
-            done["kept-otherwise"].append(root)  # somebody else granted it too, and that stands
+        elif statement.kind == "narrow" and _stands(store, peer, entry, root, granted.get(root, ())):
+            done["kept-otherwise"].append(root)
         elif not _may_call(statement, source, peer, version):
             done["refused"].append(root)
             refusals.append(_not_theirs(peer, entry, version))
         else:
             acted.append(version)
     if statement.kind == "narrow":
-        store.depart(roots, peer.origin)
+        store.depart(roots, peer.origin, before=entry.position)
     outgoing = _pass_on(store, peer, entry, statement, source, acted, now)
     told = sorted({one.recipient for one in outgoing if one.recipient})
     kept = [one.root for one in acted if any(due.duty in KEEP_DUTIES for due in store.obligations(one.root))]
@@ -291,6 +291,24 @@ def _may_call(statement: Statement, source: Statement | None, peer: Peer, versio
         source is not None
         and source.party == version.originator
         and version.root in _roots(source.body.get("objects"))
+    )
+
+
+def _stands(
+    store: Store, peer: Peer, entry: LogEntry, root: bytes, granted: Sequence[tuple[str, int]]
+) -> bool:
+    """Whether we hold a version by another grant than the one taken back, or by a newer one.
+
+    The grant of a party that has it by way of us does not count: two relays must not keep each other's
+    copies alive after the originator took both back. Where that party has it from elsewhere too, we lose
+    it all the same, which errs on the safe side.
+    """
+    partners = {one.origin: one.party for one in store.peers()}
+    below = {one.holder for one in store.holdings([root]) if one.state in _HOLDING}
+    below |= store.recipients([root]).keys()
+    return any(
+        position > entry.position if origin == peer.origin else partners.get(origin) not in below
+        for origin, position in granted
     )
 
 
