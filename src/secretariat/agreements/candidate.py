@@ -50,6 +50,8 @@ _CARRIES = {
     "DEFINE", "LEVELS", "MARK", "PURPOSE", "AUDIENCE", "ADMISSION", "COMPARTMENT", "HUB_ONLY",
     "EQUIV_PROTECTION", "DEFAULT_SHARE", "NON_BINDING", "THIRD_PARTY", "CLEARANCE", "NEED_TO_KNOW",
 }  # fmt: skip
+_STATEMENTS = {"association_statement", "statement_of_intent"}
+"""Kinds that name their parties as a community; a declaration encourages and names none."""
 _FIRMS = {"company", "contractor", "firm"}
 _DEEDS = {
     "EQUIV_PROTECTION": "protect_as_own",
@@ -297,7 +299,7 @@ class Candidate:
         stated = [a for a in self.instrument.articles if a.rule == "NON_BINDING"]
         chosen = tuple(a for a in stated if a.get("community") or a.get("max_tlp"))
         silent = all(a.get("community") is None for a in stated)
-        if not chosen and silent and self.instrument.kind == "association_statement":
+        if not chosen and silent and self.instrument.kind in _STATEMENTS:
             return tuple(stated)
         return chosen
 

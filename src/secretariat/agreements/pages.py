@@ -5,7 +5,7 @@ Every answer comes from the one function that also releases (`rules.decide`), fo
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,10 @@ from litestar.params import FromPath
 
 from secretariat.agreements import facts, grants, release_pages, service, store
 from secretariat.agreements.book import day_in
-from secretariat.agreements.model import MAY, Decision, Facts, Instrument, Question, StatusEvent
+from secretariat.agreements.matrix import cell
+from secretariat.agreements.model import Decision, Facts, Instrument, Moment, Question, StatusEvent
 from secretariat.agreements.rules import decide
+from secretariat.agreements.service import day_or_moment
 from secretariat.agreements.status import state_at
 from secretariat.agreements.wording import (
     VERIFICATION_WORDS,
@@ -78,12 +80,23 @@ EVENT_WORDS = {
 
 def _asked(screen: Screen) -> tuple[Moment, Moment | None]:
     """Give the two times of the bar as instruments read them: a day is the whole day in their own zone."""
-    zone, known = screen.node.settings.zone, screen.bar.as_of.known_by
+    zone, known = screen.node.settings.zone, _known(screen)
     return service.day_or_moment(_true(screen), zone), known and service.day_or_moment(known, zone)
 
 
-def _true(screen: Screen) -> datetime:
-    return screen.bar.as_of.true_on or now()
+def _true(screen: Screen) -> Moment:
+    """The day or moment asked about: a date typed in the bar is that day in each instrument's own zone."""
+    asked = screen.bar.as_of.true_on
+    return now() if asked is None else day_or_moment(asked, screen.node.settings.zone)
+
+
+def _known(screen: Screen) -> Moment | None:
+    asked = _known(screen)
+    return None if asked is None else day_or_moment(asked, screen.node.settings.zone)
+
+
+def _day(screen: Screen) -> date:
+    return day_in(_true(screen), screen.node.settings.zone)
 
 
 def _book(tx: Connection, screen: Screen) -> Book:
@@ -97,48 +110,16 @@ def _names(instrument: Instrument, book: Book, day: date) -> set[str]:
     return found
 
 
-def _in_force(book: Book, screen: Screen, pair: tuple[str, str]) -> list[Instrument]:
-    """Instruments that name both parties and are in force as of the bar."""
-    true, known = _asked(screen)
-    return [
-        one
-        for one in book.instruments.values()
-        if set(pair) <= _names(one, book, day_in(true, "UTC")) and state_at(one, true, known, pair).in_force
-    ]
-
-
 def _cell(book: Book, screen: Screen, sender: str, recipient: str) -> dict[str, Any]:
-    """What one party may give another as of the bar: the highest colour and level."""
-    true, known = _asked(screen)
-
-    def ask(label: Label) -> Decision:
-        return decide(book, Question(sender, recipient, label, true=true, known=known, direct=True))
-
-    tlp = next(
-        (word for word in reversed(TLP_ORDER) if ask(Label(orig=sender, tlp=word)).outcome == MAY), None
-    )
-    level = scheme = None
-    for key in book.owners.get(sender, ()):
-        table = book.schemes[key]
-        for word in reversed(table.order):
-            if word in table.unclassified:
-                continue
-            if ask(Label(orig=sender, level=word, scheme=key)).outcome == MAY:
-                level, scheme = word, key
-                break
-        if level:
-            break
-    held = _in_force(book, screen, (sender, recipient))
-    warned = any(state_at(one, true, known, (sender, recipient)).warnings for one in held)
+    found = cell(book, sender, recipient, _true(screen), _known(screen))
     return {
         "sender": sender,
         "recipient": recipient,
-        "tlp": tlp,
-        "level": level,
-        "scheme": scheme,
-        "instruments": len(held),
-        "keys": ", ".join(one.key for one in held),
-        "contested": warned,
+        "tlp": found.tlp,
+        "level": found.level,
+        "instruments": len(found.in_force),
+        "keys": ", ".join(found.in_force),
+        "contested": bool(found.warnings),
     }
 
 
@@ -152,7 +133,7 @@ def matrix_page(request: Request[Any, Any, Any]) -> Response[Any]:
     partners = [one.code for one in known if one.partner]
     codes = list(dict.fromkeys([screen.party, *sorted(partners)]))
     if screen.query.get("parties") == "all":
-        day = _true(screen).date()
+        day = _day(screen)
         every = {name for one in book.instruments.values() for name in _names(one, book, day)}
         codes += sorted(name for name in every if name not in codes and len(name) <= 6)
     names = {one.code: one.name for one in known} | {p.code: p.name or "" for p in book.parties.values()}
@@ -179,7 +160,7 @@ def matrix_page(request: Request[Any, Any, Any]) -> Response[Any]:
         names=names,
         count=len(book.instruments),
         every=screen.query.get("parties") == "all",
-        day=_true(screen).date(),
+        day=_day(screen),
     )
 
 
@@ -202,11 +183,12 @@ def instruments_page(request: Request[Any, Any, Any]) -> Response[Any]:
             {
                 "key": one.key,
                 "title": one.title,
-                "kind": one.kind,
+                "kind": one.kind.replace("_", " "),
                 "parties": ", ".join(one.parties),
                 "binding": _("yes") if one.binding else _("no"),
                 "in_force": state.in_force,
                 "state": _(STATE_WORDS.get(state.word, state.word)),
+                "word": state.word,
                 "since": one.effective,
                 "warnings": len(state.warnings),
                 "synthetic": one.synthetic,
@@ -286,7 +268,6 @@ def instrument_page(request: Request[Any, Any, Any], key: FromPath[str]) -> Resp
         [articles, history],
         one=one,
         state=state,
-        state_word=_(STATE_WORDS.get(state.word, state.word)),
         note=sentence(state.note),
         warnings=[sentence(note) for note in state.warnings],
         picture=_timeline(one, events, day_in(true, "UTC"), known),
@@ -397,7 +378,7 @@ def explain_page(request: Request[Any, Any, Any]) -> Response[Any]:
         kinds=kinds_of(book),
         tlps=TLP_ORDER,
         decision=None if decision is None else shown(decision),
-        day=_true(screen).date(),
+        day=_day(screen),
     )
 
 
