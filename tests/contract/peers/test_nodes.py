@@ -10,13 +10,18 @@ from datetime import timedelta
 import pytest
 
 from secretariat.agreements import release
+from secretariat.agreements import store as agreements
 from secretariat.agreements.release import Basis
 from secretariat.base.errors import ConflictError, DeniedError, NotFoundError
 from secretariat.exchange import enrolment, service
 from secretariat.exchange.fingerprint import fingerprint
 from secretariat.exchange.postgres import transaction
+from secretariat.exchange.take import PageRefusedError
 from secretariat.exchange.wire import Cursor
+from secretariat.ledger import checkpoint
+from secretariat.ledger import service as ledger
 from secretariat.records.service import import_stream
+from secretariat.storage.engine import raw
 from simulator import START
 
 CLEAR = "marking-definition--94868c89-83c2-464b-929b-a1a8aa3c8487"
@@ -202,3 +207,90 @@ def test_what_a_timer_demands_is_destroyed_and_said(node):
     assert world.sees("JP") == set()
     (holder,) = service.holders(world.nodes["KR"], "live", str(indicator("a")["id"]), now=world.now)
     assert (holder.state, holder.note) == ("destroyed", "destroy syn-mou/6")
+
+
+def test_a_log_that_takes_back_what_it_showed_is_suspended_until_a_person_resumes_it(node):
+    world = Nodes(node, "KR", "JP")
+    world.converge()
+    world.publish("KR", indicator("a"))
+    world.converge()
+    kr, jp = world.nodes["KR"], world.nodes["JP"]
+    at = service.place(jp, "live", "KR")
+    page, _ = service.make_page(kr, "live", "JP", at.after, at.size, now=world.now)
+    bent = json.loads(page)
+    ring = kr.keyring("live")
+    bent["checkpoint"] = checkpoint.sign(ring.origin, at.size - 1, b"\x01" * 32, ring.log).decode()
+    with pytest.raises(PageRefusedError) as refusal:
+        service.take_page(jp, "live", "KR", json.dumps(bent).encode(), now=world.now)
+    assert refusal.value.code == "log-rolled-back"
+    (contact,) = service.contacts(jp, "live", now=world.now)
+    assert contact.log_state == "suspended"
+    assert [one.code for one in service.refusals(jp, "live")] == ["log-rolled-back"]
+    with jp.database.app("live") as tx:
+        assert [one.kind for one in ledger.list_entries(tx, kinds=["suspect"])] == ["suspect"]
+    with pytest.raises(PageRefusedError, match="suspended"):
+        world.pull("JP", "KR")
+    service.resume(jp, "live", "KR", by="anna", now=world.now)
+    world.publish("KR", indicator("b"))
+    world.converge()
+    assert len(world.sees("JP")) == 2
+
+
+def test_no_table_of_the_holder_keeps_a_trace_of_what_it_destroyed(node):
+    world = Nodes(node, "KR", "JP")
+    world.converge()
+    canary = "canary-a7f3"
+    world.publish("KR", indicator("a", description=canary))
+    world.converge()
+    jp = world.nodes["JP"]
+    assert traces(jp, canary) == ["object_version"]
+    service.withdraw(
+        world.nodes["KR"], "live", str(indicator("a")["id"]), reason="wrong", by="a", now=world.now
+    )
+    world.converge()
+    assert traces(jp, canary) == []
+    assert traces(world.nodes["KR"], canary) == ["object_version"]  # the originator keeps its own history
+
+
+def traces(node, canary: str) -> list[str]:
+    """Name the tables in which a word stands, as text or as bytes."""
+    with node.database.app("live") as tx:
+        driver = raw(tx)
+        tables = driver.execute(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'live' AND tablename <> 'schema_version'"
+        ).fetchall()
+        found = []
+        for (table,) in tables:
+            rows = driver.execute(
+                f'SELECT count(*) FROM "{table}" t WHERE t::text LIKE %s OR t::text LIKE %s',
+                (f"%{canary}%", f"%{canary.encode().hex()}%"),
+            ).fetchone()
+            if rows[0]:
+                found.append(table)
+    return sorted(found)
+
+
+def test_the_exercise_realm_is_enrolled_too_and_knows_nothing_of_the_live_one(node):
+    world = Nodes(node, "KR", "JP")
+    world.converge()
+    world.publish("KR", indicator("a"))
+    world.converge()
+    kr = service.known_peer(world.nodes["JP"], "exercise", "KR")
+    assert kr.origin == "kr.example/exercise"
+    assert service.place(world.nodes["JP"], "exercise", "KR").size == 0
+    page, _ = service.make_page(world.nodes["KR"], "exercise", "JP", Cursor(), 0, now=world.now)
+    with pytest.raises(PageRefusedError, match="realm"):
+        service.take_page(world.nodes["JP"], "live", "KR", page, now=world.now)
+
+
+def test_a_changed_set_of_instruments_is_told_to_the_partner(node):
+    world = Nodes(node, "KR", "JP")
+    world.converge()
+    assert enrolment.announce(world.nodes["KR"], "live", now=world.now) == []
+    with world.nodes["KR"].database.app("live") as tx:
+        agreements.keep_instrument(tx, "syn-mou", b'{"id":"syn-mou"}', synthetic=True, now=world.now)
+    assert enrolment.announce(world.nodes["KR"], "live", now=world.now) == ["JP"]
+    assert enrolment.announce(world.nodes["KR"], "live", now=world.now) == []
+    world.converge()
+    with world.nodes["JP"].database.app("live") as tx:
+        assert len(agreements.agreed_by(tx, "KR", "KR")) == len(agreements.agreed_by(tx, "KR", "JP")) + 1
