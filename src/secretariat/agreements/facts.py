@@ -63,12 +63,24 @@ def whole_book(tx: sa.Connection, *, recorded_by: datetime | None = None) -> Boo
 
 def book_for(tx: sa.Connection, own: str, partner: str | None) -> Book:
     """Give the instruments that both sides signed; without a partner, none: only TLP then speaks."""
-    hashes = [] if partner is None else store.agreed(tx, partner, own)
-    bodies = tuple(one.body for one in store.instruments_by_hash(tx, hashes))
-    return _book_of(bodies)
+    hashes = tuple([] if partner is None else store.agreed(tx, partner, own))
+    found = _by_hash.get(hashes)
+    if found is None:
+        recorded = store.instruments_by_hash(tx, hashes)
+        found = _book_of(tuple(one.body for one in recorded))
+        if len(recorded) == len(hashes):  # else the rest may still be recorded
+            if len(_by_hash) >= _KEPT:
+                _by_hash.clear()
+            _by_hash[hashes] = found
+    return found
 
 
-@lru_cache(maxsize=64)
+_KEPT = 64
+_by_hash: dict[tuple[bytes, ...], Book] = {}
+"""Books by the hashes of what is in them: equal hashes are equal texts."""
+
+
+@lru_cache(maxsize=_KEPT)
 def _book_of(bodies: tuple[bytes, ...], parties: tuple[Party, ...] = ()) -> Book:
     """Make a book of recorded instruments once; levels and groups that all nodes share are the package's."""
     book = book_of_bodies(bodies)
