@@ -6,6 +6,9 @@ import io
 import json
 import re
 
+from secretariat.agreements import facts
+from secretariat.agreements.book import package_book
+from secretariat.base.clock import now
 from secretariat.records.service import import_stream
 from secretariat.web.words import LANGUAGES
 
@@ -250,3 +253,20 @@ def test_an_administrator_adds_a_person_who_signs_in(site):
 def test_static_files_are_only_ours(site):
     for name in ("../pages.py", "..%2f..%2fapp.py", "nothing.css"):
         assert site().get(f"/static/{name}").status_code in {403, 404}, name
+
+
+def test_a_date_is_that_day_in_the_instruments_own_zone(site):
+    """The notice on the agreement of 2016 took effect at midnight of 2019-11-23 in Seoul, not in UTC."""
+    client = site("releaser")
+    with client.node.database.app("live") as tx:
+        facts.keep_book(tx, package_book(), now=now())
+    asked = "/agreements/explain?from=KR&to=JP&level=ROK_MIL/II&kind=defence"
+    for day, known, outcome in (
+        ("2017-03-21", "2017-03-21", "may"),
+        ("2019-11-22", "2019-11-21", "may"),
+        ("2019-11-23", "2019-11-21", "deny"),
+        ("2019-11-23", "2019-11-24", "may"),
+        ("2013-03-21", "2013-03-21", "deny"),
+    ):
+        text = client.get(f"{asked}&true_on={day}&known_by={known}").text
+        assert f'<div class="answer {outcome}">' in text, (day, known)

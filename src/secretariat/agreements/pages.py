@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from litestar import Request, Response
 from litestar.params import FromPath
 
-from secretariat.agreements import facts, grants, release_pages, service, store
+from secretariat.agreements import facts, grants, release_pages, store
 from secretariat.agreements.book import day_in
 from secretariat.agreements.matrix import cell
 from secretariat.agreements.model import Decision, Facts, Instrument, Moment, Question, StatusEvent
@@ -80,23 +80,13 @@ EVENT_WORDS = {
 
 def _asked(screen: Screen) -> tuple[Moment, Moment | None]:
     """Give the two times of the bar as instruments read them: a day is the whole day in their own zone."""
-    zone, known = screen.node.settings.zone, _known(screen)
-    return service.day_or_moment(_true(screen), zone), known and service.day_or_moment(known, zone)
-
-
-def _true(screen: Screen) -> Moment:
-    """The day or moment asked about: a date typed in the bar is that day in each instrument's own zone."""
-    asked = screen.bar.as_of.true_on
-    return now() if asked is None else day_or_moment(asked, screen.node.settings.zone)
-
-
-def _known(screen: Screen) -> Moment | None:
-    asked = _known(screen)
-    return None if asked is None else day_or_moment(asked, screen.node.settings.zone)
+    zone, asked = screen.node.settings.zone, screen.bar.as_of
+    true = now() if asked.true_on is None else day_or_moment(asked.true_on, zone)
+    return true, None if asked.known_by is None else day_or_moment(asked.known_by, zone)
 
 
 def _day(screen: Screen) -> date:
-    return day_in(_true(screen), screen.node.settings.zone)
+    return day_in(_asked(screen)[0], screen.node.settings.zone)
 
 
 def _book(tx: Connection, screen: Screen) -> Book:
@@ -111,7 +101,7 @@ def _names(instrument: Instrument, book: Book, day: date) -> set[str]:
 
 
 def _cell(book: Book, screen: Screen, sender: str, recipient: str) -> dict[str, Any]:
-    found = cell(book, sender, recipient, _true(screen), _known(screen))
+    found = cell(book, sender, recipient, *_asked(screen))
     return {
         "sender": sender,
         "recipient": recipient,
@@ -393,12 +383,13 @@ def _decide(screen: Screen, book: Book, asked: dict[str, str], scheme: str, leve
     )
     if label.scheme is not None and label.scheme not in book.schemes:
         raise InputError(f"no table of levels {scheme!r}", where="level")
+    true, known = _asked(screen)
     question = Question(
         sender=asked["from"],
         recipient=asked["to"],
         label=label,
-        true=_asked(screen)[0],
-        known=_asked(screen)[1],
+        true=true,
+        known=known,
         direct=True,
         facts=Facts(purpose=asked["purpose"] or None),
     )

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from litestar.datastructures import FormMultiDict
     from litestar.handlers import HTTPRouteHandler
 
+FORM_BYTES = 262_144
+"""A form holds words; files come in by the command line and by TAXII."""
 _FORM = "secretariat.form"
 
 
@@ -56,7 +58,13 @@ def act(path: str, permission: str, *, status: int = 303) -> Callable[[Callable[
 
     def declare(handler: Callable[..., Any]) -> HTTPRouteHandler:
         run = _threaded(handler, reads_form=True)
-        return post(path, opt=requires(permission), status_code=status, include_in_schema=False)(run)
+        return post(
+            path,
+            opt=requires(permission),
+            status_code=status,
+            include_in_schema=False,
+            request_max_body_size=FORM_BYTES,
+        )(run)
 
     return declare
 
