@@ -30,7 +30,8 @@ def main(names: list[str]) -> int:
             mark = "held " if shown["held"] else "MISSED"
             print(
                 f"  {mark:6} {shown['name']:58} {shown['value']:>14,.2f} {shown['unit']:<10}"
-                f" promise {shown['at_least']:>12,.2f}  bound {shown['bound']:>14,.2f}  ratio {shown['ratio']:.2f}",
+                f" promise {shown['at_least']:>12,.2f}  bound {shown['bound']:>14,.2f}"
+                f"  ratio {shown['ratio']:.2f}",
                 flush=True,
             )
         print(f"  ({time.monotonic() - started:.0f} s)", file=sys.stderr, flush=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from datetime import date
 
 from bench.line import Line
 from secretariat.agreements.book import package_book
@@ -11,7 +12,6 @@ from secretariat.agreements.compiled import compile_pair
 from secretariat.agreements.model import Facts, Question
 from secretariat.agreements.rules import decide
 from secretariat.records.markings import Label
-from datetime import date
 
 
 def labels(count: int, seed: int = 7) -> list[Label]:
@@ -40,7 +40,7 @@ def run() -> list[Line]:
     started = time.perf_counter()
     bulk = pair.outcomes(many)
     compiled = len(many) / (time.perf_counter() - started)
-    table = {label: 0 for label in many}
+    table = dict.fromkeys(many, 0)
     started = time.perf_counter()
     found = [table[label] for label in many]
     bound = len(found) / (time.perf_counter() - started)

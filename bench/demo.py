@@ -17,12 +17,14 @@ ROOT = Path(__file__).resolve().parent.parent
 def run() -> list[Line]:
     """Clone, set up, play the story once; the bound is the setting up alone (unpacking the packages)."""
     with tempfile.TemporaryDirectory(prefix="sct-clone-") as folder:
-        os.chmod(folder, 0o755)
+        Path(folder).chmod(0o755)
         clone = Path(folder) / "secretariat"
         environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
         started = time.monotonic()
         subprocess.run(["git", "clone", "-q", str(ROOT), str(clone)], check=True)
-        subprocess.run(["make", "-s", "setup"], cwd=clone, check=True, env=environment, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            ["make", "-s", "setup"], cwd=clone, check=True, env=environment, stdout=subprocess.DEVNULL
+        )
         ready = time.monotonic()
         out = subprocess.run(
             [str(clone / ".venv/bin/secretariat"), "demo", "--once", "--json"],

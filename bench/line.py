@@ -6,9 +6,9 @@ import msgspec
 
 
 class Line(msgspec.Struct, frozen=True):
-    """`ratio` is value over bound; for figures where less is better (`at_most`) it is bound over value.
+    """`ratio` is value over bound; where less is better it is bound over value.
 
-    `at_least` is the promise on `value` in `unit`; for `ms` and `MB` and `s` it is a ceiling, as `sense` says.
+    `at_least` is the promise on `value` in `unit`; where `sense` is `less` it is a ceiling.
     """
 
     name: str

@@ -22,7 +22,7 @@ REST_S = 5
 
 
 def run() -> list[Line]:
-    """Sum the proportional set size (shared pages once) of the node, its database and the importing command."""
+    """Sum the proportional set size (shared pages once) of node, database and importing command."""
     with running(("JP",)) as cluster, tempfile.TemporaryDirectory(prefix="sct-bench-") as folder:
         one = cluster["JP"]
         one.close()
@@ -32,7 +32,15 @@ def run() -> list[Line]:
         written = _write(bundle)
         peak, took = _import(one, bundle)
     return [
-        Line("memory of a node at rest, with its database", rest, "MB", 400, 400, sense="less", bound_is="promise"),
+        Line(
+            "memory of a node at rest, with its database",
+            rest,
+            "MB",
+            400,
+            400,
+            sense="less",
+            bound_is="promise",
+        ),
         Line(
             "memory of a node while 1 GB is imported",
             peak,
@@ -42,7 +50,9 @@ def run() -> list[Line]:
             sense="less",
             bound_is="promise",
         ),
-        Line("import of a 1-GB bundle", written / 1e6 / took, "MB/s", 0, 1, bound_is="none: told, not promised"),
+        Line(
+            "import of a 1-GB bundle", written / 1e6 / took, "MB/s", 0, 1, bound_is="none: told, not promised"
+        ),
     ]
 
 
@@ -66,7 +76,7 @@ def _memory(one: DemoNode, extra: int | None = None) -> float:
 
 def _pss(pid: int) -> int:
     try:
-        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as lines:
+        with Path(f"/proc/{pid}/smaps_rollup").open(encoding="ascii") as lines:
             return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
     except (OSError, StopIteration):
         return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -12,6 +13,7 @@ from bench.line import Line
 from secretariat.agreements.release import Basis, publish_in
 from secretariat.base.clock import now
 from secretariat.base.settings import Limits
+from secretariat.ledger.node import Node
 from secretariat.records.canonical import canonical, read_canonical
 from secretariat.records.markings import label_of
 from secretariat.records.stix import check, moment
@@ -43,7 +45,7 @@ def run() -> list[Line]:
     ]
 
 
-def _publish(node, posted) -> float:
+def _publish(node: Node, posted: Sequence[bytes]) -> float:
     limits, at = Limits(), now()
     started = time.perf_counter()
     versions = []
@@ -77,12 +79,14 @@ def _publish(node, posted) -> float:
     return took
 
 
-def _bound(node, posted) -> float:
+def _bound(node: Node, posted: Sequence[bytes]) -> float:
     key = Ed25519PrivateKey.generate()
     with node.database.app(world.LIVE) as tx:
         bare = raw(tx)
         bare.execute("CREATE TEMP TABLE o (id int8 PRIMARY KEY, bytes bytea, signature bytea)")
-        bare.execute("CREATE TEMP TABLE i (collection int, seq int8, version int8, PRIMARY KEY (collection, seq))")
+        bare.execute(
+            "CREATE TEMP TABLE i (collection int, seq int8, version int8, PRIMARY KEY (collection, seq))"
+        )
         started = time.perf_counter()
         rows = []
         for number, data in enumerate(posted):

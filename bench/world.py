@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import random
+import re
 import shutil
 import tempfile
 import uuid
@@ -36,7 +36,7 @@ CLEAR = tlp_marking("CLEAR")["id"]
 @contextlib.contextmanager
 def node(partners: list[str] = PARTNERS) -> Iterator[Node]:
     """Give a node of JP whose partners have all agreed an instrument up to AMBER with it."""
-    folder = Path(tempfile.mkdtemp(prefix="sct-bench-", dir="/tmp" if os.path.isdir("/tmp") else None))
+    folder = Path(tempfile.mkdtemp(prefix="sct-bench-"))
     folder.chmod(0o711)
     server = Server(folder / "d")
     try:
@@ -95,7 +95,9 @@ def objects(count: int, seed: int = 20) -> list[dict[str, Any]]:
         kind = number % 6
         moment = stamp(start + timedelta(seconds=number))
         one: dict[str, Any] = {
-            "type": ("indicator", "malware", "infrastructure", "relationship", "ipv4-addr", "domain-name")[kind],
+            "type": ("indicator", "malware", "infrastructure", "relationship", "ipv4-addr", "domain-name")[
+                kind
+            ],
             "spec_version": "2.1",
             "object_marking_refs": [chance.choices(marks, weights=(30, 30, 38, 2))[0]],
         }
@@ -117,7 +119,11 @@ def objects(count: int, seed: int = 20) -> list[dict[str, Any]]:
         elif kind == 1:
             one |= {"name": f"Loader {number}", "is_family": False, "description": text}
         elif kind == 2:
-            one |= {"name": f"Host {number}", "infrastructure_types": ["command-and-control"], "description": text}
+            one |= {
+                "name": f"Host {number}",
+                "infrastructure_types": ["command-and-control"],
+                "description": text,
+            }
         elif kind == 3:
             one |= {
                 "relationship_type": "indicates",
@@ -132,7 +138,8 @@ def objects(count: int, seed: int = 20) -> list[dict[str, Any]]:
     return made
 
 
-_WORDS = (
+_WORDS = re.findall(
+    "[a-z]+",
     "beacon traffic seen from several networks after a mail with an attached archive was opened on a host"
-    " whose owner told the team within the hour and gave us the sample and the log of its connections"
-).split()
+    " whose owner told the team within the hour and gave us the sample and the log of its connections",
+)

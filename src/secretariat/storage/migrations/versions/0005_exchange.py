@@ -50,9 +50,7 @@ def upgrade() -> None:
         sa.Column("why", sa.Text, nullable=False, server_default=""),
         sa.Column("at", MOMENT, nullable=False),
     )
-    op.create_index(
-        "ix_arrival_waiting", "arrival", ["root"], postgresql_where=sa.text("state = 'waiting'")
-    )
+    op.create_index("ix_arrival_waiting", "arrival", ["root"], postgresql_where=sa.text("state = 'waiting'"))
     op.create_table(
         "attachment",
         sa.Column("origin", sa.Text, primary_key=True),
@@ -131,7 +129,10 @@ def upgrade() -> None:
         sa.Column("done_at", MOMENT),
     )
     op.create_index(
-        "ix_obligation_timer_open", "obligation_timer", ["due_at"], postgresql_where=sa.text("done_at IS NULL")
+        "ix_obligation_timer_open",
+        "obligation_timer",
+        ["due_at"],
+        postgresql_where=sa.text("done_at IS NULL"),
     )
     for table in TABLES:
         protect(op, table)
