@@ -36,7 +36,6 @@ from secretariat.agreements.model import (
     MAY,
     NOTE,
     OWN,
-    Attempt,
     Decision,
     Note,
     Obligation,
@@ -197,6 +196,7 @@ class View:
         self.colour_met: Facet = Facet(self._colour_met)
         self.colour_refused: Facet = Facet(self._colour_refused)
         self.answers: Facet = Facet(self._answer)
+        self.failing: Facet = Facet(lambda one: failing_refs(one.attempt))
         self.by_label: Facet = Facet(self._decide)
 
     # --- settled once --------------------------------------------------------------------------------
@@ -459,7 +459,7 @@ class View:
             rows = tuple(p.rows for p in restrictions if p.rows)
             return Decision(MAY, ref, (ref,), None, rows, (), (), conditions, (), warnings, None, PERMITS)
         if not ok:
-            return self._restricted(restrictions, tuple(one.attempt for one in tried), warnings)
+            return self._restricted(restrictions, tried, warnings)
         best = max(tried, key=lambda one: one.weight) if tried else None
         if best is not None and best.candidate.state.word == "never":
             # What was never in force is named only where nothing in force binds the pair.
@@ -472,19 +472,19 @@ class View:
         return self._denied(best, tlp, restrictions, tried, warnings)
 
     def _restricted(
-        self, restrictions: tuple[Piece, ...], attempts: tuple[Attempt, ...], warnings: tuple[Note, ...]
+        self, restrictions: tuple[Piece, ...], tried: tuple[Judged, ...], warnings: tuple[Note, ...]
     ) -> Decision:
         failing = [row for p in restrictions for row in p.rows if row.result == FAILS]
         first = failing[0]
         because = [row.ref for row in failing]
-        because += [ref for a in attempts if a.outcome == DENY for ref in failing_refs(a)]
+        because += [ref for one in tried if one.attempt.outcome == DENY for ref in self.failing[one]]
         return Decision(
             outcome=DENY,
             article=DEFAULT_DENY if first.ref in {"marking/none", "marking/level"} else first.ref,
             because=tuple(dict.fromkeys(because)),
             missing=first.note,
             restrictions=tuple(p.rows for p in restrictions if p.rows),
-            attempts=attempts,
+            attempts=tuple(one.attempt for one in tried),
             warnings=warnings,
             rank=RESTRICTED,
         )
@@ -541,7 +541,7 @@ class View:
         for one in sorted(
             tried, key=lambda one: (one is not best, -one.attempt.rank, one.candidate.state.distance)
         ):
-            refs += failing_refs(one.attempt)
+            refs += self.failing[one]
         if tlp is not None and tlp != CLEAR and not restrictions[-1].rows:
             restrictions = (*restrictions[:-1], self.colour_refused[tlp])
             refs.append(f"tlp-2/{tlp}")
