@@ -1,0 +1,43 @@
+"""Messages between nodes: what is no message says so, raw parts pass untouched."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from secretariat.base.errors import InputError
+from secretariat.exchange import wire
+from secretariat.exchange.wire import Cursor
+
+
+@given(st.integers(0, 10**17), st.integers(0, 10**17))
+def test_a_cursor_is_read_as_it_is_written(position, offset):
+    assert wire.read_cursor(str(Cursor(position, offset))) == Cursor(position, offset)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1", "1.", ".1", "-1.0", "01.0", "1.0.0", "1.0\n", "a.b", "1.0 ", "٣.0"]
+)
+def test_what_is_no_cursor_is_refused(text):
+    with pytest.raises(InputError, match="cursor"):
+        wire.read_cursor(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("nothing", b""),
+        ("another type", b"[]"),
+        ("no JSON", b"{"),
+        ("not UTF-8", b'{"v":1,"realm":"\xff"}'),
+        ("a bomb", b"[" * 200_000),
+        ("members missing", b'{"v":1}'),
+        ("a negative size", b'{"after":{"position":0,"offset":0},"size":-1}'),
+    ],
+)
+def test_what_is_no_message_is_refused_without_a_crash(name, data):
+    for read in (wire.read_page, wire.read_taken, wire.read_descriptor):
+        with pytest.raises(InputError):
+            read(data)
+    assert wire.read_problem(data).code == "unreadable-answer"
