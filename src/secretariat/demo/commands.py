@@ -44,6 +44,8 @@ def demo(
 
     if bundle is not None and not bundle.is_file():
         raise InputError(f"no file {bundle}", where="--bundle", advice="name a STIX 2.1 bundle")
+    if state is not None and not state.absolute().parent.is_dir():
+        raise InputError(f"no folder {state.absolute().parent}", where="--state", advice="make it first")
     if once and (hold or state is not None):
         raise InputError("--once ends the nodes, --hold and --state keep them", advice="choose one")
     try:

@@ -179,7 +179,7 @@ class Stage:
                 else:
                     self.voice.tell(f"{party} would get {item['id']}", held=False)
 
-    def withdraw(self, one: DemoNode, name: str, holders: Sequence[str]) -> None:
+    def withdraw(self, one: DemoNode, name: str, what: str, holders: Sequence[str]) -> None:
         """The originator takes an object back; every holder's own signed word returns."""
         exchange.withdraw(
             one.node,
@@ -199,7 +199,7 @@ class Stage:
 
         answered = until(lambda: destroyed() >= set(holders))
         self.voice.tell(
-            f"{one.party} withdraws it; signed receipts came back: "
+            f"{one.party} withdraws {what}; signed receipts came back: "
             + (", ".join(f"{party} destroyed it" for party in sorted(destroyed())) or "none"),
             one.page("/ledger/receipts"),
             held=answered,

@@ -173,7 +173,7 @@ class Story(Stage):
         words = "passes it on with US's signature and consent"
         self.tell_release(kr, done, words, f"/ledger/entries/{done.publication + 1}", {"JP"})
         self.nobody_else(kr, part, ["CN"])
-        self.withdraw(us, item, ["JP", "KR"])
+        self.withdraw(us, item, "its item", ["JP", "KR"])
 
     def share(self, bundle: Path) -> None:
         """Share a bundle of the viewer's own instead of the sample, then withdraw one object of it."""
@@ -197,6 +197,8 @@ class Story(Stage):
         )
         for refusal in result.refused[:5]:
             self.voice.aside(f"{'':>17}{refusal.where}: {refusal.what}")
+        if not result.ids:
+            return
         basis = Basis(by="kr-releaser")
         done = self.counted(
             kr, lambda: publish(kr.node, REALM, result.ids, basis=basis, purpose=PURPOSE, now=now())
@@ -207,7 +209,7 @@ class Story(Stage):
             versions = records.by_ids(tx, result.ids)
         first = next((one.stix_id for one in versions if one.modified and one.type not in COMPANY), None)
         if first is not None and got:
-            self.withdraw(kr, first, sorted(got))
+            self.withdraw(kr, first, first, sorted(got))
 
     def attacks(self) -> None:
         """A stranger, an eavesdropper and a hostile partner try; each is refused by the real node."""
