@@ -127,6 +127,10 @@ def test_errors_have_one_shape(site):
     assert client.get("/no/such/page").json()["code"] == "not-found"
     assert client.get("/reports?true_on=tomorrow").json()["where"] == "true_on"
     assert site().get("/admin", headers={"accept": "*/*"}).json()["code"] == "sign-in-needed"
+    client.headers["accept"] = "text/html"
+    for address, status in (("/reports?true_on=tomorrow", 422), ("/no/such/page", 404), ("/admin", 403)):
+        answer = client.get(address)
+        assert (answer.status_code, "<h1>" in answer.text) == (status, True), address
 
 
 def test_every_answer_carries_the_policy(site):

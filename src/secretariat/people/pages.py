@@ -18,9 +18,9 @@ from secretariat.people import service, store
 from secretariat.people.model import SENTENCES, TABLE, Permission, Person, Role, Scope
 from secretariat.web import words
 from secretariat.web.guard import PUBLIC
+from secretariat.web.realm import realm_of
 from secretariat.web.routing import Form, act, inside, page, see
 from secretariat.web.screen import screen_of
-from secretariat.web.site import realm_of
 from secretariat.web.tables import Column, Table
 from secretariat.web.words import gettext as _
 from secretariat.web.words import mark

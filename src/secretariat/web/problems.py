@@ -15,9 +15,12 @@ import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
-from secretariat.base.errors import SecretariatError
+from secretariat.base.clock import AsOf
+from secretariat.base.errors import InputError, SecretariatError
 from secretariat.web import words
+from secretariat.web.asof import Bar
 from secretariat.web.guard import SignInNeededError
+from secretariat.web.realm import realm_of
 from secretariat.web.screen import Screen, has_screen, screen_of
 from secretariat.web.words import gettext as _
 from secretariat.web.words import mark
@@ -66,8 +69,12 @@ def answer(
             request,
             visitor=None,
             language=words.negotiate(request.headers.get("accept-language", "")),
-            realm="live",
+            realm=realm_of(request),
         )
+    try:
+        screen.bar  # noqa: B018  (reads the address)
+    except InputError:
+        screen.bar = Bar({}, AsOf())  # the page that says so must not stumble over the same address
     words.set_language(screen.language)
     title = _(TITLES.get(status, TITLES[400]))
     page = screen.render(

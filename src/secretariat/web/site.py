@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from litestar.datastructures import CacheControlHeader, MutableScopeHeaders
 from litestar.exceptions import HTTPException
@@ -17,6 +16,7 @@ from litestar.static_files import create_static_files_router
 from secretariat.base.errors import SecretariatError
 from secretariat.web import guard, problems, words
 from secretariat.web.asof import refuse_past
+from secretariat.web.realm import realm_of
 from secretariat.web.screen import Entry, Screen, keep, static_directories
 
 if TYPE_CHECKING:
@@ -40,22 +40,6 @@ HEADERS = {
 """No script, style or frame but our own files (OWASP Secure Headers)."""
 
 LANGUAGE_COOKIE = "secretariat_language"
-
-
-def realm_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
-    """The realm a request is in: said by the application, else by port or host."""
-    fixed = connection.app.state.get("realm")
-    if fixed:
-        return str(fixed)
-    node = connection.app.state.get("node")
-    server = connection.scope.get("server") or ("", None)
-    if node is not None and "exercise" in node.settings.realms:
-        if server[1] == node.settings.port_of("exercise"):
-            return "exercise"
-        host = urlsplit(node.settings.exercise_url).netloc
-        if host and connection.headers.get("host", "") == host:
-            return "exercise"
-    return "live"
 
 
 class Site(InitPlugin):
