@@ -13,6 +13,7 @@ Rules (decisions.md 3):
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from secretariat.agreements.grants import GrantClass
     from secretariat.agreements.model import Decision, Obligation
     from secretariat.ledger.node import Node
+    from secretariat.storage.engine import Database
 
 PUBLIC = "*"
 
@@ -86,6 +88,33 @@ def record_book(node: Node, realm: str, book: Book, *, now: datetime) -> Recorde
         ledger.append(tx, node.keyring(realm), drafts, now=now)
         done = redecide(tx, node, realm, now=now) if new else Redecided()
     return RecordedBook([key for key, _, _ in new], [key for key, _, _ in old], done.lapsed, len(done.review))
+
+
+def redecide_when_due(node: Node, realm: str, *, now: datetime) -> Redecided | None:
+    """Decide open grants again when something they rest on changed, and once a day; None when nothing did.
+
+    Looks first without a lock, label by label: the usual answer is that every grant still stands.
+    """
+    with node.database.app(realm) as tx:
+        row = (
+            raw(tx)
+            .execute(
+                "SELECT (SELECT max(id) FROM instrument_agreed), (SELECT max(id) FROM consent),"
+                " (SELECT count(*) FROM instrument), (SELECT max(replaced_at) FROM instrument)"
+            )
+            .fetchone()
+        )
+        state = (now.date(), row)
+        seen = _seen.setdefault(node.database, {})
+        if seen.get(realm) == state:
+            return None
+        done = redecide(tx, node, realm, now=now) if _any_refused(tx, node, now) else Redecided()
+    seen[realm] = state
+    return done
+
+
+_seen: WeakKeyDictionary[Database, dict[str, Any]] = WeakKeyDictionary()
+"""What open grants were last decided with, by database and realm."""
 
 
 def redecide(tx: sa.Connection, node: Node, realm: str, *, now: datetime) -> Redecided:
@@ -171,6 +200,20 @@ def _members(tx: sa.Connection, grant: GrantClass) -> list[Member]:
     told = raw(tx).execute("SELECT id, label FROM label WHERE id = ANY(%s)", (numbers,)).fetchall()
     labels = {number: msgspec.convert(value, Label) for number, value in told}
     return [Member(one, name, kind, root, labels[mark]) for one, name, kind, root, mark in rows]
+
+
+def _any_refused(tx: sa.Connection, node: Node, now: datetime) -> bool:
+    """Tell whether any label of an open class might not be granted today."""
+    classes = {grant.id: grant for grant in _open_classes(tx)}
+    rows = raw(tx).execute(
+        "SELECT DISTINCT i.grant_class, l.id, l.label FROM item i JOIN object_version v ON v.id = i.version"
+        " JOIN label l ON l.id = v.label WHERE i.grant_class = ANY(%s) AND v.type <> ALL(%s)",
+        (list(classes), sorted(COMPANY)),
+    )
+    return any(
+        _refused(tx, node, classes[number], [Member(0, "", "", None, msgspec.convert(label, Label))], now)
+        for number, _, label in rows.fetchall()
+    )
 
 
 def _receipts(tx: sa.Connection) -> set[tuple[str, int]]:

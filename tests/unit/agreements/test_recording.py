@@ -8,7 +8,7 @@ from secretariat.agreements import grants, store
 from secretariat.agreements.book import build, check, schema
 from secretariat.agreements.facts import whole_book
 from secretariat.agreements.reading import read
-from secretariat.agreements.recording import record_book, redecide
+from secretariat.agreements.recording import record_book, redecide, redecide_when_due
 from secretariat.ledger import service as ledger
 from secretariat.ledger.entries import Draft, EntryRef, Receipt
 from secretariat.ledger.model import PeerEntry
@@ -134,3 +134,22 @@ def test_what_the_recipient_signed_for_stays_and_is_listed_for_review(node):
     assert one.missing is not None
     assert "no longer in force" in one.missing
     assert releasing.readable(jp, "KR") == {amber["id"]}
+
+
+def test_open_grants_are_looked_at_when_something_changed_and_once_a_day(node):
+    jp = releasing.prepared(node, "KR")
+    amber = releasing.indicator("AMBER")
+    releasing.released(jp, amber)
+    assert redecide_when_due(jp, "live", now=NOW) is not None, "once after the start"
+    assert redecide_when_due(jp, "live", now=NOW) is None
+
+    record_book(jp, "live", ended(releasing.INSTRUMENTS, "2026-11-21"), now=NOW)
+    agreed(jp, NOW)
+    today = redecide_when_due(jp, "live", now=NOW)
+    assert today is not None
+    assert today.lapsed == 0, "it ends tomorrow"
+    tomorrow = redecide_when_due(jp, "live", now=LATER)
+
+    assert tomorrow is not None
+    assert tomorrow.lapsed == 1
+    assert releasing.readable(jp, "KR") == set()
