@@ -227,7 +227,7 @@ class Story(Stage):
         self.voice.tell(
             f"CN signs a grant to JP under {attacks.CLAIMED}: the forged grant is computed again and refused,"
             f" its object stays in quarantine ({why})",
-            jp.page("/admin/partners"),
+            jp.page("/"),
             held=caught,
         )
 
