@@ -92,6 +92,9 @@ class MemoryStore:
     def consistency(self, old: int, new: int) -> list[bytes]:
         return merkle.consistency_path(self._m.leaves, old, new)
 
+    def entry(self, position: int) -> LogEntry | None:
+        return self._m.log[position] if 0 <= position < len(self._m.log) else None
+
     def addressed(self, recipient: str, start: int, end: int | None = None) -> Iterator[LogEntry]:
         return (one for one in self._m.log[start:end] if one.recipient == recipient)
 

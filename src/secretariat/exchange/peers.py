@@ -108,6 +108,10 @@ class Store(Protocol):
         """Prove that the tree of `old` leaves is a prefix of that of `new`."""
         ...
 
+    def entry(self, position: int) -> LogEntry | None:
+        """Give one entry of the own log."""
+        ...
+
     def addressed(self, recipient: str, start: int, end: int | None = None) -> Iterator[LogEntry]:
         """Give entries addressed to `recipient` from position `start` on, in order, below `end`."""
         ...

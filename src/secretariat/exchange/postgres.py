@@ -139,6 +139,16 @@ class PostgresStore:
     def consistency(self, old: int, new: int) -> list[bytes]:
         return ledger.consistency(self.tx, old, new)
 
+    def entry(self, position: int) -> LogEntry | None:
+        found = ledger.read_entries(self.tx, start=position, end=position + 1, limit=1)
+        return next(
+            (
+                LogEntry(one.position, one.kind, one.party, one.recipient, one.envelope, one.salt)
+                for one in found
+            ),
+            None,
+        )
+
     def addressed(self, recipient: str, start: int, end: int | None = None) -> Iterator[LogEntry]:
         while True:
             part = ledger.read_entries(self.tx, recipient=recipient, start=start, end=end, limit=_PART)

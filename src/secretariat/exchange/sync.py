@@ -20,6 +20,7 @@ from urllib.parse import urlencode
 import httpx2
 
 from secretariat.agreements.book import package_book
+from secretariat.agreements.recording import redecide_when_due
 from secretariat.base.clock import now
 from secretariat.base.errors import LimitError, SecretariatError, UnavailableError
 from secretariat.exchange import enrolment, identity, service, wire
@@ -241,13 +242,14 @@ def _partners(node: Node) -> dict[tuple[str, str, str], tuple[str, Peer]]:
 
 
 def _housekeeping(node: Node) -> None:
-    """Forget old nonces, do what falls due, tell of changed instruments, rule again on what waits."""
+    """Forget old nonces, do what falls due, tell of changed instruments, decide grants and what waits again."""
     moment = now()
     for realm in node.settings.realms:
         with node.database.app(realm) as tx:
             tables.forget_nonces(tx, moment - timedelta(seconds=node.settings.limits.nonce_keep_s))
         service.run_timers(node, realm, now=moment)
         enrolment.announce(node, realm, now=moment)
+        redecide_when_due(node, realm, now=moment)
         service.retry_waiting(node, realm, now=moment)
 
 

@@ -455,11 +455,10 @@ def _newer(known: Holding | None, said: Holding) -> bool:
 def _own_entry(store: Store, peer: Peer, about: entries.EntryRef) -> Statement | None:
     if about.origin != store.origin:
         return None
-    for ours in store.addressed(peer.party, about.position):
-        if ours.position == about.position:
-            return entries.read(dsse.payload_of(ours.envelope))
-        break
-    return None
+    ours = store.entry(about.position)
+    if ours is None or ours.recipient != peer.party:
+        return None
+    return entries.read(dsse.payload_of(ours.envelope))
 
 
 def _listed(statement: Statement) -> frozenset[bytes]:
@@ -523,9 +522,9 @@ def _pass_up(
 ) -> list[Outgoing]:
     """Tell the parties we have these objects from what is news of the next holders, in their own words."""
     groups: dict[tuple[str, entries.EntryRef, str], tuple[set[bytes], list[dict[str, Any]]]] = {}
-    partners = {one.origin: one.party for one in store.peers()}
     everything = sorted({root for _, roots in news for root in roots})
     up = _upward(store, ours, body, everything) if everything else {}
+    partners = {one.origin: one.party for one in store.peers()} if up else {}
     for word, roots in news:
         for root in roots:
             for ref, state in up.get(root, ()):
