@@ -242,7 +242,7 @@ def _partners(node: Node) -> dict[tuple[str, str, str], tuple[str, Peer]]:
 
 
 def _housekeeping(node: Node) -> None:
-    """Forget old nonces, do what falls due, tell of changed instruments, decide again on grants and on waits."""
+    """Forget old nonces, do what falls due, tell of changed instruments, decide again what is open."""
     moment = now()
     for realm in node.settings.realms:
         with node.database.app(realm) as tx:
