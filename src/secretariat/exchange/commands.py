@@ -135,6 +135,23 @@ def remove(
     emit({"party": party, "realms": ended}, text, json=json)
 
 
+@commands.command("suspend")
+def suspend(
+    party: Annotated[str, typer.Argument(help="The partner's code.")],
+    reason: Reason,
+    data: Data = DATA,
+    realm: Realm = "live",
+    by: By = "",
+    json: Json = False,
+) -> None:
+    """Offer nothing to a partner and believe nothing of it until it is resumed."""
+    from secretariat.exchange import service
+
+    with _node(data) as node:
+        service.suspend(node, realm, party, reason=reason, by=by or getpass.getuser(), now=now())
+    emit({"party": party}, f"{party} is suspended: secretariat peers resume {party}", json=json)
+
+
 @commands.command("resume")
 def resume(
     party: Annotated[str, typer.Argument(help="The partner's code.")],

@@ -7,7 +7,9 @@ every answer is signed and bound to its request. Refusals have one shape, `Probl
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
+from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,18 +29,22 @@ from secretariat.storage.feed import FEED, Listener
 from secretariat.web.guard import PEER, PUBLIC, requires
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
 Asked = Request[Any, Any, Any]
 _JSON = "application/json"
+_HELD_MAX = 8
+_held: Counter[tuple[str, str]] = Counter()
 
 
 @get("/{realm:str}/peer/v1/descriptor", name="peer:descriptor", opt=requires(PUBLIC))
 async def descriptor(request: Asked, realm: FromPath[str]) -> Response[bytes]:
     """Give this node's descriptor, sealed with its root key. It proves nothing without the twelve words."""
     node = _node(request, realm)
-    sealed = await asyncio.to_thread(enrolment.describe, node, now=now())
-    return Response(sealed, media_type=_JSON)
+    state = request.app.state
+    if state.get("descriptor") is None:  # anybody may ask: the root key signs it once per start
+        state.descriptor = await asyncio.to_thread(enrolment.describe, node, now=now())
+    return Response(state.descriptor, media_type=_JSON)
 
 
 @get("/{realm:str}/peer/v1/feed", name="peer:feed", opt=requires(PEER))
@@ -55,8 +61,9 @@ async def feed(
         sync.note_asked(realm, peer.party)
         cursor = wire.read_cursor(after)
         listener: Listener = request.app.state.listener
-        ends = time.monotonic() + min(wait, node.settings.limits.peer_wait_s)
-        with listener.subscribe(realm, FEED) as news:
+        with _holding(realm, peer.party) as may_hold, listener.subscribe(realm, FEED) as news:
+            held = min(wait, node.settings.limits.peer_wait_s) if may_hold else 0
+            ends = time.monotonic() + held
             while True:
                 page, carried = await asyncio.to_thread(
                     service.make_page, node, realm, peer.party, cursor, size, now=now()
@@ -67,6 +74,16 @@ async def feed(
                 await _news_for(news, peer.party, ends)
 
     return await _answered(request, realm, answer)
+
+
+@contextlib.contextmanager
+def _holding(realm: str, party: str) -> Iterator[bool]:
+    """Count the requests a partner has open; past a few they are answered at once instead of being held."""
+    _held[realm, party] += 1
+    try:
+        yield _held[realm, party] <= _HELD_MAX
+    finally:
+        _held[realm, party] -= 1
 
 
 async def _news_for(news: Any, party: str, ends: float) -> None:
@@ -112,6 +129,8 @@ async def _answered(
     asked: identity.Request | None = None
     try:
         node = _node(request, realm)
+        if _brings_body(request):  # a stranger's is not read into memory
+            await asyncio.to_thread(_caller, node, realm, _as_signed(request, b""), with_body=False)
         body = await request.body()
         said = _as_signed(request, body)
         peer = await asyncio.to_thread(_caller, node, realm, said)
@@ -141,17 +160,31 @@ def _as_signed(request: Asked, body: bytes) -> identity.Request:
     return identity.Request(request.method, f"{request.url.scheme}://{host}{target}", headers, body)
 
 
-def _caller(node: Node, realm: str, said: identity.Request) -> Peer:
-    """Prove which partner makes this request; remember its nonce. Refuses strangers and repetitions."""
+def _brings_body(request: Asked) -> bool:
+    return request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
+
+
+def _caller(node: Node, realm: str, said: identity.Request, *, with_body: bool = True) -> Peer:
+    """Prove which partner makes this request; refuses strangers and repetitions.
+
+    Its nonce is remembered when the body was proved with it.
+    """
     moment = now()
     skew = timedelta(seconds=node.settings.limits.clock_skew_s)
     with node.database.app(realm) as tx:
         peers = tables.read_peers(tx, "WHERE state = 'accepted'")
         keys = {key: (public, peer) for peer in peers for key, public in peer.transport_keys.items()}
         caller = identity.verify_request(
-            said, to=node.party, find=lambda key: keys[key][0] if key in keys else None, now=moment, skew=skew
+            said,
+            to=node.party,
+            find=lambda key: keys[key][0] if key in keys else None,
+            now=moment,
+            skew=skew,
+            with_body=with_body,
         )
-        if not PostgresStore(node, realm, tx, moment).first_use(caller.key_id, caller.nonce, moment):
+        if with_body and not PostgresStore(node, realm, tx, moment).first_use(
+            caller.key_id, caller.nonce, moment
+        ):
             raise ReplayError(
                 "this request was accepted before", where="signature-input;nonce", advice="sign a new one"
             )

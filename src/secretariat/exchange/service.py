@@ -414,12 +414,23 @@ def refusals(node: Node, realm: str, *, party: str | None = None) -> list[tables
         return tables.read_refusals(tx, party=party)
 
 
+def suspend(node: Node, realm: str, party: str, *, reason: str, by: str, now: datetime) -> None:
+    """Offer nothing to a partner and believe nothing of it until it is resumed; grants to it wait."""
+    with transaction(node, realm, now) as store:
+        peer = store.peer(party)
+        if peer is None or peer.state != "accepted":
+            raise NotFoundError(f"{party} is not an accepted partner", advice="secretariat peers list")
+        store.save_peer(msgspec.structs.replace(peer, state="suspended", reason=reason))
+        enrol = entries.Enrol(act="suspend", party=party, origin=peer.origin, reason=f"{reason} (by {by})")
+        store.append([Outgoing("enrol", None, enrol)])
+
+
 def resume(node: Node, realm: str, party: str, *, by: str, now: datetime) -> None:
     """Believe a partner's log again, from the checkpoint that was kept: a person's decision."""
     with transaction(node, realm, now) as store:
         peer = store.peer(party)
-        if peer is None:
-            raise NotFoundError(f"{party} is not enrolled here")
+        if peer is None or peer.state == "removed":
+            raise NotFoundError(f"{party} is not a partner", advice="secretariat peers accept FILE")
         if store.kept_log(peer.origin) is not None:
             partners.resume(store.tx, peer.origin)
         store.save_peer(msgspec.structs.replace(peer, state="accepted", reason=None))

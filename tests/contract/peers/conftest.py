@@ -20,7 +20,7 @@ def make(request: pytest.FixtureRequest) -> Callable[[str], SimulatedNode]:
     node: Callable[..., Node] = request.getfixturevalue("node")
 
     def over_postgres(party: str) -> SimulatedNode:
-        real = node(party)
+        real = node(party, realms=("live",))
         return SimulatedNode(real.keyring("live"), partial(transaction, real, "live"), real)
 
     return over_postgres

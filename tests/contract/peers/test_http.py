@@ -165,3 +165,21 @@ def test_pages_are_brought_to_a_partner_that_cannot_come(pair):
     stix_id = str(indicator("b")["id"])
     until(lambda: pair.sees("KR") == {stix_id}, 5)
     assert service.place(kr, "live", "JP").size > 0
+
+
+def test_a_strangers_body_is_not_read(pair):
+    """Who proves nothing by the headers is refused while the body has not come; a partner's is read."""
+    url = pair.request("deliver", method="POST").url
+    address = httpx2.URL(url)
+    with socket.create_connection((address.host, address.port), 10) as bare:
+        bare.sendall(
+            f"POST {address.path} HTTP/1.1\r\nHost: {address.host}:{address.port}\r\n"
+            "Secretariat-To: KR\r\nContent-Length: 50000000\r\n\r\n{".encode()
+        )
+        assert bare.recv(4096).startswith(b"HTTP/1.1 401")
+    request = pair.request("deliver", method="POST")
+    request.body = b"other than was signed"
+    answer = pair.send(request)
+    assert (answer.status_code, answer.json()["code"]) == (401, "not-authentic")
+    request.body = b""
+    assert pair.send(request).status_code == 422

@@ -294,3 +294,16 @@ def test_a_changed_set_of_instruments_is_told_to_the_partner(node):
     world.converge()
     with world.nodes["JP"].database.app("live") as tx:
         assert len(agreements.agreed_by(tx, "KR", "KR")) == len(agreements.agreed_by(tx, "KR", "JP")) + 1
+
+
+def test_a_suspended_partner_waits_and_gets_everything_when_it_is_resumed(node):
+    world = Nodes(node, "KR", "JP")
+    world.converge()
+    jp = world.nodes["JP"]
+    service.suspend(jp, "live", "KR", reason="incident", by="anna", now=world.now)
+    world.publish("KR", indicator("a"))
+    with pytest.raises(DeniedError):
+        world.pull("JP", "KR")
+    service.resume(jp, "live", "KR", by="anna", now=world.now)
+    world.converge()
+    assert len(world.sees("JP")) == 1
