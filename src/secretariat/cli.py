@@ -93,8 +93,15 @@ def init(
     read(_text(settings), "the options")  # refuses what node.toml would refuse
     if (data / FILE).exists():
         raise ConflictError(f"{data} already holds a node", advice="choose an empty folder with --data")
+    unfinished = data / ".unfinished"
+    if unfinished.exists() and not settings.database_url:
+        opening.remove(data)  # an init that was killed: nothing in it was ever a node
+    held = {path.name for path in data.iterdir()} if data.is_dir() else set()
+    if held - {".unfinished", "database.secret"}:
+        raise ConflictError(f"{data} is not empty", advice="choose an empty folder with --data")
     try:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        unfinished.touch()
     except OSError as error:
         raise InputError(f"cannot make {data}: {error.strerror}", advice="choose another folder") from error
     settings.data = data.resolve()
@@ -103,7 +110,8 @@ def init(
         folder = keys.folder_of(settings.data, realm)
         if not folder.exists():
             keys.create(folder, party=party, realm=realm, host=host)
-    settings.save()  # last: a folder without settings is not a node, and init may be run again
+    settings.save()  # last: a folder without settings is not a node
+    unfinished.unlink()
     emit(
         {"party": party, "data": str(settings.data), "realms": settings.realms},
         f"{settings.data} holds the node of {party}. Next: secretariat person add, secretariat serve",

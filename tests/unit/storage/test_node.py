@@ -48,6 +48,47 @@ def test_life_of_a_node(serving: Callable[..., Serving]) -> None:
     assert node.port == port
 
 
+def test_killed_init_is_begun_anew(serving: Callable[..., Serving]) -> None:
+    """What a killed init left is no node, and the next init does not stumble over it."""
+    node = serving("JP")
+    again = Serving(node.data.parent / "again")
+    words = [
+        sys.executable,
+        "-m",
+        "secretariat",
+        "init",
+        "--party",
+        "JP",
+        "--name",
+        "x",
+        "--data",
+        str(again.data),
+    ]
+    half = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not (again.data / "postgres" / "PG_VERSION").exists():
+        assert half.poll() is None
+        time.sleep(0.005)
+    half.kill()
+    half.wait()
+    assert again.attempt("serve").returncode == 2
+    try:
+        again.init()
+        assert sorted(path.name for path in again.data.glob(".*")) == []
+        assert again.run("person", "list") == []
+    finally:
+        again.remove()
+
+
+def test_init_touches_nothing_it_did_not_make(tmp_path: Path) -> None:
+    """A folder that holds anything, as a node whose settings were lost, is refused twice and left as it was."""
+    (tmp_path / "postgres").mkdir()
+    node = Serving(tmp_path)
+    for _ in range(2):
+        refused = node.attempt("init", "--party", "JP", "--name", "x")
+        assert (refused.returncode, "is not empty" in refused.stderr) == (2, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["postgres"]
+
+
 def test_two_commands_share_the_database(serving: Callable[..., Serving]) -> None:
     """The first command runs the database, the others join, whoever ends first."""
     node = serving("JP")
