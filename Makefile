@@ -13,7 +13,7 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-versio
 	--no-header --no-annotate --exclude-newer $(NEWEST) $(LOCK_FLAGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench lint lock clean browser
+.PHONY: help setup demo test bench lint lock clean browser docs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ browser:
 
 test: lint browser ## contracts, style, types, then every test
 	$(BIN)/pytest -n 2 --dist loadfile
+
+docs: $(READY) ## write the pages of docs/ that are made from the code
+	$(BIN)/python tests/docs/generated.py
 
 bench: $(READY) ## measure against bounds of the same run, write bench/results.json
 	$(BIN)/python -m bench

@@ -1,6 +1,6 @@
 """Pages of the documentation that are made from the code: commands and routes.
 
-`python tests/docs/generated.py` writes them; `test_docs.py` fails when they lag behind.
+`make docs` writes them; `test_docs.py` fails when they lag behind.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def commands_page() -> str:
     lines = [
         "# Commands",
         "",
-        "Made from the program by `python tests/docs/generated.py`. Every command takes `--help`; those that",
+        "Made from the program by `make docs`. Every command takes `--help`; those that",
         "answer with data take `--json`.",
         "",
     ]
@@ -69,7 +69,7 @@ def routes_page() -> str:
     lines = [
         "# Addresses",
         "",
-        "Made from the program by `python tests/docs/generated.py`. `{realm}` is `live` or `exercise`.",
+        "Made from the program by `make docs`. `{realm}` is `live` or `exercise`.",
         "",
         "| methods | path | who | answered by |",
         "|---|---|---|---|",

@@ -18,7 +18,7 @@ TEXTS = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 
 @pytest.mark.parametrize("name", PAGES)
 def test_generated_pages_say_what_the_program_does(name: str) -> None:
-    assert (DOCS / name).read_text(encoding="utf-8") == PAGES[name](), "run python tests/docs/generated.py"
+    assert (DOCS / name).read_text(encoding="utf-8") == PAGES[name](), "run make docs"
 
 
 @pytest.mark.parametrize("page", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
