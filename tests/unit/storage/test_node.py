@@ -80,7 +80,7 @@ def test_killed_init_is_begun_anew(serving: Callable[..., Serving]) -> None:
 
 
 def test_init_touches_nothing_it_did_not_make(tmp_path: Path) -> None:
-    """A folder that holds anything, as a node whose settings were lost, is refused twice and left as it was."""
+    """A folder that holds anything, as a node that lost its settings, is refused and left as it was."""
     (tmp_path / "postgres").mkdir()
     node = Serving(tmp_path)
     for _ in range(2):
