@@ -88,6 +88,7 @@ def _rows(
                 "may": counts[MAY],
                 "total": sum(counts.values()),
                 "granted": sum(stix_id in there for answer in may for stix_id in answer["core"]),
+                "open": any(stix_id not in there for answer in may for stix_id in answer["core"]),
                 "articles": list(dict.fromkeys(answer["article"] for answer in may)),
                 "refused": list(dict.fromkeys(answer["missing"] or answer["article"] for answer in deny)),
                 "answers": answers,
@@ -118,14 +119,16 @@ def _release(
     request: Request[Any, Any, Any], stix_id: str, error: SecretariatError | None = None
 ) -> Response[Any]:
     screen = screen_of(request)
-    purpose = _purpose(screen)
     with screen.transaction() as tx:
         stored = records.get(tx, stix_id)
         if stored is None:
             raise NotFoundError("no such report here", where=stix_id[:100], advice="look in Reports")
+        earlier = workflow.of_object(tx, stix_id)
+        purpose = _purpose(screen)
+        if "purpose" not in screen.query and earlier:
+            purpose = earlier[0].purpose  # the last one is the likeliest; the form shows it
         outlooks = service.forecast(tx, screen.node, [stix_id], screen.bar.as_of, purpose=purpose, now=now())
         members = service.with_members(tx, [stix_id])
-        earlier = workflow.of_object(tx, stix_id)
         names = {one.code: one.name for one in grants.parties(tx)}
         purposes = purposes_of(facts.whole_book(tx))
         held = _held(tx, members)
@@ -163,7 +166,7 @@ def _release(
             (row["party"], ", ".join(condition["articles"]), condition["why"])
             for row in rows
             for answer in row["answers"]
-            if answer["outcome"] == MAY
+            if answer["outcome"] == MAY and answer["core"]
             for condition in answer["conditions"]
         )
     )

@@ -180,6 +180,26 @@ def partners_page(request: Request[Any, Any, Any]) -> Response[Any]:
     screen = screen_of(request)
     with screen.transaction() as tx:
         rows = _partners(screen, store.partners(tx))
+        refused = store.refusals(tx, limit=200)
+    refusals = Table(
+        "refused",
+        (
+            Column("last_at", _("Time")),
+            Column("party", _("Party")),
+            Column("code", _("Code")),
+            Column("what", _("What was wrong")),
+            Column("where", _("Where")),
+            Column("position", _("Entry"), number=True),
+            Column("times", _("Times"), number=True),
+        ),
+        [
+            {
+                name: getattr(row, name)
+                for name in ("last_at", "party", "code", "what", "where", "position", "times")
+            }
+            for row in refused
+        ],
+    )
     table = Table(
         "partners",
         (
@@ -193,7 +213,7 @@ def partners_page(request: Request[Any, Any, Any]) -> Response[Any]:
         ),
         rows,
     ).sorted_by(screen.query)
-    return screen.answer("desk/partners.html", [table])
+    return screen.answer("desk/partners.html", [table, refusals])
 
 
 routes = [desk_page, receipts_page, partners_page, *reports.routes, *withdraw.routes]

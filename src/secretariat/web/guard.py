@@ -14,9 +14,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
-from secretariat.base.errors import DeniedError, SecretariatError
+from secretariat.base.errors import DeniedError, InputError, SecretariatError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from litestar.connection import ASGIConnection
 
 PUBLIC = "public"
@@ -68,9 +70,22 @@ def refuse_other_sites(connection: ASGIConnection[Any, Any, Any, Any], *, acts: 
             return
     else:
         origin = connection.headers.get("origin")
-        if origin is None or urlsplit(origin).netloc == connection.headers.get("host"):
+        if origin is None or _host_of(origin) == connection.headers.get("host"):
             return
     raise DeniedError("this request came from another site", advice="open the page itself and try again")
+
+
+def _host_of(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
+
+
+def refuse_nul(values: Iterable[Any]) -> None:
+    """Refuse text with a NUL character: neither the database nor a file's name can hold it."""
+    if any(isinstance(value, str) and "\x00" in value for value in values):
+        raise InputError("a NUL character", advice="leave it out")
 
 
 def check(permission: str | None, visitor: Visitor | None) -> None:

@@ -17,7 +17,7 @@ from litestar.exceptions import HTTPException
 
 from secretariat.base.clock import AsOf
 from secretariat.base.errors import InputError, SecretariatError
-from secretariat.web import words
+from secretariat.web import asof, words
 from secretariat.web.asof import Bar
 from secretariat.web.guard import SignInNeededError
 from secretariat.web.realm import realm_of
@@ -75,6 +75,10 @@ def answer(
         screen.bar  # noqa: B018  (reads the address)
     except InputError:
         screen.bar = Bar({}, AsOf())  # the page that says so must not stumble over the same address
+    try:
+        _bar = screen.bar
+    except SecretariatError:  # maybe this very error: links then lead to the present
+        screen.bar = asof.read({})
     words.set_language(screen.language)
     title = _(TITLES.get(status, TITLES[400]))
     page = screen.render(
@@ -105,7 +109,7 @@ def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[A
 def on_fault(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """Answer a fault of ours with a number that finds it in the log."""
     number = secrets.token_hex(4)
-    log.error("fault %s on %s %s", number, request.method, request.url.path, exc_info=error)
+    log.error("fault %s on %s %r", number, request.method, request.url.path, exc_info=error)
     return answer(
         request,
         500,

@@ -7,13 +7,14 @@ Litestar 2.25 wraps a handler once more for each further handler on its path, so
 from __future__ import annotations
 
 import functools
+import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import anyio.to_thread
 from litestar import Response, get, post
 
-from secretariat.web import asof
+from secretariat.web import asof, guard
 from secretariat.web.guard import requires
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 FORM_BYTES = 262_144
 """A form holds words; files come in by the command line and by TAXII."""
 _FORM = "secretariat.form"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_PRINTABLE = "".join(map(chr, range(33, 127)))
 
 
 class Form:
@@ -75,6 +78,7 @@ def _threaded(handler: Callable[..., Any], *, reads_form: bool = False) -> Calla
         if reads_form:
             request: Request[Any, Any, Any] = given["request"]
             values = await request.form()
+            guard.refuse_nul(value for _, value in values.multi_items())
             request.scope["state"][_FORM] = values
             typed = {field: str(values.get(field, "")) for field in asof.FIELDS}
             asof.refuse_past(asof.read(typed))
@@ -85,10 +89,14 @@ def _threaded(handler: Callable[..., Any], *, reads_form: bool = False) -> Calla
 
 def inside(address: str) -> str:
     """Give an address of this node; anything that leads elsewhere becomes the Desk."""
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+        plain = quote(address, safe=_PRINTABLE)  # a header holds ASCII
+    except ValueError:  # brackets without an address in them; half of a surrogate pair
+        return "/"
     if parts.scheme or parts.netloc or not address.startswith("/") or address.startswith("//"):
         return "/"
-    return "/" if "\\" in address or any(ord(letter) < 32 for letter in address) else address
+    return "/" if "\\" in address or _CONTROL.search(address) else plain
 
 
 def see(address: str) -> Response[None]:

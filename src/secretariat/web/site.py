@@ -81,6 +81,7 @@ class Site(InitPlugin):
             return
         acts = connection.scope.get("method", "GET") not in guard.SAFE
         guard.refuse_other_sites(connection, acts=acts)
+        guard.refuse_nul([connection.scope["path"], *connection.query_params.values()])
         if permission == guard.PUBLIC and connection.url.path.startswith("/static/"):
             return
         realm = realm_of(connection)
