@@ -1,4 +1,4 @@
-"""Pages of the documentation that are made from the code: commands and routes.
+"""Pages of the documentation that are made from the code: commands, routes and settings.
 
 `make docs` writes them; `test_docs.py` fails when they lag behind.
 """
@@ -96,7 +96,52 @@ def _routes() -> list[tuple[list[str], str, str, str]]:
     return sorted(rows, key=lambda row: (row[1], row[0]))
 
 
-PAGES = {"commands.md": commands_page, "routes.md": routes_page}
+def settings_page() -> str:
+    """Write every setting and limit with its default and meaning."""
+    from secretariat.base.settings import Limits, NodeSettings
+
+    head = ["| setting | default | meaning |", "|---|---|---|"]
+    lines = [
+        "# Settings",
+        "",
+        "Made from the program by `make docs`. A node reads `node.toml` in its data folder when it starts.",
+        "`secretariat init` writes the file with every setting and its meaning; an unknown name or a wrong value is",
+        "refused with its place. Two settings come from the environment: `SECRETARIAT_DATA` (the data folder, when",
+        "`--data` is not given) and `SECRETARIAT_DATABASE_URL` (wins over `database_url`).",
+        "",
+        "## The node",
+        "",
+        *head,
+        *_settings(NodeSettings),
+        "",
+        "## Limits, under `[limits]`",
+        "",
+        "Passing a limit is refused with the limit's name; nothing is cut in silence.",
+        "",
+        *head,
+        *_settings(Limits),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _settings(struct: Any) -> list[str]:
+    import msgspec
+
+    from secretariat.base.settings import described
+
+    rows = []
+    for name, meaning, default in described(struct):
+        if name in {"limits", "data"}:
+            continue
+        if default is msgspec.NODEFAULT:
+            value = "{}" if name == "ceiling" else "(given at `init`)"
+        else:
+            value = msgspec.json.encode(default).decode()
+        rows.append(f"| `{name}` | {value} | {_cell(meaning)} |")
+    return rows
+
+
+PAGES = {"commands.md": commands_page, "routes.md": routes_page, "settings.md": settings_page}
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or PAGES:
