@@ -154,10 +154,12 @@ def verify_request(
     find: Callable[[str], bytes | None],
     now: datetime,
     skew: timedelta,
+    with_body: bool = True,
 ) -> Caller:
     """Give the key that signed this request to `to`; refuses everything the rules above refuse.
 
-    The caller must still remember the nonce (rule 4): whether it was seen is the store's to know.
+    Without the body (it was not read yet) everything is proved but that the digest is the body's. The
+    caller must still remember the nonce (rule 4): whether it was seen is the store's to know.
     """
     if request.headers.get(TO_HEADER) != to:
         raise IdentityError(
@@ -165,7 +167,7 @@ def verify_request(
             where=TO_HEADER,
             advice=f"send it to {to}'s node, or name {to}",
         )
-    return _verified(request, REQUEST_COVERS, find, now, skew, request.body)
+    return _verified(request, REQUEST_COVERS, find, now, skew, request.body if with_body else None)
 
 
 def sign_answer(answer: Answer, *, signer: Signer, now: datetime) -> None:
@@ -198,7 +200,7 @@ def _verified(
     find: Callable[[str], bytes | None],
     now: datetime,
     skew: timedelta,
-    body: bytes,
+    body: bytes | None,
 ) -> Caller:
     if "content-digest" not in message.headers:
         raise IdentityError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import runpy
+import socket
 import time
 from datetime import timedelta
 from pathlib import Path
