@@ -183,27 +183,38 @@ def decide_release(node: Node, realm: str, number: uuid.UUID, *, by: str, now: d
     """Say DO: release what was proposed, in one transaction with its grants (rules 1 and 2)."""
     with node.database.app(realm) as tx:
         found = _open(tx, number)
-        if found.needs_two and by == found.proposed_by:
+        versions = with_members(tx, found.objects)
+        # what is released is what stands here now: it may have been marked higher since it was proposed
+        two = found.needs_two or any(needs_two(one.label) for one in versions)
+        if two and by == found.proposed_by:
             raise DeniedError(
                 "a second person must decide this release", where=str(number), advice="ask another releaser"
             )
+        asked = {one["office"] for one in found.offices}
         if found.waits_for:
             raise StateError(f"{', '.join(found.waits_for)} must concur first", where=str(number))
-        basis = Basis(by=found.proposed_by, second=by if found.needs_two else None, release=str(number))
+        unasked = [office for office in _offices(tx, versions) if office not in asked]
+        if unasked:
+            raise StateError(
+                f"{', '.join(unasked)} must concur with what this has become",
+                where=str(number),
+                advice="propose it anew",
+            )
+        basis = Basis(by=found.proposed_by, second=by if two else None, release=str(number))
         done = publish_in(
             tx,
             node,
             realm,
-            with_members(tx, found.objects),
+            versions,
             to=found.partners,
             basis=basis,
             purpose=found.purpose,
             now=now,
         )
         raw(tx).execute(
-            "UPDATE release SET state = 'released', decided_by = %s, decided_at = %s, publication = %s"
-            " WHERE id = %s",
-            (by, now, done.publication, number),
+            "UPDATE release SET state = 'released', decided_by = %s, decided_at = %s, publication = %s,"
+            " needs_two = %s WHERE id = %s",
+            (by, now, done.publication, two, number),
         )
         return done
 

@@ -1,22 +1,25 @@
 """Release: what goes to whom, under which article, in one transaction."""
 
+import io
+import json
 import uuid
 from datetime import UTC, datetime
 
 import pytest
 
-from secretariat.agreements import grants, store
+from secretariat.agreements import grants, store, workflow
 from secretariat.agreements.book import build, check, schema
 from secretariat.agreements.facts import keep_book
 from secretariat.agreements.reading import read
 from secretariat.agreements.release import Basis, publish, publish_in
 from secretariat.agreements.service import explain
 from secretariat.base.clock import AsOf
-from secretariat.base.errors import DeniedError, NotFoundError
+from secretariat.base.errors import DeniedError, NotFoundError, StateError
 from secretariat.ledger import service as ledger
 from secretariat.records import collections
 from secretariat.records.canonical import canonical
 from secretariat.records.markings import label_of, tlp_marking
+from secretariat.records.service import import_stream
 from secretariat.records.store import Version
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -219,3 +222,46 @@ def test_the_explanation_of_today_is_the_decision_and_another_day_is_only_a_ques
     assert before.decision.outcome == "deny"
     with jp.database.app("live") as tx:
         assert {one.kind for one in collections.all_of(tx)} == {"partner"}
+
+
+def drafted(jp, obj):
+    result = import_stream(
+        jp.database, "live", "JP", io.BytesIO(json.dumps({"objects": [obj]}).encode()), now=NOW
+    )
+    assert result.accepted == 1, result
+
+
+def proposed(jp, obj):
+    return workflow.propose(
+        jp, "live", [obj["id"]], title="x", to=["KR"], purpose="network_defence", by="anna", now=NOW
+    )
+
+
+def test_marked_higher_after_it_was_proposed_it_needs_the_second_person(node):
+    jp = prepared(node, "KR")
+    one = indicator("GREEN")
+    drafted(jp, one)
+    release = proposed(jp, one)
+    assert not release.needs_two
+    red = {"modified": "2026-11-20T08:30:00.000Z", "object_marking_refs": [tlp_marking("RED")["id"]]}
+    drafted(jp, {**one, **red})
+    with pytest.raises(DeniedError, match="a second person"):
+        workflow.decide_release(jp, "live", release.id, by="anna", now=NOW)
+    workflow.decide_release(jp, "live", release.id, by="ben", now=NOW)
+    with jp.database.app("live") as tx:
+        assert workflow.get(tx, release.id).needs_two
+
+
+def test_marked_higher_after_it_was_proposed_it_needs_the_office_that_was_not_asked(node):
+    jp = prepared(node, "KR")
+    rule = {"kind": "concur", "from_tlp": "AMBER", "offices": ["legal"]}
+    with jp.database.app("live") as tx:
+        tx.execute(store.house_rule.insert().values(rule=rule, recorded_at=NOW, by="test"))
+    one = indicator("GREEN")
+    drafted(jp, one)
+    release = proposed(jp, one)
+    assert not release.offices
+    amber = {"modified": "2026-11-20T08:30:00.000Z", "object_marking_refs": [tlp_marking("AMBER")["id"]]}
+    drafted(jp, {**one, **amber})
+    with pytest.raises(StateError, match="legal must concur"):
+        workflow.decide_release(jp, "live", release.id, by="ben", now=NOW)
