@@ -128,20 +128,16 @@ def sign_in(
     if not _LOGIN.fullmatch(login):
         login = "?"  # nobody's login; counted as one
     since = now - ATTEMPTS_WINDOW
-    tries = limits.sign_in_tries
     with database.app(realm) as tx:
-        for column, value, limit in (
-            ("login", login, tries),
-            ("address", address, tries * ADDRESS_FACTOR),
-        ):
-            if store.count_failures(tx, column, value, since) >= limit:
-                minutes = int(ATTEMPTS_WINDOW.total_seconds() // 60)
-                raise AttemptsError("too many failed attempts", advice=f"wait {minutes} minutes")
+        _refuse_many(tx, login, address, since, limits.sign_in_tries)
         person = store.person_by_login(tx, login)
         kept = store.password_of(tx, login)
     held = _verify(kept or _NOBODY, password)
     secret = secrets.token_urlsafe(32)
     with database.app(realm) as tx:
+        # tries that ran beside this one count too: otherwise as many are answered as run at once
+        store.lock_attempts(tx)
+        _refuse_many(tx, login, address, since, limits.sign_in_tries)
         accepted = held and kept is not None and person is not None and person.disabled_at is None
         store.insert_attempt(tx, login, address, succeeded=accepted, now=now)
         store.forget_attempts(tx, now - ATTEMPTS_WINDOW * 4)
@@ -159,6 +155,13 @@ def sign_in(
     if not accepted or person is None:
         raise SignInError("login or password is wrong", advice="check both, or ask who administers this node")
     return person, secret
+
+
+def _refuse_many(tx: Connection, login: str, address: str, since: datetime, tries: int) -> None:
+    for column, value, limit in (("login", login, tries), ("address", address, tries * ADDRESS_FACTOR)):
+        if store.count_failures(tx, column, value, since) >= limit:
+            minutes = int(ATTEMPTS_WINDOW.total_seconds() // 60)
+            raise AttemptsError("too many failed attempts", advice=f"wait {minutes} minutes")
 
 
 def person_of_session(tx: Connection, secret: str, *, limits: Limits, now: datetime) -> Person | None:

@@ -183,6 +183,11 @@ def count_failures(tx: Connection, column: str, value: str, since: datetime) -> 
     return int(tx.execute(asked).scalar_one())
 
 
+def lock_attempts(tx: Connection) -> None:
+    """Let one attempt after the other be counted, until the transaction ends."""
+    tx.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended('secretariat sign-in', 0))"))
+
+
 def insert_attempt(tx: Connection, login: str, address: str, *, succeeded: bool, now: datetime) -> None:
     """Note an attempt to sign in."""
     tx.execute(sa.insert(sign_in_attempt).values(login=login, address=address, at=now, succeeded=succeeded))

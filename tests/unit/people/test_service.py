@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -183,3 +185,23 @@ def test_a_partner_sees_nothing_of_people(database):
         add(tx)
     with database.peer("live", "JP") as tx, pytest.raises(Exception, match="permission denied"):
         store.persons(tx)
+
+
+def test_tries_that_run_at_once_are_counted_like_others(database, monkeypatch):
+    """All ask whether they may try before one of them has failed; no more are answered all the same."""
+    with database.app("live") as tx:
+        add(tx)
+    many = LIMITS.sign_in_tries + 4
+    everybody = threading.Barrier(many)
+    monkeypatch.setattr(service, "_verify", lambda *_: everybody.wait(20) < 0)
+
+    def attempt(_):
+        try:
+            sign_in(database)
+        except (SignInError, AttemptsError) as error:
+            return type(error)
+
+    with ThreadPoolExecutor(many) as pool:
+        answers = list(pool.map(attempt, range(many)))
+    assert answers.count(SignInError) == LIMITS.sign_in_tries
+    assert answers.count(AttemptsError) == 4
