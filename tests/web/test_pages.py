@@ -75,7 +75,16 @@ def test_a_stranger_is_led_to_sign_in_and_back(site):
 
 
 def test_signing_in_leads_nowhere_else(site):
-    for target in ("https://evil.example/", "//evil.example", "/\\evil.example", "javascript:1", "/\nx"):
+    evil = (
+        "https://evil.example/",
+        "//evil.example",
+        "/\\evil.example",
+        "javascript:1",
+        "/\nx",
+        "//[",
+        "/\x7f",
+    )
+    for target in evil:
         answer = site().post(
             "/sign-in",
             data={"login": "auditor", "password": "correct horse battery", "next": target},
@@ -274,3 +283,23 @@ def test_a_date_is_that_day_in_the_instruments_own_zone(site):
     ):
         text = client.get(f"{asked}&true_on={day}&known_by={known}").text
         assert f'<div class="answer {outcome}">' in text, (day, known)
+
+
+def test_no_address_is_too_odd_to_be_answered(site):
+    client = site("releaser")
+    for address, status in (
+        ("/?true_on=2026-13-40", 422),
+        ("/?true_on=9999-12-31", 422),
+        ("/reports?true_on=0001-01-01T00:00:00%2B14:00", 422),
+        ("/reports/%00", 422),
+        ("/reports?kind=%00", 422),
+        ("/static/style.css%00", 422),
+        ("/ledger/entries/99999999999999999999", 404),
+        ("/sign-in?next=//[", 303),
+        ("/sign-in?next=/%E6%97%A5", 303),
+    ):
+        assert client.get(address, follow_redirects=False).status_code == status, address
+    for body in ({"login": "a\x00b", "password": "x"}, {"login": "a", "password": "x", "next": "//["}):
+        assert client.post("/sign-in", data=body).status_code in {401, 422}
+    odd = {"origin": "http://["}
+    assert site("releaser").post("/language", data={"language": "ja"}, headers=odd).status_code == 403

@@ -8,6 +8,7 @@ from litestar import Request, Response
 from litestar.params import FromPath
 
 from secretariat.base.clock import now
+from secretariat.base.errors import NotFoundError
 from secretariat.ledger import checkpoint as notes
 from secretariat.ledger import service, store
 from secretariat.ledger.entries import KINDS
@@ -123,6 +124,8 @@ def ledger_page(request: Request[Any, Any, Any]) -> Response[Any]:
 def entry_page(request: Request[Any, Any, Any], position: FromPath[int]) -> Response[Any]:
     """Show one entry, what it says, and the result of verifying it now."""
     screen = screen_of(request)
+    if not 0 <= position < 2**53:
+        raise NotFoundError("there is no such entry", where="position")
     with screen.transaction() as tx:
         found = service.detail(tx, position)
         verdict = service.verify_entry(tx, screen.node.keyring(screen.realm), position)
