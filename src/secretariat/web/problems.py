@@ -17,7 +17,7 @@ from litestar.exceptions import HTTPException
 
 from secretariat.base.clock import AsOf
 from secretariat.base.errors import InputError, SecretariatError
-from secretariat.web import asof, words
+from secretariat.web import words
 from secretariat.web.asof import Bar
 from secretariat.web.guard import SignInNeededError
 from secretariat.web.realm import realm_of
@@ -75,10 +75,6 @@ def answer(
         screen.bar  # noqa: B018  (reads the address)
     except InputError:
         screen.bar = Bar({}, AsOf())  # the page that says so must not stumble over the same address
-    try:
-        _bar = screen.bar
-    except SecretariatError:  # maybe this very error: links then lead to the present
-        screen.bar = asof.read({})
     words.set_language(screen.language)
     title = _(TITLES.get(status, TITLES[400]))
     page = screen.render(
