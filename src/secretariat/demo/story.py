@@ -21,6 +21,7 @@ from secretariat.agreements.model import MAY
 from secretariat.agreements.recompute import COMPANY
 from secretariat.agreements.release import Basis, publish
 from secretariat.base.clock import end_of_day, now, stamp
+from secretariat.base.errors import UnavailableError
 from secretariat.demo import attacks, sample
 from secretariat.demo.accounts import Access, clients, create
 from secretariat.demo.delivery import until
@@ -80,8 +81,14 @@ class Story(Stage):
             kr.page("/ledger/partners"),
         )
         pairs = [(one, other) for one in nodes for other in nodes if one is not other]
-        agreed = until(lambda: all(_agreed(one, other.party) for one, other in pairs))
+        agreed = until(lambda: all(_agreed(one, other.party) for one, other in pairs), 90)
         self.voice.tell("Each pair signed the same set of instruments", kr.page("/ledger"), held=agreed)
+        if not agreed:
+            raise UnavailableError(
+                "the nodes do not keep in step",
+                where=next((f"{one.party}: {one.last_words()}" for one in nodes), None),
+                advice="nothing after this would hold",
+            )
 
     def _enrol(self, nodes: Sequence[DemoNode]) -> str:
         """Exchange descriptors; the words go over a second channel, here from one variable to the other."""
