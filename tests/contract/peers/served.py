@@ -36,7 +36,7 @@ def serving(node: Node, listening: socket.socket) -> Iterator[uvicorn.Server]:
         thread.join(20)
 
 
-def until(true: Callable[[], object], seconds: float = 15.0) -> None:
+def until(true: Callable[[], object], seconds: float = 30.0) -> None:
     """Wait until something is so; fails when it is not in time."""
     ends = time.monotonic() + seconds
     while not true():

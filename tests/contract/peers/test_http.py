@@ -89,18 +89,18 @@ def pair(node, monkeypatch):
     monkeypatch.setattr("secretariat.app.ROUTES", tuple(peer_pages.routes))
     with contextlib.ExitStack() as stack:
         there = Served(node, stack)
-        until(there.agreed)
+        until(there.agreed, 60)
         yield there
 
 
 def test_a_published_report_is_with_the_partner_in_a_moment_and_its_receipt_comes_back(pair):
     pair.publish("KR", indicator("a"))
     stix_id = str(indicator("a")["id"])
-    until(lambda: pair.sees("JP") == {stix_id}, 5)
-    until(lambda: pair.states("KR", stix_id) == {("JP", "received")}, 5)
+    until(lambda: pair.sees("JP") == {stix_id}, 30)
+    until(lambda: pair.states("KR", stix_id) == {("JP", "received")}, 30)
     service.withdraw(pair.nodes["KR"], "live", stix_id, reason="wrong", by="anna", now=now())
-    until(lambda: pair.sees("JP") == set(), 5)
-    until(lambda: pair.states("KR", stix_id) == {("JP", "destroyed")}, 5)
+    until(lambda: pair.sees("JP") == set(), 30)
+    until(lambda: pair.states("KR", stix_id) == {("JP", "destroyed")}, 30)
 
 
 def test_contact_with_a_partner_is_known(pair):
@@ -164,7 +164,7 @@ def test_pages_are_brought_to_a_partner_that_cannot_come(pair):
 
     asyncio.run(bring())
     stix_id = str(indicator("b")["id"])
-    until(lambda: pair.sees("KR") == {stix_id}, 5)
+    until(lambda: pair.sees("KR") == {stix_id}, 30)
     assert service.place(kr, "live", "JP").size > 0
 
 
