@@ -69,6 +69,7 @@ release = sa.Table(
     sa.Column("id", sa.Uuid, primary_key=True),
     sa.Column("title", sa.Text, nullable=False),
     sa.Column("objects", JSONB, nullable=False),
+    sa.Column("content", BYTEA, nullable=False),
     sa.Column("partners", JSONB),
     sa.Column("purpose", sa.Text),
     sa.Column("state", sa.Text, nullable=False),

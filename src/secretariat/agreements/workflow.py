@@ -2,8 +2,9 @@
 
 Rules (decisions.md 3):
 
-1. A named person releases. Where an object is classified, RED or AMBER+STRICT, or under originator control,
-   a second person must decide what the first proposed.
+1. A named person releases, and releases what was proposed: content that changed since is proposed anew.
+   Where an object is classified, RED or AMBER+STRICT, or under originator control, a second person must
+   decide what the first proposed.
 2. Offices that a house rule names must concur before; silence is not concurrence.
 3. A standing release is a DO in advance: for object types, up to a marking (never above AMBER), for named
    partners and one purpose, a count per day, at most 90 days. Two sign where two are needed. It is an
@@ -16,6 +17,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -112,12 +114,13 @@ def propose(
         partners = None if to is None else list(to)
         number = uuid.uuid4()
         raw(tx).execute(
-            "INSERT INTO release (id, title, objects, partners, purpose, state, needs_two, offices,"
-            " proposed_by, proposed_at) VALUES (%s, %s, %s, %s, %s, 'proposed', %s, %s, %s, %s)",
+            "INSERT INTO release (id, title, objects, content, partners, purpose, state, needs_two, offices,"
+            " proposed_by, proposed_at) VALUES (%s, %s, %s, %s, %s, %s, 'proposed', %s, %s, %s, %s)",
             (
                 number,
                 title,
                 Jsonb(list(objects)),
+                content_of(versions),
                 None if partners is None else Jsonb(partners),
                 purpose,
                 any(needs_two(one.label) for one in versions),
@@ -138,6 +141,18 @@ def needs_two(label: Label) -> bool:
         or not _ORIGINATOR_CONTROL.isdisjoint(label.controls)
         or any(needs_two(parent) for parent in label.derived_from)
     )
+
+
+def content_of(versions: Sequence[Version]) -> bytes:
+    """Give the digest of what a release contains: who decides must decide what was proposed."""
+    lines = sorted(f"{one.stix_id} {sha256(one.data).hexdigest()}\n" for one in versions)
+    return sha256("".join(lines).encode()).digest()
+
+
+def _content(tx: sa.Connection, number: uuid.UUID) -> bytes:
+    row = raw(tx).execute("SELECT content FROM release WHERE id = %s", (number,)).fetchone()
+    assert row is not None
+    return bytes(row[0])
 
 
 def get(tx: sa.Connection, number: uuid.UUID, *, lock: bool = False) -> Release:
@@ -184,9 +199,13 @@ def decide_release(node: Node, realm: str, number: uuid.UUID, *, by: str, now: d
     with node.database.app(realm) as tx:
         found = _open(tx, number)
         versions = with_members(tx, found.objects)
-        # what is released is what stands here now: it may have been marked higher since it was proposed
-        two = found.needs_two or any(needs_two(one.label) for one in versions)
-        if two and by == found.proposed_by:
+        if content_of(versions) != _content(tx, number):
+            raise StateError(
+                "what it contains changed since it was proposed",
+                where=str(number),
+                advice="refuse it and propose it anew: nobody has read what stands there now",
+            )
+        if found.needs_two and by == found.proposed_by:
             raise DeniedError(
                 "a second person must decide this release", where=str(number), advice="ask another releaser"
             )
@@ -196,11 +215,11 @@ def decide_release(node: Node, realm: str, number: uuid.UUID, *, by: str, now: d
         unasked = [office for office in _offices(tx, versions) if office not in asked]
         if unasked:
             raise StateError(
-                f"{', '.join(unasked)} must concur with what this has become",
+                f"{', '.join(unasked)} must concur by a rule made since",
                 where=str(number),
                 advice="propose it anew",
             )
-        basis = Basis(by=found.proposed_by, second=by if two else None, release=str(number))
+        basis = Basis(by=found.proposed_by, second=by if found.needs_two else None, release=str(number))
         done = publish_in(
             tx,
             node,
@@ -212,9 +231,9 @@ def decide_release(node: Node, realm: str, number: uuid.UUID, *, by: str, now: d
             now=now,
         )
         raw(tx).execute(
-            "UPDATE release SET state = 'released', decided_by = %s, decided_at = %s, publication = %s,"
-            " needs_two = %s WHERE id = %s",
-            (by, now, done.publication, two, number),
+            "UPDATE release SET state = 'released', decided_by = %s, decided_at = %s, publication = %s"
+            " WHERE id = %s",
+            (by, now, done.publication, number),
         )
         return done
 

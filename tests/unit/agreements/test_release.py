@@ -237,31 +237,27 @@ def proposed(jp, obj):
     )
 
 
-def test_marked_higher_after_it_was_proposed_it_needs_the_second_person(node):
+@pytest.mark.parametrize("later", ["RED", "AMBER", "CLEAR"])
+def test_what_changed_after_it_was_proposed_is_not_released(node, later):
     jp = prepared(node, "KR")
     one = indicator("GREEN")
     drafted(jp, one)
     release = proposed(jp, one)
-    assert not release.needs_two
-    red = {"modified": "2026-11-20T08:30:00.000Z", "object_marking_refs": [tlp_marking("RED")["id"]]}
-    drafted(jp, {**one, **red})
-    with pytest.raises(DeniedError, match="a second person"):
-        workflow.decide_release(jp, "live", release.id, by="anna", now=NOW)
-    workflow.decide_release(jp, "live", release.id, by="ben", now=NOW)
-    with jp.database.app("live") as tx:
-        assert workflow.get(tx, release.id).needs_two
+    marked = {"modified": "2026-11-20T08:30:00.000Z", "object_marking_refs": [tlp_marking(later)["id"]]}
+    drafted(jp, {**one, **marked})
+    for person in ("anna", "ben"):
+        with pytest.raises(StateError, match="changed since it was proposed"):
+            workflow.decide_release(jp, "live", release.id, by=person, now=NOW)
+    assert readable(jp, "KR") == set()
 
 
-def test_marked_higher_after_it_was_proposed_it_needs_the_office_that_was_not_asked(node):
+def test_a_rule_made_after_the_proposal_asks_its_office_too(node):
     jp = prepared(node, "KR")
+    one = indicator("AMBER")
+    drafted(jp, one)
+    release = proposed(jp, one)
     rule = {"kind": "concur", "from_tlp": "AMBER", "offices": ["legal"]}
     with jp.database.app("live") as tx:
         tx.execute(store.house_rule.insert().values(rule=rule, recorded_at=NOW, by="test"))
-    one = indicator("GREEN")
-    drafted(jp, one)
-    release = proposed(jp, one)
-    assert not release.offices
-    amber = {"modified": "2026-11-20T08:30:00.000Z", "object_marking_refs": [tlp_marking("AMBER")["id"]]}
-    drafted(jp, {**one, **amber})
     with pytest.raises(StateError, match="legal must concur"):
         workflow.decide_release(jp, "live", release.id, by="ben", now=NOW)
