@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import shutil
@@ -20,17 +19,7 @@ import pytest
 from secretariat.demo.nodes import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
-INDICATOR = {
-    "type": "indicator",
-    "spec_version": "2.1",
-    "id": "indicator--5d0092c5-5f74-4287-9642-33f4c354e56d",
-    "created": "2026-11-22T00:00:00.000Z",
-    "modified": "2026-11-22T00:00:00.000Z",
-    "valid_from": "2026-11-22T00:00:00Z",
-    "pattern": "[domain-name:value = 'a.invalid']",
-    "pattern_type": "stix",
-    "object_marking_refs": ["marking-definition--94868c89-83c2-464b-929b-a1a8aa3c8487"],
-}
+INDICATOR = "indicator--5d0092c5-5f74-4287-9642-33f4c354e56d"
 
 
 @pytest.fixture
@@ -45,10 +34,8 @@ def folder() -> Iterator[Path]:
 @pytest.mark.slow
 def test_two_nodes_by_hand(folder: Path) -> None:
     block = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)[0]
-    for port, free in zip(("8410", "8420"), free_ports(2), strict=True):
-        block = block.replace(port, str(free))
-    bundle = {"type": "bundle", "id": "bundle--5d0092c5-5f74-4287-9642-33f4c354e56d", "objects": [INDICATOR]}
-    (folder / "report.json").write_text(json.dumps(bundle))
+    for port, free in zip((8410, 8420), free_ports(2), strict=True):
+        block = block.replace(str(port), str(free)).replace(str(port + 1), str(free + 1))
     script = f"set -e\n{block}\necho DONE; wait\n"
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     told = folder / "told"
@@ -79,7 +66,7 @@ def waited(told: Path, word: str, running: subprocess.Popen[bytes]) -> str:
 
 
 def receipts(folder: Path, environment: dict[str, str]) -> str:
-    words = ["secretariat", "receipts", INDICATOR["id"], "--data", "a"]
+    words = ["secretariat", "receipts", INDICATOR, "--data", "a"]
     return subprocess.run(
         words, cwd=folder, env=environment, capture_output=True, text=True, check=False
     ).stdout
