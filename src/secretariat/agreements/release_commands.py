@@ -91,6 +91,12 @@ def publish(
 def _tell(done: Published, *, json: bool) -> None:
     lines = [f"entry {done.publication}: {done.published} objects published"]
     lines += [f"  MAY  {party}: {count} objects" for party, count in sorted(done.granted.items()) if count]
+    refused = {one.party for one in done.withheld}
+    lines += [
+        f"  HAS  {party}: nothing new for it"
+        for party, count in sorted(done.granted.items())
+        if not count and party not in refused
+    ]
     lines += [
         f"  NOT  {one.party}: {len(one.objects)} objects, {one.article}"
         + (f" ({one.missing})" if one.missing else "")

@@ -153,7 +153,8 @@ def receipts_page(request: Request[Any, Any, Any]) -> Response[Any]:
                 "state": "overdue" if row.state == "asked" and row.at < due else row.state,
                 "objects": row.objects,
                 "via": row.via,
-                "position": row.position,
+                # -1 says that no entry of that log is meant: a relayed word, or readers who cannot answer.
+                "position": row.position if row.position >= 0 else None,
                 "origin": row.origin,
                 "ours": row.origin == own,
             }

@@ -222,12 +222,19 @@ def narrow(
 
 
 def _called(done: str, called: Any) -> str:
+    from secretariat.exchange.withdrawal import EVERYBODY
+
     lines = [f"{called.stix_id} {done}: {called.versions} version(s)"]
     lines += [
         f"asked {party}; its receipt will come: secretariat receipts {called.stix_id}"
         for party in called.asked
     ]
-    lines += [f"{party} cannot answer: tell them" for party in called.cannot_answer]
+    lines += [
+        "it was public: whoever read it cannot be asked, make it known"
+        if party == EVERYBODY
+        else f"{party} cannot answer: tell them"
+        for party in called.cannot_answer
+    ]
     return "\n".join(lines)
 
 

@@ -72,10 +72,10 @@ def refuse(found: Collection[Comparison]) -> None:
                 advice="restore a newer backup; if there is none, make a new node and enrol again: this "
                 "log's origin is spent",
             )
-    silent = sorted({one.party for one in found if one.state == "silent"})
+    silent = [f"{one.party} ({one.realm}: {one.reason})" for one in found if one.state == "silent"]
     if silent:
         raise StateError(
-            f"not heard: {', '.join(silent)}",
+            f"not heard: {'; '.join(silent)}",
             advice="try again when they can be reached, or leave one out by name: --without PARTY",
         )
 

@@ -22,8 +22,8 @@ def test_lost_entries_are_refused_with_both_sizes() -> None:
 
 
 def test_a_silent_partner_is_refused_unless_left_out() -> None:
-    with pytest.raises(StateError, match="--without PARTY"):
-        refuse([Comparison("live", "KR", 7, None, "silent")])
+    with pytest.raises(StateError, match=r"not heard: KR \(exercise: no such host\).*--without PARTY"):
+        refuse([Comparison("exercise", "KR", 7, None, "silent", "no such host")])
     refuse([Comparison("live", "KR", 7, None, "left out"), judge("live", "US", 7, 3)])
 
 
