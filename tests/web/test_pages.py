@@ -195,6 +195,9 @@ def test_a_report_that_was_not_known_then_is_not_there(site):
     assert client.get(f"/reports/{REPORT}").status_code == 200
     assert client.get(f"/reports/{REPORT}?known_by=2013-03-21").status_code == 404
     assert REPORT not in client.get("/reports?recorded_by=2013-03-21").text
+    for query in ("", "?kind=*", "?kind=report&state=draft", "?tlp=AMBER&originator=KR"):
+        assert REPORT in client.get(f"/reports{query}").text, query
+    assert REPORT not in client.get("/reports?kind=indicator").text
 
 
 def test_hostile_words_stay_words(site):

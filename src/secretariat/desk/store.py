@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 HELD_BACK = ("quarantined", "waiting", "disputed")
 PAGE = 50
+EVERY_KIND = "*"
 
 
 def line_of(stored: Stored) -> Line:
@@ -84,16 +85,16 @@ def reports(
     before: int | None = None,
     limit: int = PAGE,
 ) -> list[Line]:
-    """Give the newest versions, newest-recorded first: reports, or objects of one kind."""
+    """Give the newest versions, newest-recorded first: reports, objects of one kind, or of every kind."""
     newer = version.alias("newer")
     is_newer = sa.or_(
         newer.c.version > version.c.version,
         sa.and_(newer.c.version == version.c.version, newer.c.id > version.c.id),
     )
     superseded = sa.exists().where(newer.c.stix_id == version.c.stix_id, is_newer, *_as_of(as_of, newer))
-    asked = sa.select(version.c.id).where(
-        version.c.type.in_([kind] if kind else REPORT_TYPES), *_as_of(as_of), ~superseded
-    )
+    asked = sa.select(version.c.id).where(*_as_of(as_of), ~superseded)
+    if kind != EVERY_KIND:
+        asked = asked.where(version.c.type.in_([kind] if kind else REPORT_TYPES))
     if state:
         asked = asked.where(version.c.state == state)
     if originator:
