@@ -130,9 +130,9 @@ def place(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     database.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # it holds an event loop, in which other modules cannot run theirs
 def browser(chromium: str) -> Iterator[Any]:
-    """One browser for all tests."""
+    """One browser for the tests of a module."""
     with playwright.sync_playwright() as running:
         opened = running.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         yield opened

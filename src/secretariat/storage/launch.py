@@ -21,6 +21,8 @@ def main() -> None:
         os.setgroups([])
         os.setgid(gid)
         os.setuid(uid)
+    # A shell that started us in the background has it ignored, and what is ignored stays so beyond exec.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     if sys.platform == "linux":
         # SIGINT is PostgreSQL's fast shutdown. Set after setuid, which would clear it.
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
