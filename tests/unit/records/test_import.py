@@ -28,7 +28,7 @@ from secretariat.records.service import Settings, import_in, import_stream
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 KR = Settings(party="KR", realm="live")
-SHARED = Path("/work/shared/stix")
+SHARED = Path(__file__).resolve().parents[4] / "shared" / "stix"
 
 
 def an_indicator(
