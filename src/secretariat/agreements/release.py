@@ -101,7 +101,8 @@ def publish(
     """Release the newest versions of `objects` (STIX ids or row ids) to `to`, or to every partner that may.
 
     One transaction: all of it stands when it returns, nothing of it when it raises. Refuses objects that are
-    not here, that are withdrawn or not verified, or that lie above the ceiling of the realm.
+    not here, not verified, or above the ceiling of the realm. The newest version goes as it stands: after a
+    withdrawal that is the revoked one.
     """
     with node.database.app(realm) as tx:
         return publish_in(tx, node, realm, find(tx, objects), to=to, basis=basis, purpose=purpose, now=now)
