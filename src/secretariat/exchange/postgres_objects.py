@@ -1,0 +1,308 @@
+"""Objects in a node's store in PostgreSQL: what came, what is shown, who was granted what.
+
+See the `Store` protocol of peers.py for what each method promises.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from secretariat.base.clock import parse_stamp
+from secretariat.exchange.model import SHOWN_STATES, Arrival, Version
+from secretariat.exchange.postgres_transaction import Transaction
+from secretariat.records import collections
+from secretariat.records import store as records
+from secretariat.records.collections import Placed
+from secretariat.records.markings import Label
+from secretariat.storage.engine import raw
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    import sqlalchemy as sa
+
+SHOWN = frozenset(SHOWN_STATES.values())
+PUBLIC = "*"
+_VERSION = (
+    "v.stix_id, coalesce(v.modified, v.created, ''), v.type, v.originator, v.source, v.root, v.salt, v.bytes,"
+    " v.envelope, v.state, v.created, v.modified, v.revoked"
+)
+_RIVAL = (
+    "v.stix_id, coalesce(v.modified, v.created, ''), v.type, v.originator, v.source, v.root, v.salt, v.bytes,"
+    " v.envelope, 'disputed', v.created, v.modified, v.revoked"
+)
+
+
+def _version(row: Sequence[Any]) -> Version:
+    (
+        stix_id,
+        version,
+        kind,
+        originator,
+        source,
+        root,
+        salt,
+        data,
+        signature,
+        state,
+        created,
+        modified,
+        revoked,
+    ) = row
+    return Version(
+        stix_id=stix_id,
+        version=version,
+        type=kind,
+        originator=originator,
+        source=source,
+        root=root or b"",
+        salt=salt or b"",
+        data=data,
+        signature=signature or b"",
+        state=state,
+        created=created,
+        modified=modified,
+        revoked=revoked,
+    )
+
+
+class ObjectRows(Transaction):
+    """Objects of the store."""
+
+    def granted(self, recipient: str, roots: Sequence[bytes]) -> Mapping[bytes, Version]:
+        return self._find(
+            self.tx,
+            "v.root = ANY(%s) AND EXISTS (SELECT 1 FROM item i JOIN collection c ON c.id = i.collection"
+            " WHERE i.version = v.id AND c.kind IN ('partner', 'clear') AND c.reader IN (%s, '*'))",
+            [list(roots), recipient],
+        )
+
+    def versions(self, roots: Sequence[bytes]) -> Mapping[bytes, Version]:
+        rows = raw(self.tx).execute(
+            f"SELECT {_RIVAL} FROM rival v WHERE v.root = ANY(%s)", (list(roots),), binary=True
+        )
+        rivals = {one.root: one for one in map(_version, rows)}
+        return {**rivals, **self._find(self.tx, "v.root = ANY(%s)", [list(roots)])}
+
+    def same(self, stix_ids: Collection[str]) -> Mapping[str, Sequence[Version]]:
+        found: dict[str, list[Version]] = defaultdict(list)
+        for one in self._list("v.stix_id = ANY(%s)", [list(stix_ids)]):
+            found[one.stix_id].append(one)
+        return found
+
+    def history(self, stix_id: str) -> Sequence[Version]:
+        return self._list("v.stix_id = %s ORDER BY v.version DESC, v.id DESC", [stix_id])
+
+    def _find(self, tx: sa.Connection, where: str, bound: Sequence[Any]) -> dict[bytes, Version]:
+        rows = raw(tx).execute(
+            f"SELECT {_VERSION} FROM object_version v WHERE {where}".encode(), bound, binary=True
+        )
+        return {one.root: one for one in map(_version, rows)}
+
+    def _list(self, where: str, bound: Sequence[Any]) -> list[Version]:
+        rows = raw(self.tx).execute(
+            f"SELECT {_VERSION} FROM object_version v WHERE {where}".encode(), bound, binary=True
+        )
+        return [_version(row) for row in rows]
+
+    def _ids(self, roots: Sequence[bytes]) -> list[int]:
+        rows = raw(self.tx).execute("SELECT id FROM object_version WHERE root = ANY(%s)", (list(roots),))
+        return [number for (number,) in rows]
+
+    def _row(self, one: Version, label: object) -> records.Version:
+        value = msgspec.json.decode(one.data)
+        return records.Version(
+            stix_id=one.stix_id,
+            type=one.type,
+            version=parse_stamp(one.version) if one.version else self.now,
+            data=one.data,
+            originator=one.originator,
+            source=one.source,
+            label=label if isinstance(label, Label) else Label(one.originator, tlp="RED"),
+            state=one.state,
+            recorded_at=self.now,
+            known_at=self.now,
+            created=one.created,
+            modified=one.modified,
+            created_by=value.get("created_by_ref"),
+            revoked=one.revoked,
+            root=one.root,
+            salt=one.salt,
+            envelope=one.signature,
+        )
+
+    def keep(self, arrivals: Sequence[Arrival]) -> None:
+        ids = records.put(self.tx, [self._row(one.version, one.label) for one in arrivals])
+        self.arrive(arrivals)
+        self._show([number for number, one in zip(ids, arrivals, strict=True) if one.version.state in SHOWN])
+
+    def arrive(self, arrivals: Sequence[Arrival]) -> None:
+        raw(self.tx).execute(
+            "INSERT INTO arrival (root, origin, position, state, why, at)"
+            " SELECT r, o, p, s, w, %s FROM unnest("
+            "%s::bytea[], %s::text[], %s::int8[], %s::text[], %s::text[]) AS n (r, o, p, s, w)"
+            " ON CONFLICT (root, origin) DO UPDATE SET position = excluded.position,"
+            " state = excluded.state, why = excluded.why",
+            (
+                self.now,
+                [one.version.root for one in arrivals],
+                [one.origin for one in arrivals],
+                [one.position for one in arrivals],
+                [one.version.state for one in arrivals],
+                [one.why for one in arrivals],
+            ),
+        )
+
+    def depart(self, roots: Sequence[bytes], origin: str, *, before: int) -> None:
+        raw(self.tx).execute(
+            "DELETE FROM arrival WHERE root = ANY(%s) AND origin = %s AND position < %s",
+            (list(roots), origin, before),
+        )
+
+    def _show(self, ids: Sequence[int]) -> None:
+        if ids:
+            number = collections.ensure(
+                self.tx, "from_partners", self.party, party=self.party, realm=self.realm
+            )
+            collections.add(self.tx, number, ids, now=self.now)
+
+    def keep_rival(self, arrival: Arrival) -> None:
+        one = arrival.version
+        raw(self.tx).execute(
+            "INSERT INTO rival (root, stix_id, type, created, modified, bytes, salt, envelope, originator,"
+            " source, revoked, why, at)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            (
+                one.root,
+                one.stix_id,
+                one.type,
+                one.created,
+                one.modified,
+                one.data,
+                one.salt,
+                one.signature,
+                one.originator,
+                one.source,
+                one.revoked,
+                arrival.why,
+                self.now,
+            ),
+        )
+
+    def settle(self, arrivals: Sequence[Arrival]) -> None:
+        shown: list[int] = []
+        for one in arrivals:
+            ids = self._ids([one.version.root])
+            records.set_state(self.tx, ids, one.version.state)
+            if isinstance(one.label, Label):
+                records.relabel(self.tx, dict.fromkeys(ids, one.label))
+            self.arrive([one])
+            if one.version.state in SHOWN:
+                shown += ids
+        self._show(shown)
+
+    def waiting(self) -> Sequence[Arrival]:
+        rows = raw(self.tx).execute(
+            f"SELECT {_VERSION}, a.origin, a.position, a.why"
+            " FROM object_version v JOIN arrival a ON a.root = v.root"
+            " WHERE a.state = 'waiting' ORDER BY v.id, a.origin",
+            binary=True,
+        )
+        return [
+            Arrival(version=_version(row[:-3]), label=None, origin=row[-3], position=row[-2], why=row[-1])
+            for row in rows
+        ]
+
+    def publish(self, versions: Sequence[Version], recipients: Sequence[str]) -> None:
+        here = self.versions([one.root for one in versions])
+        fresh = [self._row(one, None) for one in versions if one.root not in here]
+        records.put(self.tx, fresh)
+        ids = self._ids([one.root for one in versions])
+        batches = {
+            collections.ensure(self.tx, "partner", party, party=self.party, realm=self.realm): [
+                Placed(number) for number in ids
+            ]
+            for party in recipients
+        }
+        collections.add_many(self.tx, batches, now=self.now)
+
+    def shown(self) -> Sequence[Version]:
+        rows = raw(self.tx).execute(f"SELECT {_RIVAL} FROM rival v", binary=True)
+        rivals = [_version(row) for row in rows]
+        return [
+            *self._list(
+                "EXISTS (SELECT 1 FROM item i JOIN collection c ON c.id = i.collection"
+                " WHERE i.version = v.id AND c.kind = 'from_partners')",
+                [],
+            ),
+            *rivals,
+        ]
+
+    def revise(self, version: Version, replaces: Sequence[bytes]) -> None:
+        old = records.by_roots(self.tx, replaces)
+        label = next((one.label for one in old.values()), None)
+        places = (
+            raw(self.tx)
+            .execute(
+                "SELECT DISTINCT ON (i.collection) i.collection, i.grant_class FROM item i"
+                " JOIN collection c ON c.id = i.collection"
+                " WHERE i.version = ANY(%s) AND c.kind IN ('partner', 'clear')"
+                " ORDER BY i.collection, i.seq DESC",
+                ([one.id for one in old.values()],),
+            )
+            .fetchall()
+        )
+        (number,) = records.put(self.tx, [self._row(version, label)])
+        for collection, _ in places:
+            collections.remove(self.tx, [one.id for one in old.values()], collection=collection)
+        own = collections.ensure(self.tx, "own", self.party, party=self.party, realm=self.realm)
+        batches = {collection: [Placed(number, grant)] for collection, grant in places}
+        collections.add_many(self.tx, {**batches, own: [Placed(number)]}, now=self.now)
+        records.set_state(self.tx, [one.id for one in old.values()], "withdrawn")
+
+    def destroy(self, roots: Sequence[bytes]) -> int:
+        ids = self._ids(roots)
+        collections.remove(self.tx, ids)
+        there = records.destroy(self.tx, ids)
+        there += raw(self.tx).execute("DELETE FROM rival WHERE root = ANY(%s)", (list(roots),)).rowcount
+        for table in ("arrival", "obligation_timer"):
+            raw(self.tx).execute(f"DELETE FROM {table} WHERE root = ANY(%s)", (list(roots),))
+        return there
+
+    def retire(self, roots: Sequence[bytes]) -> None:
+        ids = self._ids(roots)
+        collections.remove(self.tx, ids)
+        records.set_state(self.tx, ids, "withdrawn")
+
+    # who was granted what
+
+    def recipients(self, roots: Sequence[bytes]) -> Mapping[str, Sequence[bytes]]:
+        rows = raw(self.tx).execute(
+            "SELECT DISTINCT c.reader, v.root FROM object_version v JOIN item i ON i.version = v.id"
+            " JOIN collection c ON c.id = i.collection"
+            " WHERE v.root = ANY(%s) AND c.kind IN ('partner', 'clear') ORDER BY c.reader, v.root",
+            (list(roots),),
+        )
+        found: dict[str, list[bytes]] = defaultdict(list)
+        for reader, root in rows:
+            found[reader].append(root)
+        return found
+
+    def ungrant(self, recipient: str, roots: Sequence[bytes]) -> None:
+        kind = "clear" if recipient == PUBLIC else "partner"
+        number = collections.ensure(self.tx, kind, recipient, party=self.party, realm=self.realm)
+        collections.remove(self.tx, self._ids(roots), collection=number)
+
+    def arrived(self, roots: Sequence[bytes]) -> Mapping[bytes, Sequence[tuple[str, int]]]:
+        rows = raw(self.tx).execute(
+            "SELECT root, origin, position FROM arrival WHERE root = ANY(%s) AND state = ANY(%s)"
+            " ORDER BY origin",
+            (list(roots), list(SHOWN)),
+        )
+        found: dict[bytes, list[tuple[str, int]]] = defaultdict(list)
+        for root, origin, position in rows:
+            found[root].append((origin, position))
+        return found

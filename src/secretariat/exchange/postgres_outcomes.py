@@ -1,0 +1,112 @@
+"""What became of what was shared, in a node's store in PostgreSQL: holders, tombs, refusals, duties.
+
+See the `Store` protocol of peers.py for what each method promises.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from secretariat.exchange import store as tables
+from secretariat.exchange.model import Due, Holding, Refusal
+from secretariat.exchange.peers import Tomb
+from secretariat.exchange.postgres_transaction import Transaction
+from secretariat.storage.engine import raw
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class OutcomeRows(Transaction):
+    """Outcomes in the store."""
+
+    def hold(self, holdings: Sequence[Holding]) -> None:
+        if not holdings:
+            return
+        newest = {(one.root, one.holder): one for one in holdings}
+        columns = zip(
+            *(
+                (a.root, a.holder, a.state, a.via, a.origin, a.position, a.at, a.note)
+                for a in newest.values()
+            ),
+            strict=True,
+        )
+        raw(self.tx).execute(
+            "INSERT INTO holding (root, holder, state, via, origin, position, at, note) SELECT * FROM unnest("
+            "%s::bytea[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int8[],"
+            " %s::timestamptz[], %s::text[])"
+            " ON CONFLICT (root, holder) DO UPDATE SET state = excluded.state, via = excluded.via,"
+            " origin = excluded.origin, position = excluded.position, at = excluded.at, note = excluded.note",
+            [list(column) for column in columns],
+        )
+
+    def holdings(self, roots: Sequence[bytes]) -> Sequence[Holding]:
+        return tables.read_holdings(self.tx, roots)
+
+    def entomb(self, roots: Sequence[bytes], tomb: Tomb) -> None:
+        raw(self.tx).execute(
+            "INSERT INTO tomb (root, origin, position, asked_by, kind, done, at)"
+            " SELECT r, %s, %s, %s, %s, %s, %s FROM unnest(%s::bytea[]) AS n (r) ON CONFLICT DO NOTHING",
+            (tomb.origin, tomb.position, tomb.asked_by, tomb.kind, tomb.done, self.now, list(roots)),
+        )
+
+    def tombs(self, roots: Sequence[bytes]) -> Mapping[bytes, Sequence[Tomb]]:
+        rows = raw(self.tx).execute(
+            "SELECT root, asked_by, kind, origin, position, done FROM tomb WHERE root = ANY(%s)"
+            " ORDER BY at, origin, position",
+            (list(roots),),
+        )
+        found: dict[bytes, list[Tomb]] = defaultdict(list)
+        for root, *rest in rows:
+            found[root].append(Tomb(*rest))
+        return found
+
+    def refuse(self, refusals: Sequence[Refusal]) -> None:
+        for one in refusals:
+            digest = hashlib.sha256(msgspec.json.encode(one)).digest()
+            raw(self.tx).execute(
+                'INSERT INTO refusal (digest, party, code, what, "where", advice, position, root, evidence,'
+                " first_at, last_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+                " ON CONFLICT (digest) DO UPDATE SET times = refusal.times + 1, last_at = excluded.last_at",
+                (
+                    digest,
+                    one.party,
+                    one.code,
+                    one.what,
+                    one.where,
+                    one.advice,
+                    one.position,
+                    one.root,
+                    one.evidence,
+                    self.now,
+                    self.now,
+                ),
+            )
+
+    def refused(self) -> Sequence[Refusal]:
+        rows = raw(self.tx).execute(
+            'SELECT party, code, what, "where", advice, position, root, evidence FROM refusal ORDER BY id'
+        )
+        names = ("party", "code", "what", "where", "advice", "position", "root", "evidence")
+        return [Refusal(**dict(zip(names, row, strict=True))) for row in rows]
+
+    def owe(self, dues: Sequence[Due]) -> None:
+        for one in dues:
+            raw(self.tx).execute(
+                "INSERT INTO obligation_timer (root, duty, article, owed_to, due_at)"
+                " VALUES (%s, %s, %s, %s, %s)"
+                " ON CONFLICT DO NOTHING",
+                (one.root, one.duty, one.article, one.owed_to, one.at),
+            )
+
+    def obligations(self, root: bytes) -> Sequence[Due]:
+        rows = raw(self.tx).execute(
+            "SELECT root, duty, article, owed_to, due_at FROM obligation_timer"
+            " WHERE root = %s AND done_at IS NULL ORDER BY due_at",
+            (root,),
+        )
+        return [Due(root=a, duty=b, article=c, owed_to=d, at=e) for a, b, c, d, e in rows]

@@ -1,0 +1,132 @@
+"""Partners in a node's store in PostgreSQL: who they are, their logs, and the entries that came from them.
+
+See the `Store` protocol of peers.py for what each method promises.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from secretariat.exchange import store as tables
+from secretariat.exchange.model import KeptLog, LogEntry, Peer
+from secretariat.exchange.postgres_transaction import Transaction
+from secretariat.ledger import partners
+from secretariat.ledger import store as ledger_store
+from secretariat.ledger.model import PeerEntry, PeerLog
+from secretariat.storage.engine import raw
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from secretariat.exchange.wire import Cursor
+
+
+class PartnerRows(Transaction):
+    """Partners of the store."""
+
+    def peer(self, party: str) -> Peer | None:
+        found = tables.read_peers(self.tx, "WHERE party = %s", [party])
+        return found[0] if found else None
+
+    def peers(self) -> Sequence[Peer]:
+        return tables.read_peers(self.tx)
+
+    def save_peer(self, peer: Peer) -> None:
+        tables.write_peer(self.tx, peer)
+        self._keys.clear()
+
+    def advance(self, party: str, cursor: Cursor) -> None:
+        raw(self.tx).execute(
+            "UPDATE peer SET cursor_position = %s, cursor_offset = %s WHERE party = %s",
+            (cursor.position, cursor.offset, party),
+        )
+
+    def record_keys(self, party: str) -> Mapping[str, bytes]:
+        if party not in self._keys:
+            if party == self.party:
+                self._keys[party] = self.keyring.public
+            else:
+                peer = self.peer(party)
+                self._keys[party] = peer.record_keys if peer is not None and peer.state != "removed" else {}
+        return self._keys[party]
+
+    def kept_log(self, origin: str) -> KeptLog | None:
+        kept = partners.kept_log(self.tx, origin)
+        if kept is None:
+            return None
+        why = (kept.reason or "suspended") if kept.state == "suspended" else None
+        return KeptLog(kept.origin, kept.party, kept.size, kept.root, kept.note, why)
+
+    def keep_log(self, log: KeptLog) -> None:
+        ledger_store.write_peer_log(
+            self.tx, PeerLog(log.origin, log.party, log.size, log.root, log.note, "ok", None, self.now)
+        )
+
+    def peer_entry(self, origin: str, position: int) -> LogEntry | None:
+        row = (
+            raw(self.tx)
+            .execute(
+                "SELECT position, kind, party, recipient, envelope, salt FROM peer_entry"
+                " WHERE origin = %s AND position = %s",
+                (origin, position),
+                binary=True,
+            )
+            .fetchone()
+        )
+        return None if row is None else LogEntry(*row)
+
+    def keep_entries(self, origin: str, entries: Sequence[LogEntry], *, size: int) -> None:
+        ledger_store.add_peer_entries(
+            self.tx,
+            [
+                PeerEntry(
+                    origin,
+                    one.position,
+                    one.kind,
+                    one.party,
+                    one.recipient,
+                    one.envelope,
+                    one.salt,
+                    size,
+                    b"",
+                    self.now,
+                )
+                for one in entries
+            ],
+        )
+
+    def attach(self, origin: str, entry: LogEntry) -> None:
+        raw(self.tx).execute(
+            "INSERT INTO attachment (origin, position, digest, kind, party, recipient, envelope, salt, at)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            (
+                origin,
+                entry.position,
+                hashlib.sha256(entry.envelope).digest(),
+                entry.kind,
+                entry.party,
+                entry.recipient,
+                entry.envelope,
+                entry.salt,
+                self.now,
+            ),
+        )
+
+    def attached(self, origin: str, position: int) -> Sequence[LogEntry]:
+        proven = self.peer_entry(origin, position)
+        rows = raw(self.tx).execute(
+            "SELECT position, kind, party, recipient, envelope, salt FROM attachment"
+            " WHERE origin = %s AND position = %s ORDER BY at, digest",
+            (origin, position),
+            binary=True,
+        )
+        return [*([proven] if proven else []), *(LogEntry(*row) for row in rows)]
+
+    def first_use(self, key_id: str, nonce: str, at: datetime) -> bool:
+        done = raw(self.tx).execute(
+            "INSERT INTO request_nonce (key, nonce, at) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+            (key_id, nonce, at),
+        )
+        return done.rowcount == 1
