@@ -23,12 +23,16 @@ SINCE = "2026-11-22T00:00:00.000Z"
 
 PARTY = f"extension-definition--{uuid5('extension/party')}"
 INSTRUMENT = f"extension-definition--{uuid5('extension/instrument')}"
+INSTRUMENT_STATUS = f"extension-definition--{uuid5('extension/instrument-status')}"
 
 MAKER = f"identity--{uuid5('secretariat')}"
 """The identity that stands as creator of the extension-definitions."""
 
 _Date = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\d\Z")]
 _Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+_When = Annotated[str, Meta(pattern=r"^\d{4}(-\d\d(-\d\d(T[0-9:.]+(Z|[+-]\d\d:\d\d))?)?)?\Z")]
+"""A moment with its own precision: a year, a month, a day, or an instant with its zone."""
+_Word = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
 class PartyBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -50,12 +54,45 @@ class _InstrumentObject(msgspec.Struct, frozen=True):
     title: Annotated[str, Meta(min_length=1)]
     kind: Annotated[str, Meta(min_length=1)]
     parties: Annotated[list[str], Meta(min_length=1)]
-    binding: bool
-    body_sha256: _Hash
+    binding: bool | None = None
+    body_sha256: _Hash | None = None
+    """Left out, as `binding` may be: nobody has written down its articles, so no decision rests on it."""
     signed: _Date | None = None
     in_force: _Date | None = None
     ends: _Date | None = None
     synthetic: bool = False
+
+
+class InstrumentStatusBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What the extension of an `sct-instrument-status` says beside its top-level properties."""
+
+
+class Cite(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where it is said: a source, and what stands there."""
+
+    source_ref: Annotated[str, Meta(min_length=1)] | None = None
+    title: str | None = None
+    url: str | None = None
+    quote: str | None = None
+    start: Annotated[int, Meta(ge=0)] | None = None
+    end: Annotated[int, Meta(ge=0)] | None = None
+    sha256: _Hash | None = None
+
+
+class _InstrumentStatusObject(msgspec.Struct, frozen=True):
+    """The top-level properties of an `sct-instrument-status`: one dated act, as its creator states it."""
+
+    instrument_ref: Annotated[str, Meta(pattern=r"^sct-instrument--[0-9a-f-]{36}\Z")]
+    status: _Word
+    true_from: _When
+    """When: `on` would be too short a name for STIX, which wants three letters at least."""
+    party: _Word | None = None
+    """Who did it; left out: it came to pass without one party's act (an entry into force)."""
+    basis: str | None = None
+    effect_on: _When | None = None
+    known_public: _When | None = None
+    note: str | None = None
+    cites: list[Cite] = []
 
 
 class _DerivationBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,6 +115,13 @@ EXTENSIONS = (
     ),
     Extension(INSTRUMENT, "instrument", "new-sdo", "A document that permits or obliges.", InstrumentBody),
     Extension(
+        INSTRUMENT_STATUS,
+        "instrument-status",
+        "new-sdo",
+        "What happened to an instrument on a day, as one party states it.",
+        InstrumentStatusBody,
+    ),
+    Extension(
         CLASSIFICATION,
         "classification",
         "property-extension",
@@ -93,6 +137,10 @@ EXTENSIONS = (
     ),
 )
 _BY_ID = {one.id: one for one in EXTENSIONS}
+_OBJECTS: dict[str, type[msgspec.Struct]] = {
+    "sct-instrument": _InstrumentObject,
+    "sct-instrument-status": _InstrumentStatusObject,
+}
 
 
 def maker() -> dict[str, Any]:
@@ -167,12 +215,13 @@ def instrument_object(
     created_by: str,
     created: str,
     modified: str | None = None,
-    body_sha256: str,
+    body_sha256: str | None = None,
     **properties: Any,
 ) -> dict[str, Any]:
     """Give an instrument as a STIX object: what it is called and whom it binds; its articles are data aside.
 
-    Refuses what the schema does not have.
+    `body_sha256` names these data; without it the instrument is known and no decision rests on it. Refuses
+    what the schema does not have.
     """
     obj = {
         "type": "sct-instrument",
@@ -182,9 +231,52 @@ def instrument_object(
         "created": created,
         "modified": modified or created,
         "key": key,
-        "body_sha256": body_sha256,
+        **({} if body_sha256 is None else {"body_sha256": body_sha256}),
         **properties,
         "extensions": {INSTRUMENT: {"extension_type": "new-sdo"}},
+    }
+    check_own(obj)
+    return obj
+
+
+def instrument_status_id(
+    key: str, *, created_by: str, status: str, true_from: str, party: str | None = None
+) -> str:
+    """Give the id of a statement: one creator, one act, one id; corrections are its versions."""
+    name = "\n".join(("instrument-status", key, created_by, party or "", status, true_from))
+    return f"sct-instrument-status--{uuid5(name)}"
+
+
+def instrument_status_object(
+    key: str,
+    *,
+    created_by: str,
+    created: str,
+    status: str,
+    true_from: str,
+    modified: str | None = None,
+    party: str | None = None,
+    **properties: Any,
+) -> dict[str, Any]:
+    """Give one dated act about an instrument as a STIX object, stated by `created_by`, done by `party`.
+
+    Refuses what the schema does not have.
+    """
+    obj = {
+        "type": "sct-instrument-status",
+        "spec_version": "2.1",
+        "id": instrument_status_id(
+            key, created_by=created_by, status=status, true_from=true_from, party=party
+        ),
+        "created_by_ref": party_id(created_by),
+        "created": created,
+        "modified": modified or created,
+        "instrument_ref": instrument_id(key),
+        **({} if party is None else {"party": party}),
+        "status": status,
+        "true_from": true_from,
+        **properties,
+        "extensions": {INSTRUMENT_STATUS: {"extension_type": "new-sdo"}},
     }
     check_own(obj)
     return obj
@@ -209,8 +301,9 @@ def check_own(obj: Mapping[str, Any]) -> None:
             where=where,
             name=known.name,
         )
-    if obj.get("type") == "sct-instrument":
-        _read(obj, _InstrumentObject, where="", name="instrument")
+    shape = _OBJECTS.get(obj.get("type", ""))
+    if shape is not None:
+        _read(obj, shape, where="", name=obj["type"].removeprefix("sct-"))
 
 
 def _read(value: Any, shape: type[msgspec.Struct], *, where: str, name: str) -> None:

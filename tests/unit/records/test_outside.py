@@ -13,7 +13,7 @@ from stix2validator import ValidationOptions, validate_instance
 
 from secretariat.base.errors import InputError, NotFoundError
 from secretariat.records import extensions
-from secretariat.records.extensions import EXTENSIONS, INSTRUMENT, PARTY, check_own
+from secretariat.records.extensions import EXTENSIONS, INSTRUMENT, INSTRUMENT_STATUS, PARTY, check_own
 from secretariat.records.markings import (
     CLASSIFICATION,
     DERIVATION,
@@ -46,6 +46,27 @@ INSTRUMENT_OBJECT = extensions.instrument_object(
     binding=True,
     signed="2016-11-23",
 )
+UNREAD_INSTRUMENT = extensions.instrument_object(
+    "cjk-joint-decl-2003",
+    created_by="KR",
+    created="2026-11-22T00:00:00.000Z",
+    title="Joint Declaration on the Promotion of Tripartite Cooperation",
+    kind="declaration",
+    parties=["CN", "JP", "KR"],
+)
+STATUS_OBJECT = extensions.instrument_status_object(
+    "jp-rok-gsomia-2016",
+    created_by="KR",
+    created="2026-11-22T00:00:00.000Z",
+    party="KR",
+    status="termination_notice",
+    true_from="2019-08-23",
+    effect_on="2019-11-23",
+    known_public="2019-08-22",
+    basis="21(3)",
+    note="Notice by diplomatic note.",
+    cites=[{"title": "analysis of the notice", "url": "https://example.org/notice", "quote": "given"}],
+)
 DERIVED = {
     "type": "note",
     "spec_version": "2.1",
@@ -69,6 +90,8 @@ OURS: dict[str, dict[str, Any]] = {
     "agency": extensions.party_object("JPCERT", "JPCERT/CC", kind="agency", parent="JP"),
     "group": extensions.party_object("NATO_MEMBERS", "Members", kind="group"),
     "instrument": INSTRUMENT_OBJECT,
+    "instrument that nobody read": UNREAD_INSTRUMENT,
+    "status of an instrument": STATUS_OBJECT,
     "classification": MARKING,
     "derived": DERIVED,
     **{f"TLP {word}": tlp_marking(word) for word in TLP_ORDER},
@@ -104,6 +127,7 @@ def test_every_extension_has_a_schema_that_its_objects_keep():
     bodies = {
         "party": OURS["agency"]["extensions"][PARTY],
         "instrument": INSTRUMENT_OBJECT,
+        "instrument-status": STATUS_OBJECT,
         "classification": MARKING["extensions"][CLASSIFICATION],
         "derivation": DERIVED["extensions"][DERIVATION],
     }
@@ -124,6 +148,7 @@ def test_the_ids_never_change():
     assert {one.name: one.id for one in EXTENSIONS} == {
         "party": "extension-definition--820a5dc2-a262-5d55-a61b-8b2a2b3a0ba6",
         "instrument": "extension-definition--1eeede53-c28a-5d8a-b57b-f9c02a404cbb",
+        "instrument-status": "extension-definition--e4629d17-8556-59c2-b8da-46470fb8d70b",
         "classification": "extension-definition--0bdf5d14-fd0c-5cab-803a-f2f8ed6ec280",
         "derivation": "extension-definition--7f511d25-0031-5afe-a3f6-a4f6cbef485f",
     }
@@ -156,6 +181,13 @@ BAD = {
     "an instrument without parties": ({**INSTRUMENT_OBJECT, "parties": []}, "/parties"),
     "an instrument of no day": ({**INSTRUMENT_OBJECT, "signed": "23 November"}, "/signed"),
     "an instrument with a wrong hash": ({**INSTRUMENT_OBJECT, "body_sha256": "x"}, "/body_sha256"),
+    "a status of nothing": ({**STATUS_OBJECT, "instrument_ref": "identity--x"}, "/instrument_ref"),
+    "a status on no day": ({**STATUS_OBJECT, "true_from": "last summer"}, "/true_from"),
+    "a status without a word": ({**STATUS_OBJECT, "status": ""}, "/status"),
+    "a status with more to say": (
+        {**STATUS_OBJECT, "extensions": {INSTRUMENT_STATUS: {"extension_type": "new-sdo", "x": 1}}},
+        f"/extensions/{INSTRUMENT_STATUS}",
+    ),
     "an instrument with more to say": (
         {**INSTRUMENT_OBJECT, "extensions": {INSTRUMENT: {"extension_type": "new-sdo", "x": 1}}},
         f"/extensions/{INSTRUMENT}",
