@@ -88,7 +88,14 @@ def build(node: Node) -> Litestar:
     return Litestar(
         route_handlers=routes,
         plugins=plugins,
-        state=State({"node": node, "database": node.database, "listener": Listener(node.database)}),
+        state=State(
+            {
+                "node": node,
+                "database": node.database,
+                "listener": Listener(node.database),
+                "written": ledger.recorded_at,
+            }
+        ),
         lifespan=[lambda app: _running(app, node)],
         request_max_body_size=node.settings.limits.max_request_bytes,
         openapi_config=OpenAPIConfig(

@@ -44,13 +44,22 @@ def end_of_day(day: date, zone: str = "UTC") -> datetime:
 
 
 class AsOf(msgspec.Struct, frozen=True):
-    """The three times of a question; None means now (true), everything (known), everything (recorded)."""
+    """The three times of a question; None means now (true), everything (known), everything (recorded).
+
+    `recorded_by` is always a moment; where the question named a log position, `position` repeats it and
+    `recorded_by` is when that entry was written. `public` asks by what was publicly known instead of by what
+    this party could know: what has no public time is then not there (decisions.md, 4). `zone` is the zone in
+    which the question's dates ended; None is the node's.
+    """
 
     true_on: datetime | None = None
     known_by: datetime | None = None
     recorded_by: datetime | None = None
+    position: int | None = None
+    public: bool = False
+    zone: str | None = None
 
     @property
     def is_now(self) -> bool:
-        """Whether no time is set: only then may anything act."""
-        return self.true_on is None and self.known_by is None and self.recorded_by is None
+        """Whether this party asks about the present: only then may anything act."""
+        return self.true_on is None and self.known_by is None and self.recorded_by is None and not self.public

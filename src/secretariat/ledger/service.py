@@ -285,6 +285,11 @@ def entry(tx: Connection, position: int) -> Entry:
     return store.read_entry(tx, position)
 
 
+def recorded_at(tx: Connection, position: int) -> datetime | None:
+    """Say when the entry at a position was recorded; None where the log does not reach."""
+    return store.recorded_at(tx, position)
+
+
 def detail(tx: Connection, position: int) -> EntryDetail:
     """Give one entry with its payload read, and the ids of the keys that signed it. Verifies nothing."""
     found = store.read_entry(tx, position)

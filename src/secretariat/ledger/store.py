@@ -283,6 +283,14 @@ def read_entry(tx: Connection, position: int) -> Entry:
     return Entry(*tuple(row))
 
 
+def recorded_at(tx: Connection, position: int) -> datetime | None:
+    """Say when the entry at a position was recorded; None where the log does not reach."""
+    found: datetime | None = tx.execute(
+        sa.select(entry.c.recorded_at).where(entry.c.position == position)
+    ).scalar_one_or_none()
+    return found
+
+
 def read_entries(
     tx: Connection,
     *,

@@ -1,9 +1,11 @@
-"""How times, hashes and counts stand on a page: ISO dates with weekday, digits in groups."""
+"""How times, hashes and counts stand on a page: ISO dates in the zone shown, digits in groups."""
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
@@ -20,6 +22,13 @@ WEEKDAYS = {
     "zh-Hans": ("周一", "周二", "周三", "周四", "周五", "周六", "周日"),
 }
 
+_zone: ContextVar[str] = ContextVar("zone", default="UTC")
+
+
+def set_zone(zone: str) -> None:
+    """Choose the zone in which this page shows times."""
+    _zone.set(zone)
+
 
 def day(value: date | datetime | str | None) -> Markup:
     """Write a date as ISO with its weekday: `2012-09-03 Mon`."""
@@ -30,6 +39,8 @@ def day(value: date | datetime | str | None) -> Markup:
             value = datetime.fromisoformat(value)
         except ValueError:
             return Markup("{}").format(value)
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        value = value.astimezone(ZoneInfo(_zone.get()))
     weekday = WEEKDAYS[language()][value.weekday()]
     return Markup('<time datetime="{0}">{0} <span class="weekday">{1}</span></time>').format(
         value.strftime("%Y-%m-%d"), weekday
@@ -37,7 +48,7 @@ def day(value: date | datetime | str | None) -> Markup:
 
 
 def moment(value: datetime | str | None) -> Markup:
-    """Write a moment in UTC to the second, with the zone named and the exact stamp in `datetime`."""
+    """Write a moment to the second in the zone shown, with its offset, and the exact stamp in `datetime`."""
     if value is None:
         return Markup("–")
     if isinstance(value, str):
@@ -45,10 +56,18 @@ def moment(value: datetime | str | None) -> Markup:
             value = datetime.fromisoformat(value)
         except ValueError:
             return Markup("{}").format(value)
-    at = value.astimezone(UTC)
+    zone = _zone.get()
+    at = value.astimezone(ZoneInfo(zone))
+    offset = at.strftime("%z")
     return Markup(
-        '<time datetime="{}">{} <span class="clock">{}</span><span class="zone">Z</span></time>'
-    ).format(at.isoformat().replace("+00:00", "Z"), at.strftime("%Y-%m-%d"), at.strftime("%H:%M:%S"))
+        '<time datetime="{}" title="{}">{} <span class="clock">{}</span><span class="zone">{}</span></time>'
+    ).format(
+        value.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        zone,
+        at.strftime("%Y-%m-%d"),
+        at.strftime("%H:%M:%S"),
+        "Z" if offset == "+0000" else f"{offset[:3]}:{offset[3:5]}",
+    )
 
 
 def ago(value: datetime, now: datetime) -> str:

@@ -80,7 +80,7 @@ def _threaded(handler: Callable[..., Any], *, reads_form: bool = False) -> Calla
             values = await request.form()
             guard.refuse_nul(value for _, value in values.multi_items())
             request.scope["state"][_FORM] = values
-            typed = {field: str(values.get(field, "")) for field in asof.FIELDS}
+            typed = {field: str(values.get(field, "")) for field in asof.ASKED}
             asof.refuse_past(asof.read(typed))
         return await anyio.to_thread.run_sync(functools.partial(handler, *args, **given))
 

@@ -14,12 +14,13 @@ from markupsafe import Markup
 
 from secretariat.base.clock import now
 from secretariat.base.marking import Marking, highest
-from secretariat.web import asof, words
+from secretariat.web import asof, filters, words
 from secretariat.web.tables import Table, download
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from contextlib import AbstractContextManager
+    from datetime import datetime
 
     from litestar.connection import ASGIConnection
     from sqlalchemy import Connection
@@ -51,8 +52,24 @@ class Screen:
 
     @cached_property
     def bar(self) -> asof.Bar:
-        """The three times in the address. Refuses what is no date."""
-        return asof.read(self.connection.query_params, zone=getattr(self.node.settings, "zone", "UTC"))
+        """The times and the zone in the address. Refuses what is no date and no position of the log."""
+        return asof.read(self.connection.query_params, zone=self.node.settings.zone, written=self._written)
+
+    def _written(self, position: int) -> datetime | None:
+        """When the log's entry at a position was recorded; the application says how to ask."""
+        ask: Callable[[Connection, int], datetime | None] = self.connection.app.state.written
+        with self.transaction() as tx:
+            return ask(tx, position)
+
+    @property
+    def zone(self) -> str:
+        """The zone in which the page shows times."""
+        return "UTC" if self.node is None else self.bar.zone
+
+    @property
+    def zones(self) -> list[str]:
+        """The zones that the bar offers: the node's first, then the usual ones and the one shown."""
+        return list(dict.fromkeys([self.node.settings.zone, *asof.ZONES, self.zone]))
 
     @property
     def path(self) -> str:
@@ -105,6 +122,7 @@ class Screen:
     def html(self, template: str, *, markings: Iterable[Marking] = (), **context: Any) -> str:
         """Render a template; `markings` are those of everything the page shows."""
         words.set_language(self.language)
+        filters.set_zone(self.zone)
         return (
             environment()
             .get_template(template)
@@ -189,8 +207,6 @@ def environment() -> jinja2.Environment:
     env.policies["ext.i18n.trimmed"] = True
     env.install_gettext_callables(words.gettext, words.ngettext, newstyle=True)  # type: ignore[attr-defined]
     env.globals.update(languages=words.LANGUAGES, asset=asset, icon=icon)
-    from secretariat.web import filters
-
     env.filters.update(filters.FILTERS)
     return env
 
