@@ -23,7 +23,7 @@ from secretariat.base.errors import SecretariatError
 from secretariat.ledger import checkpoint as notes
 from secretariat.ledger import dsse, entries, merkle, store, tiles
 from secretariat.ledger.checkpoint import Checkpoint, VerifierKey
-from secretariat.ledger.entries import Key, Statement
+from secretariat.ledger.entries import Guest, Key, Statement
 from secretariat.ledger.keys import Keyring, key_id
 from secretariat.ledger.merkle import Frontier
 from secretariat.ledger.model import Entry
@@ -85,6 +85,8 @@ class Auditor:
         self._root = {key_id(root_public): root_public}
         self._root_key_from = root_key_from
         self._record: dict[str, bytes] = {}
+        self._guests: dict[str, dict[str, bytes]] = {}
+        """The key of each party that this log's node hosts, as its entries name them."""
 
     def problem(self, where: str, what: str) -> None:
         """Note that something does not hold."""
@@ -111,10 +113,14 @@ class Auditor:
 
     def _signed(self, position: int, envelope: bytes) -> Statement:
         keys = {**self._root, **self._record}
+        claimed = entries.read(dsse.payload_of(envelope)) if self._guests else None
+        if claimed is not None and claimed.party in self._guests:
+            keys = self._guests[claimed.party]
         opened = dsse.unseal(envelope, keys, entries.PAYLOAD_TYPE)
         statement = entries.read(opened.payload)
         told = (statement.origin, statement.party, statement.realm)
-        if told != (self.origin, self.party, self.realm):
+        whose = statement.party if statement.party in self._guests else self.party
+        if told != (self.origin, whose, self.realm):
             self.problem(f"entry {position}", f"it was signed for {'/'.join(told)}")
         by_root = any(signer in self._root for signer in opened.key_ids)
         if (statement.kind == "key") != by_root:
@@ -123,9 +129,19 @@ class Auditor:
             )
         elif by_root:
             self._take_keys(statement)
+        elif statement.kind == "guest" and statement.party == self.party:
+            self._take_guest(statement)
         if position == 0 and statement.kind != "key":
             self.problem("entry 0", "the first entry of a log names its keys")
         return statement
+
+    def _take_guest(self, statement: Statement) -> None:
+        body = entries.body_as(statement, Guest)
+        if body.act == "add" and body.key is not None:
+            public = bytes.fromhex(body.key)
+            self._guests[body.party] = {key_id(public): public}
+        else:
+            self._guests[body.party] = {}  # an entry of that party after this one has no key to hold under
 
     def _take_keys(self, statement: Statement) -> None:
         body = entries.body_as(statement, Key)

@@ -247,6 +247,20 @@ class Suspect(Body, frozen=True):
     reason: str
 
 
+class Guest(Body, frozen=True):
+    """The signer hosts a party without a node, or no longer does; `statement` is that party's own word.
+
+    From an `add` on, entries of `party` in this log are signed with `key`; after `move` or `end` none are.
+    """
+
+    act: Literal["add", "move", "end"]
+    party: PartyCode
+    name: str = ""
+    key: Hex32 | None = None
+    statement: Any = None
+    reason: str = ""
+
+
 class Note(Body, frozen=True):
     """An act of administration that somebody may ask about later (restore, import, a role given)."""
 
@@ -271,6 +285,7 @@ KINDS: dict[str, type[msgspec.Struct]] = {
     "key": Key,
     "destroy": Destroy,
     "suspect": Suspect,
+    "guest": Guest,
     "note": Note,
 }
 """Every kind of entry with the struct of its body."""

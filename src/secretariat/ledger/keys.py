@@ -10,6 +10,7 @@ Rules:
    key; trust comes from enrolment, never from the id.
 3. Private keys are PKCS 8 PEM files that only their owner may read. Nothing here prints or logs one.
 4. `live` and `exercise` never share a key.
+5. A guest's key is kept beside these (guest_keys.py).
 """
 
 from __future__ import annotations
@@ -125,13 +126,28 @@ class Keyring:
 
     def __repr__(self) -> str:
         return f"<Keyring {self.party}/{self.realm} record={self.record.key_id}>"
+    sealing: SealingKeys | None = None
+    """What opens letters that come through a mailbox; None in a set that was made without."""
+    host: Keyring | None = None
+    """The keys of the node that writes this party's entries into its log, where the party is a guest."""
 
     @classmethod
     def generate(cls, party: str, realm: str, host: str) -> Keyring:
         """Make a whole new set in memory."""
         root = Signer.generate()
         record, log, transport, witness = (Signer.generate() for _ in ROLES[1:])
-        return cls(party, realm, f"{host}/{realm}", root, record, log, transport, witness, root.public)
+        return cls(
+            party,
+            realm,
+            f"{host}/{realm}",
+            root,
+            record,
+            log,
+            transport,
+            witness,
+            root.public,
+            sealing=sealing.SealingKeys.generate(),
+        )
 
     @cached_property
     def public(self) -> Mapping[str, bytes]:
@@ -174,9 +190,9 @@ def create(folder: Path, *, party: str, realm: str, host: str) -> Keyring:
     keyring = Keyring.generate(party, realm, host)
     for role in ROLES:
         signer: Signer = getattr(keyring, role)
-        _write_private(folder / f"{role}.pem", signer.to_pem())
-        _write_public(folder / f"{role}.pub", signer.public)
-    return keyring
+        write_private(folder / f"{role}.pem", signer.to_pem())
+        write_public(folder / f"{role}.pub", signer.public)
+    return replace(keyring, sealing=sealing.create(folder))
 
 
 def load(folder: Path, *, party: str, realm: str, host: str) -> Keyring:
@@ -231,16 +247,17 @@ def rotate(folder: Path, role: str, *, party: str, realm: str, host: str) -> Key
     old: Signer = getattr(held, role)
     retired = folder / "retired"
     retired.mkdir(exist_ok=True, mode=0o700)
-    _write_public(retired / f"{old.key_id}.pub", old.public)
+    write_public(retired / f"{old.key_id}.pub", old.public)
     fresh = Signer.generate()
     (folder / f"{role}.pem.new").unlink(missing_ok=True)
-    _write_private(folder / f"{role}.pem.new", fresh.to_pem())
-    _write_public(folder / f"{role}.pub", fresh.public)
+    write_private(folder / f"{role}.pem.new", fresh.to_pem())
+    write_public(folder / f"{role}.pub", fresh.public)
     (folder / f"{role}.pem.new").replace(folder / f"{role}.pem")
     return load(folder, party=party, realm=realm, host=host)
 
 
-def _write_private(path: Path, pem: bytes) -> None:
+def write_private(path: Path, pem: bytes) -> None:
+    """Write a private key that only its owner may read, durably. Refuses a file that is there."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(pem)
@@ -248,7 +265,8 @@ def _write_private(path: Path, pem: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _write_public(path: Path, public: bytes) -> None:
+def write_public(path: Path, public: bytes) -> None:
+    """Write a public key."""
     path.write_text(f"{ALGORITHM} {public.hex()}\n", encoding="ascii")
 
 

@@ -90,7 +90,10 @@ def append(
     opening = [] if held.size or names_keys else [_opening(keyring)]
     sealed = store.insert(
         tx,
-        (_seal(keyring, draft, held.size + number, now) for number, draft in enumerate([*opening, *drafts])),
+        (
+            _seal(keyring if draft.kind != "key" else keyring.host or keyring, draft, held.size + number, now)
+            for number, draft in enumerate([*opening, *drafts])
+        ),
     )
     frontier = Frontier.from_bytes(held.size, held.frontier)
     pieces = tiles.grow(frontier, [item.leaf for item in sealed])
@@ -103,8 +106,8 @@ def append(
 
 
 def in_force(keyring: Keyring) -> str:
-    """Name the keys that sign entries and checkpoints, as the head keeps them."""
-    return f"{keyring.record.key_id} {keyring.log.key_id}"
+    """Name the keys that sign entries and checkpoints, as the head keeps them; of a guest, its host's."""
+    return f"{(keyring.host or keyring).record.key_id} {keyring.log.key_id}"
 
 
 def _seal(keyring: Keyring, draft: Draft, position: int, now: datetime) -> Entry:
@@ -135,7 +138,7 @@ def _signer(keyring: Keyring, kind: str) -> Signer:
 
 
 def _opening(keyring: Keyring) -> Draft:
-    return key_draft(keyring, reason="the first keys of this log")
+    return key_draft(keyring.host or keyring, reason="the first keys of this log")
 
 
 def key_draft(keyring: Keyring, *, reason: str) -> Draft:
@@ -148,7 +151,7 @@ def open_log(tx: Connection, keyring: Keyring, *, now: datetime) -> Head:
     """Write the first entry, the keys, where the log is empty; give the head. `append` does it too."""
     head = lock(tx)
     if head.size == 0:
-        append(tx, keyring, [key_draft(keyring, reason="the first keys of this log")], now=now, head=head)
+        append(tx, keyring, [_opening(keyring)], now=now, head=head)
     return store.read_head(tx)
 
 

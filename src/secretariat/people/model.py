@@ -36,6 +36,9 @@ class Permission(StrEnum):
     MANAGE_TOKENS = "tokens.manage"
     MANAGE_PEERS = "peers.manage"
     MANAGE_PEOPLE = "people.manage"
+    GUEST_READ = "guest.read"
+    GUEST_WRITE = "guest.write"
+    GUEST_RELEASE = "guest.release"
 
 
 SENTENCES: dict[Permission, str] = {
@@ -57,6 +60,9 @@ SENTENCES: dict[Permission, str] = {
     Permission.MANAGE_TOKENS: "Create and revoke the tokens with which tools connect.",
     Permission.MANAGE_PEERS: "Invite, accept and suspend other parties' nodes.",
     Permission.MANAGE_PEOPLE: "Add and disable persons and give them roles.",
+    Permission.GUEST_READ: "As a guest: read what was granted to this party, and what it wrote.",
+    Permission.GUEST_WRITE: "As a guest: write drafts for this party.",
+    Permission.GUEST_RELEASE: "As a guest: say DO for this party, and withdraw what it published.",
 }
 
 
@@ -112,6 +118,19 @@ TABLE: dict[Role, frozenset[Permission]] = {
 """An administrator runs the node and does not read reports: the two are kept apart on purpose."""
 
 
+_GUEST_READ = frozenset({Permission.GUEST_READ})
+GUEST_TABLE: dict[Role, frozenset[Permission]] = {
+    Role.ANALYST: _GUEST_READ | {Permission.GUEST_WRITE},
+    Role.RELEASER: _GUEST_READ | {Permission.GUEST_WRITE, Permission.GUEST_RELEASE},
+    Role.OFFICER: _GUEST_READ,
+    Role.AUDITOR: _GUEST_READ,
+}
+"""What the same roles may do for a person of a guest: these rights and no other, whatever `TABLE` says.
+
+A role that is missing here cannot be given to a guest's person; the host's own persons have no such right.
+"""
+
+
 class Scope(StrEnum):
     """What a token may be used for."""
 
@@ -135,10 +154,13 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     disabled_at: datetime | None = None
     office: str | None = None
+    party: str | None = None
+    """The guest whose person this is; None: the node's own party."""
 
     def may(self, permission: str) -> bool:
         """Whether one of this person's roles has `permission`; a disabled person may nothing."""
-        return self.disabled_at is None and any(permission in TABLE[role] for role in self.roles)
+        table = TABLE if self.party is None else GUEST_TABLE
+        return self.disabled_at is None and any(permission in table.get(role, ()) for role in self.roles)
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,6 +21,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from secretariat.base.errors import ConflictError, InputError, NotFoundError
 from secretariat.people import store
 from secretariat.people.model import (
+    GUEST_TABLE,
     AttemptsError,
     Person,
     ReadEntry,
@@ -68,8 +69,13 @@ def add_person(
     now: datetime,
     language: str = "en",
     office: str | None = None,
+    party: str | None = None,
 ) -> Person:
-    """Write a person. Refuses a login that is taken or malformed, a short password, an unknown language."""
+    """Write a person, of the node's own party or of a guest (`party`, which the caller knows to be one).
+
+    Refuses a login that is taken or malformed, a short password, an unknown language, and for a guest's
+    person a role that runs the node.
+    """
     if not _LOGIN.fullmatch(login):
         raise InputError(f"not a login: {login!r}", where="login", advice="use a-z, 0-9 and . _ @ -")
     if language not in LANGUAGES:
@@ -79,6 +85,12 @@ def add_person(
     wanted = frozenset(roles)
     if not wanted:
         raise InputError("a person without a role can do nothing", where="roles", advice="give at least one")
+    if party is not None and (foreign := sorted(wanted - GUEST_TABLE.keys())):
+        raise InputError(
+            f"a guest's person cannot be {', '.join(foreign)}",
+            where="roles",
+            advice=f"one of {', '.join(sorted(GUEST_TABLE))}: the others run this node",
+        )
     _check_password(password, login)
     if store.person_by_login(tx, login) is not None:
         raise ConflictError(f"the login {login!r} is taken", where="login")
@@ -90,6 +102,7 @@ def add_person(
         roles=wanted,
         created_at=now,
         office=office,
+        party=party,
     )
     store.insert_person(tx, one, _hash(password), by=by)
     return one

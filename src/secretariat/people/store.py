@@ -26,6 +26,7 @@ person = sa.Table(
     sa.Column("login", sa.Text, nullable=False, unique=True),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("office", sa.Text),
+    sa.Column("party", sa.Text),
     sa.Column("language", sa.Text, nullable=False),
     sa.Column("password", sa.Text, nullable=False),
     sa.Column("created_at", MOMENT, nullable=False),
@@ -109,6 +110,7 @@ def _persons(tx: Connection, where: sa.ColumnElement[bool]) -> list[Person]:
             created_at=row.created_at,
             disabled_at=row.disabled_at,
             office=row.office,
+            party=row.party,
         )
         for row in rows
     ]
@@ -117,6 +119,11 @@ def _persons(tx: Connection, where: sa.ColumnElement[bool]) -> list[Person]:
 def persons(tx: Connection) -> list[Person]:
     """Everyone, disabled ones too, by login."""
     return _persons(tx, sa.true())
+
+
+def persons_of(tx: Connection, party: str) -> list[Person]:
+    """Everyone of one guest, by login."""
+    return _persons(tx, person.c.party == party)
 
 
 def person_by_login(tx: Connection, login: str) -> Person | None:
@@ -137,6 +144,7 @@ def insert_person(tx: Connection, one: Person, password: str, *, by: str) -> Non
             login=one.login,
             name=one.name,
             office=one.office,
+            party=one.party,
             language=one.language,
             password=password,
             created_at=one.created_at,
@@ -307,6 +315,12 @@ def touch_token(tx: Connection, token: UUID, now: datetime) -> None:
 def revoke_token(tx: Connection, token: UUID, now: datetime) -> int:
     """Revoke a live token; gives how many there were (0 or 1)."""
     asked = sa.update(api_token).where(api_token.c.id == token, api_token.c.revoked_at.is_(None))
+    return tx.execute(asked.values(revoked_at=now)).rowcount
+
+
+def revoke_tokens_of(tx: Connection, reader: str, now: datetime) -> int:
+    """Revoke every live token that reads for a party; gives how many there were."""
+    asked = sa.update(api_token).where(api_token.c.reader == reader, api_token.c.revoked_at.is_(None))
     return tx.execute(asked.values(revoked_at=now)).rowcount
 
 

@@ -22,6 +22,7 @@ from secretariat.records.canonical import canonical
 from secretariat.records.markings import Label
 from secretariat.storage.engine import raw
 from secretariat.storage.metadata import metadata
+from secretariat.storage.rls import CUSTODIAN
 
 STATES = (
     "draft",  # ours, not released
@@ -65,7 +66,8 @@ object_version = sa.Table(
     sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("known_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("revoked", sa.Boolean, nullable=False, server_default=sa.false()),
-    sa.UniqueConstraint("stix_id", "version", "originator"),
+    sa.Column("custodian", sa.Text, nullable=False, server_default=sa.text(CUSTODIAN)),
+    sa.UniqueConstraint("stix_id", "version", "originator", "custodian"),
     sa.CheckConstraint("state IN ({})".format(", ".join(f"'{s}'" for s in STATES)), name="state"),
     sa.Index(None, "root"),
     sa.Index(None, "type", "id"),

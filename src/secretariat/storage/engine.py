@@ -7,11 +7,14 @@ Rules (decisions.md 6):
    transaction, so a pooled connection carries nothing over to the next reader; an unset reader sees nothing.
 4. A database that is gone, full or busy answers `UnavailableError`, never a driver's traceback, and the pool
    works again when the database is back.
+5. `kept_for` gives the same pools for a guest: its transactions see and write only objects kept for that
+   guest, and every other transaction sees none of them.
 """
 
 from __future__ import annotations
 
 import contextlib
+import copy
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
@@ -56,6 +59,7 @@ class Database:
         self._roles = {realm: roles_of(prefix, realm) for realm in realms}
         self._engines = {realm: self._engine(realm, size, patience) for realm in realms}
         self.prefix = prefix
+        self._custodian = ""
 
     @classmethod
     def open(
@@ -96,6 +100,12 @@ class Database:
         """Name the roles of `realm`."""
         return self._roles[realm]
 
+    def kept_for(self, guest: str) -> Database:
+        """Give these pools with transactions that work in the keeping of a guest (rls.CUSTODIAN)."""
+        one = copy.copy(self)
+        one._custodian = guest  # noqa: SLF001  (our own copy)
+        return one
+
     def close(self) -> None:
         """Close every pooled connection."""
         for engine in self._engines.values():
@@ -105,6 +115,10 @@ class Database:
     def app(self, realm: str) -> Iterator[sa.Connection]:
         """Give one transaction of `realm` as the application."""
         with _answered(), self._engines[realm].connect() as connection, connection.begin():
+            if self._custodian:
+                raw(connection).execute(
+                    "SELECT set_config('secretariat.custodian', %s, true)", (self._custodian,)
+                )
             yield connection
 
     @contextlib.contextmanager

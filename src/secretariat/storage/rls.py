@@ -12,6 +12,14 @@ READER = "nullif(current_setting('secretariat.reader', true), '')"
 """SQL for who asks. NULL outside `Database.peer`: equal to no reader, so nothing is seen."""
 
 
+CUSTODIAN = "coalesce(current_setting('secretariat.custodian', true), '')"
+"""SQL for whose objects a transaction of the application sees: '' = the node's party, else a guest."""
+
+EVERYBODYS = "*"
+"""The custodian under which everything is seen: backups, and nothing else."""
+KEPT = f"{CUSTODIAN} IN (custodian, '{EVERYBODYS}')"
+
+
 class Operations(Protocol):
     """What is used of alembic's `op`."""
 
@@ -19,11 +27,14 @@ class Operations(Protocol):
     def get_context(self) -> MigrationContext: ...
 
 
-def protect(op: Operations, table: str, *, peer: str | None = None, append_only: bool = False) -> None:
+def protect(
+    op: Operations, table: str, *, peer: str | None = None, append_only: bool = False, app: str = "true"
+) -> None:
     """Put `table` under forced row-level security in a migration.
 
-    The application may read and insert every row, and update and delete unless `append_only`. The peer role
-    may SELECT the rows for which the SQL predicate `peer` holds; None gives it no right at all.
+    The application may read and insert the rows for which `app` holds (every row, mostly), and update and
+    delete them unless `append_only`. The peer role may SELECT the rows for which the SQL predicate `peer`
+    holds; None gives it no right at all.
     """
     roles: Roles = op.get_context().opts["roles"]
     may = "SELECT, INSERT" if append_only else "SELECT, INSERT, UPDATE, DELETE"
@@ -31,7 +42,7 @@ def protect(op: Operations, table: str, *, peer: str | None = None, append_only:
         f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY',
         f'ALTER TABLE "{table}" FORCE ROW LEVEL SECURITY',
         f'GRANT {may} ON "{table}" TO "{roles.app}"',
-        f'CREATE POLICY app ON "{table}" TO "{roles.app}" USING (true) WITH CHECK (true)',
+        f'CREATE POLICY app ON "{table}" TO "{roles.app}" USING ({app}) WITH CHECK ({app})',
     ):
         op.execute(statement)
     if peer is not None:

@@ -12,6 +12,7 @@ from secretariat.base.errors import ConflictError, InputError, NotFoundError
 from secretariat.base.settings import Limits
 from secretariat.people import service, store
 from secretariat.people.model import (
+    GUEST_TABLE,
     SENTENCES,
     TABLE,
     AttemptsError,
@@ -39,7 +40,9 @@ def sign_in(database, login="mina", password=PASSWORD, now=NOW):
 def test_every_permission_has_a_sentence_and_a_role():
     assert set(SENTENCES) == set(Permission)
     assert set(TABLE) == set(Role)
-    assert set().union(*TABLE.values()) == set(Permission)
+    guests = set().union(*GUEST_TABLE.values())
+    assert set().union(*TABLE.values()) | guests == set(Permission)
+    assert guests.isdisjoint(set().union(*TABLE.values()))
 
 
 def test_an_administrator_does_not_read_reports():

@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("login", sa.Text, nullable=False, unique=True),
         sa.Column("name", sa.Text, nullable=False),
         sa.Column("office", sa.Text),
+        sa.Column("party", sa.Text),
         sa.Column("language", sa.Text, nullable=False),
         sa.Column("password", sa.Text, nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import BYTEA, JSONB
 
-from secretariat.storage.rls import READER, protect
+from secretariat.storage.rls import CUSTODIAN, KEPT, READER, protect
 
 revision = "0002_records"
 down_revision = "0001_people"
@@ -54,7 +54,8 @@ def upgrade() -> None:
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("known_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("revoked", sa.Boolean, nullable=False, server_default=sa.false()),
-        sa.UniqueConstraint("stix_id", "version", "originator"),
+        sa.Column("custodian", sa.Text, nullable=False, server_default=sa.text(CUSTODIAN)),
+        sa.UniqueConstraint("stix_id", "version", "originator", "custodian"),
         sa.CheckConstraint("state IN ({})".format(", ".join(f"'{s}'" for s in _STATES)), name="state"),
     )
     # Bulk writes draw their numbers first and then COPY them.
@@ -123,3 +124,4 @@ def upgrade() -> None:
         "object_version",
         peer="EXISTS (SELECT 1 FROM item WHERE item.version = object_version.id)",
     )
+        app=KEPT,

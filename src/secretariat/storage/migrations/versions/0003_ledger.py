@@ -98,7 +98,7 @@ def upgrade() -> None:
     )
     op.execute("ALTER TABLE peer_entry ALTER COLUMN envelope SET STORAGE EXTERNAL")
     op.create_index(None, "peer_entry", ["kind", "origin", "position"])
-    protect(op, "entry", peer=f"recipient = {READER}", append_only=True)
+    protect(op, "entry", peer=f"{READER} IN (recipient, party)", append_only=True)
     protect(op, "log_head")
     protect(op, "tile", peer=_ANYBODY)
     protect(op, "checkpoint", peer=_ANYBODY, append_only=True)
