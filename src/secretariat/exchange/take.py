@@ -3,7 +3,7 @@
 The frame      1. the page is from this partner's log, of this realm, for this party
                2. it starts where we stand, in the log state we last kept (else: out of step, ask again)
 The log        3. the checkpoint is signed by the pinned log key
-               4. it is not smaller than the one kept, and is proven to continue it
+               4. it is not smaller than the one kept, and is proven to continue it (ledger/following.py)
                5. the stated counts, the hash and the end of the page are what it carries
 Each entry     6. stands in the log at its position (inclusion)
                7. is signed by the pinned record key, by this party, for this realm and log
@@ -32,7 +32,7 @@ from secretariat.exchange.evidence import evidence_of
 from secretariat.exchange.model import KeptLog, Line, LogEntry, Refusal
 from secretariat.exchange.offer import roots_of
 from secretariat.exchange.wire import Cursor
-from secretariat.ledger import checkpoint, entries, merkle
+from secretariat.ledger import checkpoint, entries, following, merkle
 from secretariat.ledger.entries import Statement
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class PageRefusedError(ProofError):
     @property
     def suspends(self) -> bool:
         """Whether the partner's log takes back what it showed: only a person may go on from there."""
-        return self.code in {"log-rolled-back", "log-contradicts"}
+        return isinstance(self.__cause__, following.ContradictionError)
 
 
 class OutOfStepError(ConflictError):
@@ -215,20 +215,10 @@ def _check_log(store: Store, peer: Peer, page: Page) -> KeptLog:
         raise PageRefusedError("checkpoint-signature", f"no log has {shown.size} entries", where=page.origin)
     if kept is None:
         return KeptLog(page.origin, peer.party, shown.size, shown.root, note)
-    if shown.size < kept.size:
-        raise PageRefusedError(
-            "log-rolled-back",
-            f"{peer.party}'s log has {shown.size} entries where {kept.size} were shown before",
-            where=page.origin,
-            advice=f"{peer.party}'s node may run on an old backup; talk to its operator before you resume it",
-        )
-    if not merkle.verify_consistency(kept.size, shown.size, kept.root, shown.root, page.consistency):
-        raise PageRefusedError(
-            "log-contradicts",
-            f"{peer.party}'s log of {shown.size} entries does not continue the {kept.size} shown before",
-            where=page.origin,
-            advice="both signed checkpoints are kept: together they prove it to anybody",
-        )
+    try:
+        following.check_next(peer.party, page.origin, kept.size, kept.root, shown, page.consistency)
+    except ProofError as error:
+        raise PageRefusedError(error.code, error.what, where=error.where, advice=error.advice) from error
     return kept if shown.size == kept.size else KeptLog(page.origin, peer.party, shown.size, shown.root, note)
 
 

@@ -374,11 +374,6 @@ def count_kinds(tx: Connection) -> dict[str, int]:
     return {kind: count for kind, count in rows}  # noqa: C416  rows are no pairs to mypy
 
 
-def lock_peer_log(tx: Connection, origin: str) -> PeerLog | None:
-    """Give what is kept of a partner's log, locked until the transaction ends."""
-    return _peer_log(tx.execute(sa.select(peer_log).where(peer_log.c.origin == origin).with_for_update()))
-
-
 def read_peer_log(tx: Connection, origin: str) -> PeerLog | None:
     """Give what is kept of a partner's log."""
     return _peer_log(tx.execute(sa.select(peer_log).where(peer_log.c.origin == origin)))
@@ -435,16 +430,6 @@ def add_peer_entries(tx: Connection, items: Sequence[PeerEntry]) -> int:
         )
         new += done.rowcount
     return new
-
-
-def read_peer_envelopes(tx: Connection, origin: str, positions: Sequence[int]) -> dict[int, bytes]:
-    """Give envelopes already kept of a partner, by position."""
-    rows = raw(tx).execute(
-        "SELECT position, envelope FROM peer_entry WHERE origin = %s AND position = ANY(%s)",
-        (origin, list(positions)),
-        binary=True,
-    )
-    return dict(rows.fetchall())
 
 
 def read_peer_entries(

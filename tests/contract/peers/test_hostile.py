@@ -239,7 +239,17 @@ def test_a_longer_log_that_does_not_continue_the_kept_one_is_refused(world):
         size = checkpoint.parse(page["checkpoint"].encode()).size
         page["checkpoint"] = shown(there, size + 3, b"\x01" * 32)
 
-    assert bent_log(there, longer).code == "log-contradicts"
+    error = bent_log(there, longer)
+    assert (error.code, error.suspends) == ("log-unproven", False)
+
+
+def test_a_false_proof_at_the_same_root_is_no_word_against_the_log(world):
+    there = two(world)
+    error = bent_log(there, lambda page: page.update(consistency=["AQ" * 21 + "E="]))
+    assert (error.code, error.suspends) == ("log-unproven", False)
+    there.publish("KR", indicator("c"), to=["JP"])
+    there.converge()
+    assert there.sees("JP") == {A, B, indicator("c")["id"]}
 
 
 def test_what_came_before_the_fault_is_not_kept_either(world):

@@ -15,11 +15,10 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from secretariat.base.errors import InputError, ProofError
-from secretariat.ledger import audit, checkpoint, entries, export, keys, merkle, partners, service
+from secretariat.ledger import audit, checkpoint, entries, export, following, keys, merkle, service
 from secretariat.ledger.commands import commands
 from secretariat.ledger.entries import Draft, Note
 from secretariat.ledger.keys import Keyring
-from secretariat.ledger.model import PeerLog
 from secretariat.storage.engine import Database, raw
 
 NOW = datetime(2026, 11, 22, 2, 9, 36, 123456, tzinfo=UTC)
@@ -119,9 +118,8 @@ def test_a_log_rewritten_to_be_shorter_is_found_by_who_kept_a_note(
     )
     assert audit.verify_database(filled, keyring).holds
     shorter = checkpoint.parse(service.checkpoint(filled))
-    held = PeerLog(keyring.origin, "KR", kept.size, kept.root, b"", "ok", None, NOW)
-    with pytest.raises(partners.ContradictionError, match="went back from 304 entries to 301"):
-        partners.check_next(held, shorter, b"")
+    with pytest.raises(following.RolledBackError, match="has 301 entries where 304 were shown"):
+        following.check_next("KR", keyring.origin, kept.size, kept.root, shorter, [])
 
 
 @pytest.fixture(scope="session")
