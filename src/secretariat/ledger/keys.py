@@ -5,7 +5,7 @@ Rules:
 1. Five keys, one purpose each, so that a lost one can be replaced alone:
    `root` names the others (key entries, the descriptor of enrolment) and may be kept off the machine,
    `record` signs objects and entries, `log` signs checkpoints, `transport` signs requests between nodes,
-   `witness` cosigns partners' checkpoints.
+   `witness` cosigns partners' checkpoints. Beside them stands the `sealing` key, which opens (sealing.py).
 2. A key id is `ed25519-` and the first 16 bytes of SHA-256 over the 32-byte public key, in hex. It names a
    key; trust comes from enrolment, never from the id.
 3. Private keys are PKCS 8 PEM files that only their owner may read. Nothing here prints or logs one.
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
@@ -32,10 +32,13 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from secretariat.base.errors import ConflictError, InputError, NotFoundError, StateError
+from secretariat.ledger import sealing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from secretariat.ledger.sealing import SealingKeys
 
 ALGORITHM = "ed25519"
 PUBLIC_BYTES = 32
@@ -123,13 +126,13 @@ class Keyring:
     root_public: bytes
     retired: Mapping[str, bytes] = field(default_factory=dict)
     """Public keys that this party used before, by key id."""
-
-    def __repr__(self) -> str:
-        return f"<Keyring {self.party}/{self.realm} record={self.record.key_id}>"
     sealing: SealingKeys | None = None
     """What opens letters that come through a mailbox; None in a set that was made without."""
     host: Keyring | None = None
     """The keys of the node that writes this party's entries into its log, where the party is a guest."""
+
+    def __repr__(self) -> str:
+        return f"<Keyring {self.party}/{self.realm} record={self.record.key_id}>"
 
     @classmethod
     def generate(cls, party: str, realm: str, host: str) -> Keyring:
@@ -152,6 +155,8 @@ class Keyring:
     @cached_property
     def public(self) -> Mapping[str, bytes]:
         """Give every public key of this party, retired ones too, by key id."""
+        if self.host is not None:  # log, transport and witness are the host's
+            return {self.record.key_id: self.record.public, **self.retired}
         own = (self.record, self.log, self.transport, self.witness)
         return {
             key_id(self.root_public): self.root_public,
@@ -225,6 +230,7 @@ def load(folder: Path, *, party: str, realm: str, host: str) -> Keyring:
         signers["witness"],
         root_public,
         retired,
+        sealing.load(folder),
     )
 
 
