@@ -85,6 +85,15 @@ class Book:
             merged.values(), schemes=self.schemes.values(), groups=self.groups, parties=self.parties.values()
         )
 
+    def publicly(self) -> Book:
+        """Give the book of what is publicly known: what was made up for a demonstration is not."""
+        return Book(
+            (one for one in self.instruments.values() if not one.synthetic),
+            schemes=self.schemes.values(),
+            groups=self.groups,
+            parties=self.parties.values(),
+        )
+
     def joined(self, other: Book) -> Book:
         """Give this book with everything of `other` added; `other` wins where both speak."""
         return Book(

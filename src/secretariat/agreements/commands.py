@@ -37,7 +37,16 @@ TrueOn = Annotated[str, typer.Option("--true-on", help="Day or moment asked abou
 KnownBy = Annotated[
     str, typer.Option("--known-by", help="With what was known by then. Default: everything known.")
 ]
-RecordedBy = Annotated[str, typer.Option("--recorded-by", help="With what this node had recorded by then.")]
+RecordedBy = Annotated[
+    str,
+    typer.Option(
+        "--recorded-by", help="With what this node had recorded by then: a day, a moment, a log position."
+    ),
+]
+Publicly = Annotated[
+    bool, typer.Option("--publicly", help="By what was publicly known, not by what this party could know.")
+]
+Zone = Annotated[str, typer.Option("--zone", help="Time zone in which dates end. Default: the node's.")]
 
 
 def _book(files: list[Path] | None, *, bare: bool = False) -> Book:
@@ -315,6 +324,8 @@ def explain(
     true_on: TrueOn = "",
     known_by: KnownBy = "",
     recorded_by: RecordedBy = "",
+    publicly: Publicly = False,
+    zone: Zone = "",
     purpose: Purpose = "",
     trace: Annotated[bool, typer.Option("--trace/--no-trace", help="Every article tried.")] = True,
     data: Data = DATA,
@@ -323,13 +334,22 @@ def explain(
 ) -> None:
     """Say whether an object may go to a party, and why: now, or on another day. Never grants anything."""
     from secretariat.agreements import service
+    from secretariat.ledger import service as ledger
 
     with node_at(data) as node:
-        zone = node.settings.zone
+        zone = zone or node.settings.zone
+        position, at = None, None
+        if recorded_by.isascii() and recorded_by.isdecimal():
+            position = int(recorded_by)
+            with node.database.app(realm) as tx:
+                at = ledger.entry(tx, position).recorded_at
         as_of = AsOf(
-            _moment(true_on, "--true-on", zone),
-            _moment(known_by, "--known-by", zone),
-            _moment(recorded_by, "--recorded-by", zone),
+            true_on=_moment(true_on, "--true-on", zone),
+            known_by=_moment(known_by, "--known-by", zone),
+            recorded_by=at or _moment(recorded_by, "--recorded-by", zone),
+            position=position,
+            public=publicly,
+            zone=zone,
         )
         found = service.explain(node, realm, object_, to, as_of, purpose=purpose or None, now=now())
     value = {
@@ -338,6 +358,7 @@ def explain(
         "true_on": true_on or found.true_on,
         "known_by": known_by or found.known_by,
         "recorded_by": recorded_by or found.recorded_by,
+        "knowledge": "public" if publicly else "ours",
         "label": msgspec.to_builtins(found.label),
         "instruments": found.instruments,
         "standing_grants": list(found.standing_grants),

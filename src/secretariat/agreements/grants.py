@@ -138,12 +138,30 @@ def put_classes(tx: sa.Connection, classes: Iterable[GrantClass]) -> list[int]:
     return ids
 
 
-def classes_of(tx: sa.Connection, version_ids: Sequence[int]) -> dict[int, list[GrantClass]]:
-    """Give, per object version, the grants under which it stands in partners' collections."""
+def classes_of(
+    tx: sa.Connection,
+    version_ids: Sequence[int],
+    *,
+    recorded_by: datetime | None = None,
+    position: int | None = None,
+) -> dict[int, list[GrantClass]]:
+    """Give, per object version, the grants under which it stands in partners' collections, or stood by then.
+
+    `recorded_by` is a moment, `position` the last entry of the log that counts.
+    """
+    places, bound = "item", list[Any]([list(version_ids)])
+    if recorded_by is not None:
+        places = (
+            "(SELECT version, grant_class FROM item UNION ALL"
+            " SELECT version, grant_class FROM item_past WHERE until > %s)"
+        )
+        bound = [recorded_by, list(version_ids), recorded_by, position, position]
     rows = raw(tx).execute(
-        f"SELECT i.version, {_CLASS} FROM item i JOIN grant_class g ON g.id = i.grant_class"
-        " WHERE i.version = ANY(%s) ORDER BY i.version, g.recipient, g.id",
-        (list(version_ids),),
+        f"SELECT i.version, {_CLASS} FROM {places} i JOIN grant_class g ON g.id = i.grant_class"
+        " WHERE i.version = ANY(%s)"
+        + ("" if recorded_by is None else " AND g.recorded_at <= %s AND (%s::int8 IS NULL OR g.entry <= %s)")
+        + " ORDER BY i.version, g.recipient, g.id",
+        bound,
     )
     found: dict[int, list[GrantClass]] = {}
     for version, *values in rows:

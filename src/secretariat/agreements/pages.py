@@ -80,17 +80,18 @@ EVENT_WORDS = {
 
 def _asked(screen: Screen) -> tuple[Moment, Moment | None]:
     """Give the two times of the bar as instruments read them: a day is the whole day in their own zone."""
-    zone, asked = screen.node.settings.zone, screen.bar.as_of
+    zone, asked = screen.zone, screen.bar.as_of
     true = now() if asked.true_on is None else day_or_moment(asked.true_on, zone)
     return true, None if asked.known_by is None else day_or_moment(asked.known_by, zone)
 
 
 def _day(screen: Screen) -> date:
-    return day_in(_asked(screen)[0], screen.node.settings.zone)
+    return day_in(_asked(screen)[0], screen.zone)
 
 
 def _book(tx: Connection, screen: Screen) -> Book:
-    return facts.whole_book(tx, recorded_by=screen.bar.as_of.recorded_by)
+    book = facts.whole_book(tx, recorded_by=screen.bar.as_of.recorded_by)
+    return book.publicly() if screen.bar.as_of.public else book
 
 
 def _names(instrument: Instrument, book: Book, day: date) -> set[str]:

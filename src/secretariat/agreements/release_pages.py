@@ -17,7 +17,7 @@ from secretariat.agreements import facts, grants, service, workflow
 from secretariat.agreements.model import DENY, MAY, OWN
 from secretariat.agreements.recompute import COMPANY
 from secretariat.agreements.wording import marking_of, purposes_of, shown
-from secretariat.base.clock import now
+from secretariat.base.clock import AsOf, now
 from secretariat.base.errors import DeniedError, InputError, NotFoundError, SecretariatError
 from secretariat.people.model import Permission
 from secretariat.records import store as records
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from secretariat.records.store import Stored
 
+NOW = AsOf()
 PURPOSE_MAX = 64
 REASON_MAX = 2000
 
@@ -98,11 +99,12 @@ def _rows(
     return rows
 
 
-def _held(tx: Connection, members: Sequence[Stored]) -> dict[str, set[str]]:
-    """Say which of these objects each partner was granted in their present version."""
+def _held(tx: Connection, members: Sequence[Stored], as_of: AsOf = NOW) -> dict[str, set[str]]:
+    """Say which of these objects each partner was granted in their present version, by the times asked."""
     ids = {one.id: one.stix_id for one in members}
     found: dict[str, set[str]] = {}
-    for version, classes in grants.classes_of(tx, list(ids)).items():
+    granted = grants.classes_of(tx, list(ids), recorded_by=as_of.earliest, position=as_of.position)
+    for version, classes in granted.items():
         for one in classes:
             if one.lapsed_at is None:
                 found.setdefault(one.recipient, set()).add(ids[version])
@@ -131,7 +133,7 @@ def _release(
         members = service.with_members(tx, [stix_id])
         names = {one.code: one.name for one in grants.parties(tx)}
         purposes = purposes_of(facts.whole_book(tx))
-        held = _held(tx, members)
+        held = _held(tx, members, screen.bar.as_of)
     rows = _rows(outlooks, names, held)
     table = Table(
         "decisions",

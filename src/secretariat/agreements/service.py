@@ -112,6 +112,9 @@ def outlook(
     """Say what `to` would get of these versions: one answer per distinct label."""
     book = book_of(tx, node, to, as_of)
     known = facts_for(tx, to, versions, purpose=purpose)
+    if as_of.public:  # who consented to what stands between the parties; nobody else knows it
+        known = msgspec.structs.replace(known, facts=msgspec.structs.replace(known.facts, consents=()))
+    zone = as_of.zone or node.settings.zone
     held = grants.classes_of(tx, [one.id for one in versions])
     groups: dict[tuple[Label, str | None], list[Stored]] = {}
     for one in versions:
@@ -124,8 +127,8 @@ def outlook(
             sender=node.party,
             recipient=to,
             label=label,
-            true=day_or_moment(true_on, node.settings.zone),
-            known=None if as_of.known_by is None else day_or_moment(as_of.known_by, node.settings.zone),
+            true=day_or_moment(true_on, zone),
+            known=None if as_of.known_by is None else day_or_moment(as_of.known_by, zone),
             direct=True,
             facts=known.facts,
             object_id=single,
@@ -189,9 +192,10 @@ def with_members(tx: sa.Connection, stix_ids: Iterable[str]) -> list[Stored]:
 
 def book_of(tx: sa.Connection, node: Node, to: str, as_of: AsOf) -> Book:
     """Give the instruments between this node and a partner; for a stranger, all that are recorded here."""
-    if as_of.recorded_by is None and store.agreed(tx, to, node.party):
+    if as_of.recorded_by is None and not as_of.public and store.agreed(tx, to, node.party):
         return book_for(tx, node.party, to)
-    return whole_book(tx, recorded_by=as_of.recorded_by)
+    book = whole_book(tx, recorded_by=as_of.recorded_by)
+    return book.publicly() if as_of.public else book
 
 
 def day_or_moment(moment: datetime, zone: str) -> date | datetime:

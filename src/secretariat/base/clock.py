@@ -60,6 +60,11 @@ class AsOf(msgspec.Struct, frozen=True):
     zone: str | None = None
 
     @property
+    def earliest(self) -> datetime | None:
+        """The first of the times asked about: by it must have happened what this node did itself."""
+        return min((one for one in (self.true_on, self.known_by, self.recorded_by) if one), default=None)
+
+    @property
     def is_now(self) -> bool:
         """Whether this party asks about the present: only then may anything act."""
         return self.true_on is None and self.known_by is None and self.recorded_by is None and not self.public

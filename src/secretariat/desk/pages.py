@@ -12,8 +12,7 @@ from secretariat.base.clock import now
 from secretariat.desk import reports, store, withdraw
 from secretariat.exchange import store as exchange
 from secretariat.exchange.fingerprint import fingerprint
-from secretariat.ledger import service as ledger
-from secretariat.ledger.people_pages import kind_word
+from secretariat.ledger.people_pages import entries_by, kind_word
 from secretariat.people.model import Permission
 from secretariat.web.routing import page
 from secretariat.web.screen import Entry, Screen, screen_of
@@ -49,7 +48,7 @@ def desk_page(request: Request[Any, Any, Any]) -> Response[Any]:
     is_now = screen.bar.is_now
     reads = screen.may(Permission.READ_REPORTS) and is_now
     with screen.transaction() as tx:
-        lines = ledger.list_entries(tx, until=screen.bar.as_of.recorded_by, limit=FEED)
+        lines = entries_by(tx, screen.bar.as_of, limit=FEED)
         waiting = store.waiting_releases(tx) if reads else []
         drafts = store.drafts(tx) if reads else []
         held = store.held_back(tx) if reads else []
@@ -127,10 +126,11 @@ def _partners(screen: Screen, rows: list[Any]) -> list[dict[str, Any]]:
 def receipts_page(request: Request[Any, Any, Any]) -> Response[Any]:
     """Show what holders said they did, per holder and per entry; and who has not answered."""
     screen = screen_of(request)
-    due = now() - timedelta(seconds=screen.node.settings.limits.receipt_due_s)
+    as_of = screen.bar.as_of
+    due = (as_of.earliest or now()) - timedelta(seconds=screen.node.settings.limits.receipt_due_s)
     with screen.transaction() as tx:
-        matrix = store.receipt_matrix(tx)
-        rows = store.receipts(tx)
+        matrix = store.receipt_matrix(tx, as_of)
+        rows = store.receipts(tx, as_of)
     own = screen.node.origin(screen.realm)
     states = sorted({row.state for row in matrix}, key=lambda state: (state != "received", state))
     holders = sorted({row.holder for row in matrix})

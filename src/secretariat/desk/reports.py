@@ -25,7 +25,6 @@ from secretariat.exchange import store as exchange
 from secretariat.ledger.people_pages import whole
 from secretariat.people import service as people
 from secretariat.people.model import Permission
-from secretariat.records import store as records
 from secretariat.web import charts
 from secretariat.web.routing import page
 from secretariat.web.screen import Screen, screen_of
@@ -33,14 +32,14 @@ from secretariat.web.tables import Column, Table
 from secretariat.web.words import gettext as _
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from sqlalchemy import Connection
 
+    from secretariat.base.clock import AsOf
     from secretariat.records.store import Stored
 
 STATES = ("draft", "published", "kept", "partial", "quarantined", "waiting", "disputed", "withdrawn")
 WORDS_MAX = 200
+EVERYBODY = "*"
 
 
 def _list_table(lines: list[Line], screen: Screen) -> Table:
@@ -157,10 +156,10 @@ def _report(screen: Screen, tx: Connection, stored: Stored) -> Response[Any]:
         if relation.source in objects and relation.target in objects
     ]
     names = {key: name_of(one.object()) for key, one in objects.items()}
-    versions = records.versions(tx, stored.stix_id)
-    accounts = store.pointing_at(tx, stored.stix_id)
+    versions = store.versions(tx, stored.stix_id, screen.bar.as_of)
+    accounts = store.pointing_at(tx, stored.stix_id, screen.bar.as_of)
     shown = [*lines, store.line_of(stored)]
-    holders = _holders(tx, [stored, *found.values()], screen.bar.as_of.recorded_by)
+    holders = _holders(tx, [stored, *found.values()], screen.bar.as_of)
     return screen.answer(
         "desk/report.html",
         [
@@ -263,9 +262,11 @@ def _versions_table(versions: list[Stored]) -> Table:
     )
 
 
-def _holders(tx: Connection, versions: list[Stored], until: datetime | None) -> Table:
-    """Join what was granted with what holders signed that they did, up to a moment."""
-    granted = grants.classes_of(tx, [one.id for one in versions])
+def _holders(tx: Connection, versions: list[Stored], as_of: AsOf) -> Table:
+    """Join what was granted with what holders signed that they did, by the times asked about."""
+    granted = grants.classes_of(
+        tx, [one.id for one in versions], recorded_by=as_of.earliest, position=as_of.position
+    )
     roots = [one.root for one in versions if one.root is not None]
     rows: dict[str, dict[str, Any]] = {}
 
@@ -285,15 +286,13 @@ def _holders(tx: Connection, versions: list[Stored], until: datetime | None) -> 
 
     for classes in granted.values():
         for one in classes:
-            if until is not None and one.recorded_at > until:
+            if as_of.public and one.recipient != EVERYBODY:
                 continue
             line = row(one.recipient)
             line["granted"] += 1
             line["articles"] = list(dict.fromkeys([*line["articles"], *one.articles]))
             line["entry"] = one.entry
-    for holding in exchange.read_holdings(tx, roots):
-        if until is not None and holding.at > until:
-            continue
+    for holding in exchange.read_holdings(tx, roots, as_of):
         line = row(holding.holder)
         line["states"][holding.state] = line["states"].get(holding.state, 0) + 1
         line["via"].add(holding.via)

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from secretariat.agreements.store import release
+from secretariat.agreements.store import grant_class, release
 from secretariat.base.marking import Marking
 from secretariat.desk.model import REPORT_TYPES, Line, name_of
-from secretariat.exchange.store import holding, obligation_timer, refusal
+from secretariat.exchange.store import holdings_as_of, obligation_timer, refusal
 from secretariat.exchange.store import peer as peers
 from secretariat.records import store as records
+from secretariat.records.collections import item, item_past
 from secretariat.records.store import object_version as version
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 HELD_BACK = ("quarantined", "waiting", "disputed")
 PAGE = 50
 EVERY_KIND = "*"
+EVERYBODY = "*"
 
 
 def line_of(stored: Stored) -> Line:
@@ -56,11 +58,33 @@ def _as_of(as_of: AsOf, table: sa.FromClause = version) -> list[sa.ColumnElement
     conditions: list[sa.ColumnElement[bool]] = [table.c.state != "hidden"]
     if as_of.true_on is not None:
         conditions.append(table.c.version <= as_of.true_on)
-    if as_of.known_by is not None:
+    if as_of.public:
+        conditions.append(_public(table, as_of.known_by))
+    elif as_of.known_by is not None:
         conditions.append(table.c.known_at <= as_of.known_by)
     if as_of.recorded_by is not None:
         conditions.append(table.c.recorded_at <= as_of.recorded_by)
     return conditions
+
+
+def _public(table: sa.FromClause, known_by: datetime | None) -> sa.ColumnElement[bool]:
+    """Publicly known is what this node granted to everybody, since then; and what came to it as CLEAR."""
+    here = sa.select(item.c.version).join(grant_class, grant_class.c.id == item.c.grant_class)
+    gone = sa.select(item_past.c.version).join(grant_class, grant_class.c.id == item_past.c.grant_class)
+    by_us = [
+        one.where(grant_class.c.recipient == EVERYBODY)
+        if known_by is None
+        else one.where(grant_class.c.recipient == EVERYBODY, grant_class.c.recorded_at <= known_by)
+        for one in (here, gone)
+    ]
+    clear = sa.select(records.label.c.id).where(records.label.c.label["tlp"].astext == "CLEAR")
+    by_others: list[sa.ColumnElement[bool]] = [
+        table.c.state.in_(("kept", "partial")),
+        table.c.label.in_(clear),
+    ]
+    if known_by is not None:
+        by_others.append(table.c.known_at <= known_by)
+    return sa.or_(table.c.id.in_(by_us[0]), table.c.id.in_(by_us[1]), sa.and_(*by_others))
 
 
 def _newest(conditions: Sequence[sa.ColumnElement[bool]]) -> sa.Select[Any]:
@@ -142,13 +166,20 @@ def as_of_versions(tx: Connection, stix_ids: Sequence[str], as_of: AsOf) -> dict
     return {one.stix_id: one for one in records.by_ids(tx, ids)}
 
 
-def pointing_at(tx: Connection, stix_id: str, limit: int = 50) -> list[Stored]:
-    """Give reports, notes and opinions that name an object in their references."""
+def versions(tx: Connection, stix_id: str, as_of: AsOf) -> list[Stored]:
+    """Give the versions of one object as of the bar, the newest first."""
+    asked = sa.select(version.c.id).where(version.c.stix_id == stix_id, *_as_of(as_of))
+    ids = tx.execute(asked.order_by(version.c.version.desc(), version.c.id.desc())).scalars()
+    return records.by_ids(tx, list(ids))
+
+
+def pointing_at(tx: Connection, stix_id: str, as_of: AsOf, limit: int = 50) -> list[Stored]:
+    """Give reports, notes and opinions that name an object in their references, as of the bar."""
     asked = (
         sa.select(version.c.id)
         .where(
             version.c.type.in_(("report", "grouping", "note", "opinion")),
-            version.c.state != "hidden",
+            *_as_of(as_of),
             sa.func.convert_from(version.c.bytes, "UTF8").contains(f'"{stix_id}"', autoescape=True),
             version.c.stix_id != stix_id,
         )
@@ -227,8 +258,9 @@ def open_duties(tx: Connection, limit: int = 8) -> list[sa.Row[Any]]:
     return list(tx.execute(asked.limit(limit)))
 
 
-def receipts(tx: Connection, limit: int = 500) -> list[sa.Row[Any]]:
-    """Count what holders said of our grants and requests: about what, state, how many, when."""
+def receipts(tx: Connection, as_of: AsOf, limit: int = 500) -> list[sa.Row[Any]]:
+    """Count what holders said of our grants and requests by then: about what, state, how many, when."""
+    holding = holdings_as_of(as_of)
     asked = (
         sa.select(
             holding.c.origin,
@@ -245,8 +277,9 @@ def receipts(tx: Connection, limit: int = 500) -> list[sa.Row[Any]]:
     return list(tx.execute(asked.limit(limit)))
 
 
-def receipt_matrix(tx: Connection) -> list[sa.Row[Any]]:
-    """Count holdings by holder and state over everything this party may ask about."""
+def receipt_matrix(tx: Connection, as_of: AsOf) -> list[sa.Row[Any]]:
+    """Count holdings by holder and state over everything this party may ask about, as of the bar."""
+    holding = holdings_as_of(as_of)
     asked = sa.select(
         holding.c.holder,
         holding.c.state,

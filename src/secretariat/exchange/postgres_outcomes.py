@@ -35,13 +35,22 @@ class OutcomeRows(Transaction):
             ),
             strict=True,
         )
+        values = [list(column) for column in columns]
         raw(self.tx).execute(
-            "INSERT INTO holding (root, holder, state, via, origin, position, at, note) SELECT * FROM unnest("
-            "%s::bytea[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int8[],"
-            " %s::timestamptz[], %s::text[])"
+            "INSERT INTO holding_past"
+            " (root, holder, state, via, origin, position, at, note, recorded_at, until)"
+            " SELECT h.root, h.holder, h.state, h.via, h.origin, h.position, h.at, h.note, h.recorded_at, %s"
+            " FROM holding h JOIN unnest(%s::bytea[], %s::text[]) AS n (root, holder) USING (root, holder)",
+            (self.now, values[0], values[1]),
+        )
+        raw(self.tx).execute(
+            "INSERT INTO holding (root, holder, state, via, origin, position, at, note, recorded_at)"
+            " SELECT *, %s FROM unnest(%s::bytea[], %s::text[], %s::text[], %s::text[], %s::text[],"
+            " %s::int8[], %s::timestamptz[], %s::text[])"
             " ON CONFLICT (root, holder) DO UPDATE SET state = excluded.state, via = excluded.via,"
-            " origin = excluded.origin, position = excluded.position, at = excluded.at, note = excluded.note",
-            [list(column) for column in columns],
+            " origin = excluded.origin, position = excluded.position, at = excluded.at, note = excluded.note,"
+            " recorded_at = excluded.recorded_at",
+            [self.now, *values],
         )
 
     def holdings(self, roots: Sequence[bytes]) -> Sequence[Holding]:

@@ -9,14 +9,16 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 from psycopg.types.json import Jsonb
-from sqlalchemy.dialects.postgresql import BYTEA, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, distinct_on
 
+from secretariat.base.clock import AsOf
 from secretariat.exchange.model import Due, Holding, Peer
 from secretariat.exchange.wire import Cursor
 from secretariat.storage.engine import raw
 from secretariat.storage.metadata import metadata
 
 MOMENT = sa.DateTime(timezone=True)
+NOW = AsOf()
 
 peer = sa.Table(
     "peer",
@@ -101,9 +103,27 @@ holding = sa.Table(
     sa.Column("at", MOMENT, nullable=False),
     sa.Column("note", sa.Text),
     sa.Index("ix_holding_asked", "at", postgresql_where=sa.text("state = 'asked'")),
+    sa.Column("recorded_at", MOMENT, nullable=False),
 )
 
 tomb = sa.Table(
+holding_past = sa.Table(
+    "holding_past",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+    sa.Column("root", BYTEA, nullable=False, index=True),
+    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("via", sa.Text, nullable=False),
+    sa.Column("origin", sa.Text, nullable=False),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("at", MOMENT, nullable=False),
+    sa.Column("note", sa.Text),
+    sa.Column("recorded_at", MOMENT, nullable=False),
+    sa.Column("until", MOMENT, nullable=False),
+)
+"""What was known of a holder before it said something newer: a past day is answered from it."""
+
     "tomb",
     metadata,
     sa.Column("root", BYTEA, primary_key=True),
@@ -267,12 +287,41 @@ def read_refusals(tx: sa.Connection, *, party: str | None = None, limit: int = 1
     return [Refused(*row) for row in rows]
 
 
-def read_holdings(tx: sa.Connection, roots: Sequence[bytes]) -> list[Holding]:
-    """Give what is known of the holders of `roots`."""
-    rows = raw(tx).execute(
-        "SELECT root, holder, state, via, origin, position, at, note FROM holding WHERE root = ANY(%s)"
-        " ORDER BY holder, root",
-        (list(roots),),
+def holdings_as_of(as_of: AsOf = NOW) -> sa.Subquery:
+    """Give the holdings to select from: what holders had said by the times asked about, the newest each.
+
+    `at` is when the holder says it was so, `recorded_at` when this node learnt it; so the latter is also
+    when it became known here. Nothing about holders is publicly known but that everybody may read.
+    """
+    columns = [column.name for column in holding.columns]
+    every = sa.union_all(
+        sa.select(holding), sa.select(*(holding_past.c[name] for name in columns))
+    ).subquery()
+    if as_of.is_now:
+        return sa.select(holding).subquery()
+    asked = sa.select(every).ext(distinct_on(every.c.root, every.c.holder))
+    if as_of.true_on is not None:
+        asked = asked.where(every.c.at <= as_of.true_on)
+    for moment in (as_of.known_by, as_of.recorded_by):
+        if moment is not None:
+            asked = asked.where(every.c.recorded_at <= moment)
+    if as_of.public:
+        asked = asked.where(every.c.holder == "*")
+    return asked.order_by(
+        every.c.root, every.c.holder, every.c.recorded_at.desc(), every.c.at.desc()
+    ).subquery()
+
+
+def read_holdings(tx: sa.Connection, roots: Sequence[bytes], as_of: AsOf = NOW) -> list[Holding]:
+    """Give what is known of the holders of `roots`, now or by the times asked about."""
+    held = holdings_as_of(as_of).c
+    wanted = sa.literal(list(roots), ARRAY(BYTEA))
+    rows = tx.execute(
+        sa.select(
+            held.root, held.holder, held.state, held.via, held.origin, held.position, held.at, held.note
+        )
+        .where(held.root == sa.any_(wanted))
+        .order_by(held.holder, held.root)
     )
     return [
         Holding(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from litestar import Request, Response
 from litestar.params import FromPath
@@ -19,7 +19,17 @@ from secretariat.web.tables import Column, Table
 from secretariat.web.words import gettext as _
 from secretariat.web.words import mark
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+    from secretariat.base.clock import AsOf
+    from secretariat.ledger.model import EntryLine
+
 PAGE = 50
+EVERYBODY = "*"
+NOBODY = ""
 
 KIND_WORDS = {
     "publication": mark("publication"),
@@ -59,6 +69,28 @@ def whole(text: str | None) -> int | None:
     return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 19 else None
 
 
+def entries_by(
+    tx: Connection,
+    as_of: AsOf,
+    *,
+    before: int | None = None,
+    kinds: Sequence[str] = (),
+    recipient: str | None = None,
+    limit: int = PAGE,
+) -> list[EntryLine]:
+    """List entries as of the bar, newest first. Publicly known are only those addressed to everybody.
+
+    This node made its entries itself: what is asked of any of the three times is when they were written.
+    """
+    if as_of.position is not None:
+        before = min(before or as_of.position + 1, as_of.position + 1)
+    if as_of.public:
+        recipient = EVERYBODY if recipient in {None, EVERYBODY} else NOBODY
+    return service.list_entries(
+        tx, before=before, kinds=kinds, recipient=recipient, until=as_of.earliest, limit=limit
+    )
+
+
 def _entries_table(screen: Screen, lines: list[Any]) -> Table:
     return Table(
         "entries",
@@ -94,12 +126,12 @@ def ledger_page(request: Request[Any, Any, Any]) -> Response[Any]:
     kind, to = screen.query.get("kind", ""), screen.query.get("to", "").strip()[:64]
     before = whole(screen.query.get("before"))
     with screen.transaction() as tx:
-        lines = service.list_entries(
+        lines = entries_by(
             tx,
+            screen.bar.as_of,
             before=before,
             kinds=[kind] if kind in KINDS else [],
             recipient=to or None,
-            until=screen.bar.as_of.recorded_by,
             limit=PAGE + 1,
         )
         head = service.head(tx)

@@ -58,6 +58,16 @@ item = sa.Table(
     sa.UniqueConstraint("version", "collection"),
 )
 
+item_past = sa.Table(
+    "item_past",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+    sa.Column("version", sa.BigInteger, nullable=False, index=True),
+    sa.Column("grant_class", sa.Integer, nullable=False),
+    sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+)
+"""Places that granted versions had and lost, so that a past day can be told who had them then."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _INSERT = (
@@ -230,11 +240,17 @@ def add_fresh(
 
 
 def remove(tx: sa.Connection, version_ids: Sequence[int], *, collection: int | None = None) -> int:
-    """Take versions out of one collection, or out of all; give how many places they had."""
+    """Take versions out of one collection, or out of all; give how many places they had.
+
+    What was granted stays on record with the moment of its end, until the version itself is destroyed.
+    """
     cursor = raw(tx).cursor()
     cursor.execute(
-        "DELETE FROM item WHERE version = ANY(%s) AND (%s::int IS NULL OR collection = %s)"
-        " RETURNING collection",
+        "WITH gone AS (DELETE FROM item WHERE version = ANY(%s) AND (%s::int IS NULL OR collection = %s)"
+        " RETURNING collection, version, grant_class),"
+        " kept AS (INSERT INTO item_past (version, grant_class, until)"
+        " SELECT version, grant_class, statement_timestamp() FROM gone WHERE grant_class IS NOT NULL)"
+        " SELECT collection FROM gone",
         (list(version_ids), collection, collection),
     )
     left = [number for (number,) in cursor.fetchall()]

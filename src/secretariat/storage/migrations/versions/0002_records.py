@@ -93,12 +93,21 @@ def upgrade() -> None:
         sa.Column("first", sa.Boolean, nullable=False, server_default=sa.true()),
         sa.UniqueConstraint("version", "collection"),
     )
+    op.create_table(
+        "item_past",
+        sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+        sa.Column("version", sa.BigInteger, nullable=False),
+        sa.Column("grant_class", sa.Integer, nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+    )
+    op.create_index(None, "item_past", ["version"])
     # The same end as foreign keys with ON DELETE CASCADE, which double the time of a bulk grant.
     op.execute(
         """
         CREATE FUNCTION item_follows_version() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
           DELETE FROM item USING gone WHERE item.version = gone.id;
+          DELETE FROM item_past USING gone WHERE item_past.version = gone.id;
           RETURN NULL;
         END $$
         """
@@ -118,10 +127,11 @@ def upgrade() -> None:
     protect(op, "label", append_only=True)
     protect(op, "derivation")
     protect(op, "collection", peer=_MAY_READ)
+    protect(op, "item_past")
     protect(op, "item", peer=f"collection = ANY(ARRAY(SELECT id FROM collection WHERE {_MAY_READ}))")
     protect(
         op,
         "object_version",
         peer="EXISTS (SELECT 1 FROM item WHERE item.version = object_version.id)",
-    )
         app=KEPT,
+    )

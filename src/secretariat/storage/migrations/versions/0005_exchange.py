@@ -91,7 +91,23 @@ def upgrade() -> None:
         sa.Column("at", MOMENT, nullable=False),
         sa.Column("note", sa.Text),
     )
+        sa.Column("recorded_at", MOMENT, nullable=False),
     op.create_index("ix_holding_asked", "holding", ["at"], postgresql_where=sa.text("state = 'asked'"))
+    op.create_table(
+        "holding_past",
+        sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+        sa.Column("root", BYTEA, nullable=False),
+        sa.Column("holder", sa.Text, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("via", sa.Text, nullable=False),
+        sa.Column("origin", sa.Text, nullable=False),
+        sa.Column("position", sa.BigInteger, nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.Column("note", sa.Text),
+        sa.Column("recorded_at", MOMENT, nullable=False),
+        sa.Column("until", MOMENT, nullable=False),
+    )
+    op.create_index(None, "holding_past", ["root"])
     op.create_table(
         "tomb",
         sa.Column("root", BYTEA, primary_key=True),
@@ -155,3 +171,4 @@ def downgrade() -> None:
     """Drop them."""
     for table in TABLES:
         op.drop_table(table)
+    "holding_past",
