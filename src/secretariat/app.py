@@ -159,7 +159,7 @@ def prepare(node: Node) -> None:
     for realm in node.settings.realms:
         with node.database.app(realm) as tx:
             if ledger.open_log(tx, node.keyring(realm), now=now()).size == 1 and not instruments(tx):
-                keep_book(tx, package_book(), now=now())
+                keep_book(tx, package_book(), own=node.party, now=now())
 
 
 def configuration(application: Litestar) -> uvicorn.Config:

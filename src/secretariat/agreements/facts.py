@@ -12,14 +12,20 @@ import msgspec
 from secretariat.agreements import grants, store
 from secretariat.agreements.book import Book, book_of_bodies, instrument_body, package_book
 from secretariat.agreements.model import Facts, Party
+from secretariat.agreements.objects import keep_objects
 from secretariat.agreements.recompute import consent_of, facts_of
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
 
-def keep_book(tx: sa.Connection, book: Book, *, now: datetime) -> list[bytes]:
-    """Record every instrument of a book at this node, and its parties; give the instruments' hashes."""
+def keep_book(tx: sa.Connection, book: Book, *, own: str | None = None, now: datetime) -> list[bytes]:
+    """Record every instrument of a book at this node, and its parties; give the instruments' hashes.
+
+    With `own`, the party of this node, each is kept as an object version of its own too (objects.py).
+    """
+    if own is not None:
+        keep_objects(tx, own, book, now=now)
     for party in book.parties.values():
         known = {"office": party.office, "clients_of": list(party.clients_of)}
         grants.keep_party(

@@ -76,7 +76,7 @@ def record_book(node: Node, realm: str, book: Book, *, now: datetime) -> Recorde
     """Record the instruments of a book, log those that are new, and decide open grants again."""
     with node.database.app(realm) as tx:
         before = {one.hash for one in store.instruments(tx)}
-        hashes = keep_book(tx, book, now=now)
+        hashes = keep_book(tx, book, own=node.party, now=now)
         new: list[tuple[str, Any, bytes]] = []
         old: list[tuple[str, Any, bytes]] = []
         for (key, instrument), digest in zip(sorted(book.instruments.items()), hashes, strict=True):
@@ -268,8 +268,10 @@ def _duties(refused: list[tuple[Member, Decision]]) -> list[Obligation]:
 
 
 def draft_ids(tx: sa.Connection, party: str) -> list[str]:
-    """Give the STIX ids of all own drafts, oldest first."""
+    """Give the STIX ids of all drafts in the collection `own`, oldest first; instruments go by name only."""
     rows = raw(tx).execute(
-        "SELECT stix_id FROM object_version WHERE state = 'draft' AND originator = %s ORDER BY id", (party,)
+        "SELECT v.stix_id FROM object_version v WHERE v.state = 'draft' AND v.originator = %s"
+        " AND EXISTS (SELECT 1 FROM item i WHERE i.version = v.id) ORDER BY v.id",
+        (party,),
     )
     return list(dict.fromkeys(name for (name,) in rows))

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from psycopg.types.json import Jsonb
 from sqlalchemy.dialects.postgresql import BYTEA, JSONB
 
+from secretariat.agreements.audience import Audience, Place, audience_of
 from secretariat.agreements.book import set_hash
 from secretariat.agreements.grants import grant_class, party
 from secretariat.storage.engine import raw
@@ -28,6 +29,7 @@ instrument = sa.Table(
     sa.Column("key", sa.Text, nullable=False, index=True),
     sa.Column("body", BYTEA, nullable=False),
     sa.Column("synthetic", sa.Boolean, nullable=False),
+    sa.Column("audience", JSONB, nullable=False),
     sa.Column("recorded_at", _MOMENT, nullable=False),
     sa.Column("replaced_at", _MOMENT),
 )
@@ -129,10 +131,11 @@ def keep_instrument(tx: sa.Connection, key: str, body: bytes, *, synthetic: bool
         "UPDATE instrument SET replaced_at = %s WHERE key = %s AND hash <> %s AND replaced_at IS NULL",
         (now, key, number),
     )
+    audience = Jsonb(msgspec.to_builtins(audience_of(body)))
     raw(tx).execute(
-        "INSERT INTO instrument (hash, key, body, synthetic, recorded_at) VALUES (%s, %s, %s, %s, %s)"
-        " ON CONFLICT (hash) DO UPDATE SET replaced_at = NULL",
-        (number, key, body, synthetic, now),
+        "INSERT INTO instrument (hash, key, body, synthetic, audience, recorded_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (hash) DO UPDATE SET replaced_at = NULL",
+        (number, key, body, synthetic, audience, now),
     )
     return number
 
@@ -149,6 +152,41 @@ def instruments(tx: sa.Connection, *, recorded_by: datetime | None = None) -> li
         bound,
     )
     return [Recorded(*row) for row in rows]
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """An instrument in use, without its text: what it is called, and who may be shown it."""
+
+    hash: bytes
+    key: str
+    audience: Audience
+
+
+def in_use(tx: sa.Connection) -> list[Shown]:
+    """Give the instruments in use now by hash, without their long texts."""
+    rows = raw(tx).execute(
+        "SELECT hash, key, audience FROM instrument WHERE replaced_at IS NULL ORDER BY hash"
+    )
+    return [Shown(digest, key, msgspec.convert(said, Audience)) for digest, key, said in rows]
+
+
+def place_of(tx: sa.Connection, code: str) -> Place:
+    """Say where a party stands, as recorded here; of one that is not, only its code."""
+    known = {
+        row[0]: row[1:]
+        for row in raw(tx).execute(
+            "WITH RECURSIVE up AS (SELECT code, parent, facts->>'office' AS office FROM party WHERE code = %s"
+            " UNION SELECT p.code, p.parent, NULL FROM party p JOIN up ON p.code = up.parent)"
+            " SELECT code, parent, office FROM up",
+            (code,),
+        )
+    }
+    above: list[str] = []
+    parent = known[code][0] if code in known else None
+    while parent is not None and parent not in above and parent != code:
+        above.append(parent)
+        parent = known[parent][0] if parent in known else None
+    return Place(code, tuple(above), known[code][1] if code in known else None)
 
 
 def instruments_by_hash(tx: sa.Connection, hashes: Sequence[bytes]) -> list[Recorded]:

@@ -275,7 +275,7 @@ def _furnish(one: DemoNode, book: Book) -> Access:
     """Give one node its people, tools and instruments."""
     for realm in one.node.settings.realms:
         with one.node.database.app(realm) as tx:
-            keep_book(tx, book, now=now())
+            keep_book(tx, book, own=one.party, now=now())
     return create(one, now=now())
 
 

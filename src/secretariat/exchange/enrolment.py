@@ -42,11 +42,14 @@ from secretariat.ledger.entries import Draft, Enrol, InstrumentAgreed, Statement
 from secretariat.ledger.keys import Keyring, key_id
 from secretariat.records import collections
 from secretariat.records.canonical import canonical
-from secretariat.storage.engine import raw
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import sqlalchemy as sa
 
+    from secretariat.agreements.audience import Place
+    from secretariat.agreements.store import Shown
     from secretariat.ledger.node import Node
 
 
@@ -206,19 +209,21 @@ def _enrol(
 def state_agreed(tx: sa.Connection, node: Node, realm: str, partner: str, *, now: datetime) -> bool:
     """Tell a partner which instruments this node takes as those between the two; nothing when it knows.
 
-    At a node that recorded none yet, the package's own instruments are recorded first.
+    Told are those that the partner may be shown: a confidential one that it is no party of is not named to
+    it, and takes no part between the two. At a node that recorded none yet, the package's own instruments
+    are recorded first.
     """
-    recorded = agreements.instruments(tx)
-    if not recorded:
-        keep_book(tx, package_book(), now=now)
-        recorded = agreements.instruments(tx)
-    hashes = sorted(one.hash for one in recorded)
+    shown = agreed_with(tx, partner, now=now)
+    if not shown and not agreements.in_use(tx):
+        keep_book(tx, package_book(), own=node.party, now=now)
+        shown = agreed_with(tx, partner, now=now)
+    hashes = [one.hash for one in shown]
     if agreements.agreed_by(tx, partner, node.party) == hashes:
         return False
     body = InstrumentAgreed(
         to=partner,
         set_hash=set_hash(one.hex() for one in hashes),
-        instruments=[{"key": one.key, "hash": one.hash.hex()} for one in recorded],
+        instruments=[{"key": one.key, "hash": one.hash.hex()} for one in shown],
     )
     ring = node.keyring(realm)
     (entry,) = ledger.append(tx, ring, [Draft("instrument-agreed", partner, body)], now=now)
@@ -234,14 +239,22 @@ def state_agreed(tx: sa.Connection, node: Node, realm: str, partner: str, *, now
     return True
 
 
+def agreed_with(tx: sa.Connection, partner: str, *, now: datetime) -> list[Shown]:
+    """Give the instruments in use here that `partner` may be shown, by hash."""
+    return _shown_to(agreements.in_use(tx), agreements.place_of(tx, partner), now)
+
+
+def _shown_to(used: Sequence[Shown], partner: Place, now: datetime) -> list[Shown]:
+    return [one for one in used if one.audience.admits(partner, now.date())]
+
+
 def announce(node: Node, realm: str, *, now: datetime) -> list[str]:
     """Tell every partner that does not know it yet which instruments this node takes now; gives whom."""
     told = []
     with node.database.app(realm) as tx:
-        # The hashes alone: this is asked every few seconds, and the texts are long.
-        rows = raw(tx).execute("SELECT hash FROM instrument WHERE replaced_at IS NULL ORDER BY hash")
-        hashes = [digest for (digest,) in rows]
+        used = agreements.in_use(tx)  # without the texts: this is asked every few seconds
         for peer in tables.read_peers(tx, "WHERE state = 'accepted'"):
+            hashes = [one.hash for one in _shown_to(used, agreements.place_of(tx, peer.party), now)]
             if agreements.agreed_by(tx, peer.party, node.party) != hashes:
                 state_agreed(tx, node, realm, peer.party, now=now)
                 told.append(peer.party)

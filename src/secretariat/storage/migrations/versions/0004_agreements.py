@@ -32,6 +32,7 @@ def upgrade() -> None:
         sa.Column("key", sa.Text, nullable=False),
         sa.Column("body", BYTEA, nullable=False),
         sa.Column("synthetic", sa.Boolean, nullable=False),
+        sa.Column("audience", JSONB, nullable=False),
         sa.Column("recorded_at", _MOMENT, nullable=False),
         sa.Column("replaced_at", _MOMENT),
     )
