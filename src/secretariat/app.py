@@ -46,6 +46,7 @@ from secretariat.people import pages as people_pages
 from secretariat.people import store as people_store
 from secretariat.records import collections
 from secretariat.records import store as records_store
+from secretariat.register import tables as register_tables
 from secretariat.storage.engine import REALMS, Database
 from secretariat.storage.feed import Listener
 from secretariat.storage.metadata import metadata as tables
@@ -69,7 +70,15 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
 Background = Callable[[Node], Awaitable[None]]
 BACKGROUND: tuple[Background, ...] = tuple(peer_pages.background)
 """What runs beside the requests for as long as the node serves."""
-TABLES = (people_store, records_store, collections, ledger_store, agreements_store, exchange_store)
+TABLES = (
+    people_store,
+    records_store,
+    collections,
+    ledger_store,
+    agreements_store,
+    register_tables,
+    exchange_store,
+)
 """Every module that declares tables, so that `metadata()` has seen them all."""
 _IN_REALM = "/{realm:str}"
 _DRAIN_S = 3

@@ -1,0 +1,304 @@
+"""Queries on statements: what was recorded, by what was known, at any as-of, in one round trip each.
+
+`live` writes the one condition under all of them: the newest version that was recorded by then, not
+retracted, and known (or announced) by then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from secretariat.register.model import Projected, Row, View
+from secretariat.register.tables import register_replaced, register_source, register_statement
+from secretariat.register.times import noon
+from secretariat.register.words import lexemes
+from secretariat.storage.engine import raw
+
+__all__ = ["register_replaced", "register_source", "register_statement"]
+
+MOST = 500
+"""Rows of one answer; the rest is counted."""
+
+_SEPARATOR = "\x1f"
+_LISTS = frozenset({"parties", "orgs", "by"})
+_COLUMNS: dict[str, str] = {
+    "id": "int8",
+    "stix_id": "text",
+    "key": "text",
+    "type": "text",
+    "kind": "text",
+    "title": "text",
+    "true_first": "date",
+    "begun": "date",
+    "true_last": "date",
+    "announced": "date",
+    "known": "timestamptz",
+    "known_exact": "bool",
+    "known_public": "timestamptz",
+    "version": "timestamptz",
+    "recorded_at": "timestamptz",
+    "position": "int8",
+    "status": "text",
+    "parties": "text",
+    "orgs": "text",
+    "by": "text",
+    "due_first": "date",
+    "due_last": "date",
+    "cadence": "text",
+    "series": "text",
+    "round": "int4",
+    "aim": "text",
+    "level": "text",
+    "originator": "text",
+    "source": "text",
+    "about": "text",
+    "other": "text",
+    "says": "text",
+    "tlp": "text",
+    "retracted": "bool",
+    "salt": "bytea",
+    "body": "text",
+    "search": "text",
+}
+_QUOTED = {"by": '"by"', "position": '"position"'}
+_CAST = {
+    **{name: f"string_to_array({_QUOTED.get(name, name)}, E'\\x1f')" for name in _LISTS},
+    "body": "body::jsonb",
+    "search": "array_to_tsvector(string_to_array(search, ' '))",
+}
+_NAMES = ", ".join(_QUOTED.get(name, name) for name in _COLUMNS)
+_INSERT = (
+    f"INSERT INTO register_statement ({_NAMES}) SELECT "
+    + ", ".join(_CAST.get(name, _QUOTED.get(name, name)) for name in _COLUMNS)
+    + " FROM unnest("
+    + ", ".join(f"%b::{kind}[]" for kind in _COLUMNS.values())
+    + f") AS new ({_NAMES}) ON CONFLICT (id) DO NOTHING"
+)
+_READ = list(Row.__struct_fields__)
+COLUMNS = ", ".join("s." + _QUOTED.get(name, name) for name in _READ)
+"""What a `Row` is made of, from a table alias `s`."""
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """A statement on its way into the table."""
+
+    id: int
+    columns: Projected
+    version: datetime
+    recorded_at: datetime
+    position: int | None
+    originator: str
+    source: str
+    tlp: str | None
+    salt: bytes
+    data: bytes
+    """The object's canonical bytes."""
+
+
+def put(tx: sa.Connection, lines: Sequence[Line]) -> None:
+    """Write statements, and note which versions are no longer the newest of theirs."""
+    if not lines:
+        return
+    cursor = raw(tx).cursor()
+    cursor.execute(_INSERT, [list(column) for column in zip(*map(_values, lines), strict=True)])
+    _note_replaced(tx, [one.id for one in lines])
+
+
+def _note_replaced(tx: sa.Connection, ids: Sequence[int]) -> None:
+    """Write for each statement touched by `ids` which of its versions lost their place, once."""
+    raw(tx).execute(
+        'INSERT INTO register_replaced (id, "by", at, "position")'
+        " SELECT DISTINCT ON (old.id) old.id, new.id, greatest(new.recorded_at, old.recorded_at),"
+        ' greatest(new."position", old."position")'
+        " FROM register_statement touched JOIN register_statement old ON old.stix_id = touched.stix_id"
+        " JOIN register_statement new ON new.stix_id = old.stix_id AND new.version > old.version"
+        " WHERE touched.id = ANY(%s) ORDER BY old.id, new.recorded_at, new.version"
+        " ON CONFLICT (id) DO NOTHING",
+        (list(ids),),
+    )
+
+
+def _values(line: Line) -> tuple[Any, ...]:
+    one = line.columns
+    public = None if one.known_public is None else noon(one.known_public)
+    words = lexemes(one.words + " " + one.title if one.title not in one.words else one.words)
+    return (
+        line.id,
+        one.stix_id,
+        one.key,
+        one.type,
+        one.kind,
+        one.title,
+        one.true_first,
+        one.begun,
+        one.true_last,
+        one.announced,
+        line.recorded_at if public is None else public,
+        public is None,
+        public,
+        line.version,
+        line.recorded_at,
+        line.position,
+        one.status,
+        _SEPARATOR.join(one.parties),
+        _SEPARATOR.join(one.orgs),
+        _SEPARATOR.join(one.by),
+        one.due_first,
+        one.due_last,
+        one.cadence,
+        one.series,
+        one.round,
+        one.aim,
+        one.level,
+        line.originator,
+        line.source,
+        one.about,
+        one.other,
+        one.says,
+        line.tlp,
+        one.retracted,
+        line.salt,
+        line.data.decode(),
+        " ".join(words),
+    )
+
+
+# --- the question ---------------------------------------------------------------------------------------
+
+
+def live(view: View, *, announced: bool = False) -> str:
+    """Write FROM and WHERE of what the question sees, as alias `s`; bind `view.bound()`.
+
+    `announced`: also what was only announced by then. The day asked about is not part of it.
+    """
+    replaced, seen = "", ["NOT s.retracted"]
+    if view.position is not None:
+        replaced = ' AND r."position" <= %(position)s'
+        seen.append('s."position" <= %(position)s')
+    elif view.recorded_by is not None:
+        replaced = " AND r.at <= %(recorded_by)s"
+        seen.append("s.recorded_at <= %(recorded_by)s")
+    if view.public:
+        seen.append("s.known_public IS NOT NULL")
+    if view.clear:
+        seen.append("s.tlp = 'CLEAR'")
+    if view.known_by is not None:
+        known = (
+            "s.known_public <= %(known_noon)s"
+            if view.public
+            else "s.known <= CASE WHEN s.known_exact THEN %(known_by)s ELSE %(known_noon)s END"
+        )
+        seen.append(f"({known} OR s.announced <= %(known_noon)s::timestamptz::date)" if announced else known)
+    if view.parties:
+        seen.append('(s.parties || s.orgs || s."by") @> %(parties)s')
+    return (
+        f"register_statement s LEFT JOIN register_replaced r ON r.id = s.id{replaced}"
+        f" WHERE r.id IS NULL AND {' AND '.join(seen)}"
+    )
+
+
+def statements(
+    tx: sa.Connection,
+    view: View,
+    *,
+    kinds: Sequence[str] = (),
+    types: Sequence[str] = (),
+    keys: Sequence[str] = (),
+    ids: Sequence[str] = (),
+    about: Sequence[str] = (),
+    other: Sequence[str] = (),
+    series: Sequence[str] = (),
+    status: Sequence[str] = (),
+    originator: str | None = None,
+    words: str = "",
+    first: Any = None,
+    last: Any = None,
+    true: bool = False,
+    announced: bool = True,
+    order: str = "s.true_first, s.id",
+    newest: bool = False,
+    limit: int = MOST,
+    offset: int = 0,
+) -> list[Row]:
+    """Give the statements that the question sees, filtered; by day of truth, undated last.
+
+    `kinds`, `keys`, … are alternatives each. `first` and `last` bound the days; `true` leaves out what was
+    not surely true by the day asked about; `announced` False leaves out what was only announced.
+    """
+    bound: dict[str, Any] = {**view.bound(), "limit": limit, "offset": offset}
+    text = f"SELECT {COLUMNS} FROM {live(view, announced=announced)}"
+    for name, values, column in (
+        ("kinds", kinds, "s.kind"),
+        ("types", types, "s.type"),
+        ("keys", keys, "s.key"),
+        ("ids", ids, "s.stix_id"),
+        ("about", about, "s.about"),
+        ("other", other, "s.other"),
+        ("series", series, "s.series"),
+        ("status", status, "s.status"),
+    ):
+        if values:
+            text, bound[name] = f"{text} AND {column} = ANY(%({name})s)", list(values)
+    if originator is not None:
+        text, bound["originator"] = text + " AND s.originator = %(originator)s", originator
+    if words.strip():
+        text, bound["words"] = text + " AND s.search @@ %(words)s::tsquery", _wanted(words)
+    if first is not None:
+        text, bound["first"] = text + " AND s.true_last >= %(first)s", first
+    if last is not None:
+        text, bound["last"] = text + " AND s.true_first <= %(last)s", last
+    if true:
+        text += " AND s.begun <= %(day)s"
+    text += f" ORDER BY {'s.true_first DESC NULLS LAST, s.id DESC' if newest else order}"
+    return rows(tx, text + " LIMIT %(limit)s OFFSET %(offset)s", bound)
+
+
+def _wanted(words: str) -> str:
+    """Write a tsquery of all words; each is quoted, so nothing in it is an operator."""
+    return (
+        " & ".join("'" + one.replace("'", "''").replace("\\", "\\\\") + "'" for one in lexemes(words)) or "''"
+    )
+
+
+def by_key(tx: sa.Connection, key: str, view: View, *, announced: bool = True) -> list[Row]:
+    """Give the statements that stand under a key or a STIX id: one per originator; facts before the rest."""
+    column = "s.stix_id" if "--" in key else "s.key"
+    return rows(
+        tx,
+        f"SELECT {COLUMNS} FROM {live(view, announced=announced)} AND {column} = %(key)s"
+        " ORDER BY (s.type IN ('sct-evidence', 'sct-account', 'sct-source')), s.id",
+        {**view.bound(), "key": key},
+    )
+
+
+def versions(tx: sa.Connection, stix_id: str) -> list[Row]:
+    """Give every recorded version of a statement, newest first, retracted ones too."""
+    return rows(
+        tx,
+        f"SELECT {COLUMNS} FROM register_statement s WHERE s.stix_id = %(stix_id)s"
+        " ORDER BY s.version DESC, s.id DESC",
+        {"stix_id": stix_id},
+    )
+
+
+def newest(tx: sa.Connection, stix_ids: Iterable[str]) -> dict[str, Row]:
+    """Give the newest recorded version of each, whatever was known when, also a retraction."""
+    found = rows(
+        tx,
+        f"SELECT DISTINCT ON (s.stix_id) {COLUMNS} FROM register_statement s"
+        " WHERE s.stix_id = ANY(%(ids)s) ORDER BY s.stix_id, s.version DESC, s.id DESC",
+        {"ids": list(stix_ids)},
+    )
+    return {one.stix_id: one for one in found}
+
+
+def rows(tx: sa.Connection, text: str, bound: dict[str, Any]) -> list[Row]:
+    """Run a query whose columns are `COLUMNS`."""
+    cursor = raw(tx).cursor(binary=True)
+    cursor.execute(text.encode(), bound)
+    return [Row(**dict(zip(_READ, row, strict=True))) for row in cursor]

@@ -1,0 +1,125 @@
+"""Tables of the Register: statements as columns, replaced versions, captured sources."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, TSVECTOR
+
+from secretariat.storage.rls import protect
+
+revision = "0007_register"
+down_revision = "0006_taxii"
+branch_labels = None
+depends_on = None
+
+_MOMENT = sa.DateTime(timezone=True)
+_TEXTS = ARRAY(sa.Text)
+
+
+def upgrade() -> None:
+    """Create them."""
+    op.create_table(
+        "register_statement",
+        sa.Column(
+            "id",
+            sa.BigInteger,
+            sa.ForeignKey("object_version.id", ondelete="CASCADE"),
+            primary_key=True,
+            autoincrement=False,
+        ),
+        sa.Column("stix_id", sa.Text, nullable=False),
+        sa.Column("key", sa.Text, nullable=False),
+        sa.Column("type", sa.Text, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("title", sa.Text, nullable=False),
+        sa.Column("true_first", sa.Date),
+        sa.Column("begun", sa.Date),
+        sa.Column("true_last", sa.Date),
+        sa.Column("announced", sa.Date),
+        sa.Column("known", _MOMENT, nullable=False),
+        sa.Column("known_exact", sa.Boolean, nullable=False),
+        sa.Column("known_public", _MOMENT),
+        sa.Column("version", _MOMENT, nullable=False),
+        sa.Column("recorded_at", _MOMENT, nullable=False),
+        sa.Column("position", sa.BigInteger),
+        sa.Column("status", sa.Text, nullable=False),
+        sa.Column("parties", _TEXTS, nullable=False),
+        sa.Column("orgs", _TEXTS, nullable=False),
+        sa.Column("by", _TEXTS, nullable=False),
+        sa.Column("due_first", sa.Date),
+        sa.Column("due_last", sa.Date),
+        sa.Column("cadence", sa.Text),
+        sa.Column("series", sa.Text),
+        sa.Column("round", sa.Integer),
+        sa.Column("aim", sa.Text),
+        sa.Column("level", sa.Text),
+        sa.Column("originator", sa.Text, nullable=False),
+        sa.Column("source", sa.Text, nullable=False),
+        sa.Column("about", sa.Text),
+        sa.Column("other", sa.Text),
+        sa.Column("says", sa.Text),
+        sa.Column("tlp", sa.Text),
+        sa.Column("retracted", sa.Boolean, nullable=False),
+        sa.Column("salt", BYTEA, nullable=False),
+        sa.Column("body", JSONB, nullable=False),
+        sa.Column("search", TSVECTOR, nullable=False),
+    )
+    table = "register_statement"
+    op.create_index(None, table, ["key"])
+    op.create_index(None, table, ["stix_id", "version"])
+    op.create_index(None, table, ["type", "begun"])
+    op.create_index(None, table, ["kind", "true_first"])
+    for name, columns, column in (
+        ("about", ["about", "type"], "about"),
+        ("other", ["other"], "other"),
+        ("due", ["due_last"], "due_last"),
+        ("series", ["series"], "series"),
+    ):
+        op.create_index(
+            f"ix_{table}_{name}", table, columns, postgresql_where=sa.text(f"{column} IS NOT NULL")
+        )
+    op.create_index(f"ix_{table}_recorded", table, ["recorded_at", "id"])
+    op.create_index(f"ix_{table}_search", table, ["search"], postgresql_using="gin")
+    op.create_table(
+        "register_replaced",
+        sa.Column(
+            "id",
+            sa.BigInteger,
+            sa.ForeignKey("register_statement.id", ondelete="CASCADE"),
+            primary_key=True,
+            autoincrement=False,
+        ),
+        sa.Column(
+            "by", sa.BigInteger, sa.ForeignKey("register_statement.id", ondelete="CASCADE"), nullable=False
+        ),
+        sa.Column("at", _MOMENT, nullable=False),
+        sa.Column("position", sa.BigInteger),
+    )
+    op.create_index(None, "register_replaced", ["by"])
+    op.create_table(
+        "register_source",
+        sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+        sa.Column("source_id", sa.Text, nullable=False),
+        sa.Column("address", sa.Text),
+        sa.Column("media_type", sa.Text, nullable=False),
+        sa.Column("sha256", BYTEA, nullable=False),
+        sa.Column("bytes", BYTEA, nullable=False),
+        sa.Column("text", sa.Text),
+        sa.Column("text_sha256", BYTEA),
+        sa.Column("lang", sa.Text),
+        sa.Column("captured_at", _MOMENT, nullable=False),
+        sa.Column("captured_by", sa.Text, nullable=False),
+        sa.Column("changed_from", sa.BigInteger),
+        sa.UniqueConstraint("source_id", "sha256"),
+    )
+    op.create_index(None, "register_source", ["address"])
+    op.create_index(None, "register_source", ["sha256"])
+    op.create_index(None, "register_source", ["text_sha256"])
+    protect(op, "register_statement", append_only=True)
+    protect(op, "register_replaced", append_only=True)
+    protect(op, "register_source", append_only=True)
+
+
+def downgrade() -> None:
+    """Drop them."""
+    for table in ("register_source", "register_replaced", "register_statement"):
+        op.drop_table(table)
