@@ -22,7 +22,7 @@ from secretariat.agreements import grants
 from secretariat.agreements import store as agreements
 from secretariat.agreements.book import package_book, set_hash
 from secretariat.agreements.facts import keep_book
-from secretariat.base.clock import stamp
+from secretariat.base.clock import parse_stamp, stamp
 from secretariat.base.errors import (
     ConflictError,
     DeniedError,
@@ -38,6 +38,7 @@ from secretariat.exchange.model import Peer
 from secretariat.exchange.wire import Descriptor, Key, RealmKeys
 from secretariat.ledger import dsse, entries
 from secretariat.ledger import service as ledger
+from secretariat.ledger import store as ledger_store
 from secretariat.ledger.entries import Draft, Enrol, InstrumentAgreed, Statement
 from secretariat.ledger.keys import Keyring, key_id
 from secretariat.records import collections
@@ -194,6 +195,10 @@ def _enrol(
             log_keys={**before.log_keys, **fresh.log_keys},
         )  # fmt: skip
     tables.write_peer(tx, fresh)
+    made_at = parse_stamp(found.made_at)
+    ledger_store.add_statement(
+        tx, origin=keys.origin, party=found.party, made_at=made_at, sealed=sealed, now=now
+    )
     grants.keep_party(tx, found.party, name=found.name, partner=True, now=now)
     for kind, reader in (("partner", found.party), ("from_partners", node.party)):
         collections.ensure(tx, kind, reader, party=node.party, realm=realm)

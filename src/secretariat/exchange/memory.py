@@ -234,10 +234,9 @@ class MemoryStore:
     def peer_entry(self, origin: str, position: int) -> LogEntry | None:
         return self._m.kept_entries.get((origin, position))
 
-    def keep_entries(self, origin: str, entries: Sequence[LogEntry], *, size: int) -> None:
-        del size
-        for one in entries:
-            self._m.kept_entries.setdefault((origin, one.position), one)
+    def keep_entries(self, log: KeptLog, entries: Sequence[tuple[LogEntry, Sequence[bytes]]]) -> None:
+        for one, _ in entries:
+            self._m.kept_entries.setdefault((log.origin, one.position), one)
 
     def attach(self, origin: str, entry: LogEntry) -> None:
         if entry not in self._m.attachments[origin, entry.position]:

@@ -187,6 +187,10 @@ class Store(Protocol):
         """Give every partner, by party code."""
         ...
 
+    def local(self) -> frozenset[str]:
+        """Name the other parties that are written for in this same log: a host's guests, a guest's host."""
+        ...
+
     def save_peer(self, peer: Peer) -> None:
         """Write a partner as a whole."""
         ...
@@ -211,8 +215,11 @@ class Store(Protocol):
         """Give a partner's entry that was kept before."""
         ...
 
-    def keep_entries(self, origin: str, entries: Sequence[LogEntry], *, size: int) -> None:
-        """Keep a partner's entries, proven under `size`; one that is there already stays."""
+    def keep_entries(self, log: KeptLog, entries: Sequence[tuple[LogEntry, Sequence[bytes]]]) -> None:
+        """Keep a partner's entries with their inclusion paths into `log`, and its note that signs the tree.
+
+        An entry that is there already stays, with the proof it came with.
+        """
         ...
 
     def attach(self, origin: str, entry: LogEntry) -> None:

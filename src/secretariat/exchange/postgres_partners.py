@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from secretariat.exchange import guest_store
 from secretariat.exchange import store as tables
 from secretariat.exchange.model import KeptLog, LogEntry, Peer
 from secretariat.exchange.postgres_transaction import Transaction
@@ -32,6 +33,11 @@ class PartnerRows(Transaction):
 
     def peers(self) -> Sequence[Peer]:
         return tables.read_peers(self.tx)
+
+    def local(self) -> frozenset[str]:
+        guests = {one.party for one in guest_store.guests(self.tx, hosted_only=True)}
+        host = self.keyring.host
+        return frozenset(guests | ({host.party} if host is not None else set())) - {self.party}
 
     def save_peer(self, peer: Peer) -> None:
         tables.write_peer(self.tx, peer)
@@ -77,23 +83,25 @@ class PartnerRows(Transaction):
         )
         return None if row is None else LogEntry(*row)
 
-    def keep_entries(self, origin: str, entries: Sequence[LogEntry], *, size: int) -> None:
+    def keep_entries(self, log: KeptLog, entries: Sequence[tuple[LogEntry, Sequence[bytes]]]) -> None:
+        if entries:
+            ledger_store.add_peer_note(self.tx, log.origin, log.size, log.note, self.now)
         ledger_store.add_peer_entries(
             self.tx,
             [
                 PeerEntry(
-                    origin,
+                    log.origin,
                     one.position,
                     one.kind,
                     one.party,
                     one.recipient,
                     one.envelope,
                     one.salt,
-                    size,
-                    b"",
+                    log.size,
+                    b"".join(path),
                     self.now,
                 )
-                for one in entries
+                for one, path in entries
             ],
         )
 

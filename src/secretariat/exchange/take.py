@@ -116,8 +116,8 @@ def take(
         store.lock()
     if log != store.kept_log(page.origin):
         store.keep_log(log)
-    first = [line.entry for line in lines if line.carried.envelope is not UNSET]
-    store.keep_entries(page.origin, first, size=log.size)
+    first = [(line.entry, line.carried.proof) for line in lines if line.carried.envelope is not UNSET]
+    store.keep_entries(log, first)
     for origin, entry in attached:
         store.attach(origin, entry)
     arrivals = rule(store, peer, incoming, evidence, recompute, fates, refusals)

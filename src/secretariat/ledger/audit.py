@@ -8,20 +8,23 @@ Rules:
    of the payload; digest and leaf from envelope and salt.
 3. The tree over all leaves gives the root in the signed checkpoint. In the database also: head, every tile,
    every older checkpoint, and what the rows say about their entries.
-4. An excerpt holds chosen entries, each with its inclusion path, and every `key` entry of the log.
+4. An excerpt holds chosen entries, each with its inclusion path, and every `key` entry of the log. What
+   another party kept of a log holds the party's sealed statements of its keys instead (statements.py), and
+   each entry with its path into the checkpoint that it came under.
 5. The report lists what does not hold and where; it ends at nothing, so that the extent is known.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 
 import msgspec
 from sqlalchemy import Connection
 
-from secretariat.base.errors import SecretariatError
+from secretariat.base.errors import ProofError, SecretariatError
 from secretariat.ledger import checkpoint as notes
-from secretariat.ledger import dsse, entries, merkle, store, tiles
+from secretariat.ledger import dsse, entries, merkle, statements, store, tiles
 from secretariat.ledger.checkpoint import Checkpoint, VerifierKey
 from secretariat.ledger.entries import Guest, Key, Statement
 from secretariat.ledger.keys import Keyring, key_id
@@ -82,7 +85,10 @@ class Auditor:
         self.log_keys: dict[str, bytes] = {}
         self.witnesses: Sequence[VerifierKey] = ()
         """Whose word on the checkpoint is demanded; other witnesses are only named."""
+        self._root_public = root_public
         self._root = {key_id(root_public): root_public}
+        self._retired: dict[str, datetime] = {}
+        self._stated = False
         self._root_key_from = root_key_from
         self._record: dict[str, bytes] = {}
         self._guests: dict[str, dict[str, bytes]] = {}
@@ -118,6 +124,8 @@ class Auditor:
             keys = self._guests[claimed.party]
         opened = dsse.unseal(envelope, keys, entries.PAYLOAD_TYPE)
         statement = entries.read(opened.payload)
+        if not set(opened.key_ids) & statements.valid_at(keys, self._retired, statement.at).keys():
+            self.problem(f"entry {position}", "it was signed with a key that was retired before")
         told = (statement.origin, statement.party, statement.realm)
         whose = statement.party if statement.party in self._guests else self.party
         if told != (self.origin, whose, self.realm):
@@ -131,7 +139,7 @@ class Auditor:
             self._take_keys(statement)
         elif statement.kind == "guest" and statement.party == self.party:
             self._take_guest(statement)
-        if position == 0 and statement.kind != "key":
+        if position == 0 and statement.kind != "key" and not self._stated:
             self.problem("entry 0", "the first entry of a log names its keys")
         return statement
 
@@ -142,6 +150,21 @@ class Auditor:
             self._guests[body.party] = {key_id(public): public}
         else:
             self._guests[body.party] = {}  # an entry of that party after this one has no key to hold under
+
+    def stated(self, sealed: Sequence[bytes]) -> None:
+        """Take the keys from the party's sealed statements instead of from the entries of its log."""
+        said = []
+        for number, one in enumerate(sealed):
+            try:
+                found = statements.read(one, self.realm, self._root_public)
+                if (found.party, found.origin) != (self.party, self.origin):
+                    raise ProofError(f"it is of {found.party} and {found.origin}")
+                said.append(found)
+            except SecretariatError as error:
+                self.problem(f"statement {number}", str(error))
+        known = statements.times(said)
+        self._record, self.log_keys, self._retired = known.record, known.log, known.retired
+        self._stated = True
 
     def _take_keys(self, statement: Statement) -> None:
         body = entries.body_as(statement, Key)
@@ -235,6 +258,30 @@ def verify_excerpt(
         leaf, _ = auditor.entry(position, envelope, salt)
         if not merkle.verify_inclusion(leaf, position, shown.size, path, shown.root):
             auditor.problem(f"entry {position}", f"is not in the tree of {shown.size} entries")
+        advance(1)
+    auditor.witnessed(note)
+    return auditor.report(auditor.checkpoint(note), whole=False)
+
+
+def verify_kept(
+    auditor: Auditor,
+    stated: Sequence[bytes],
+    items: Iterable[tuple[int, bytes, bytes, Sequence[bytes], str | None]],
+    note: bytes,
+    advance: Advance = _silent,
+) -> Report:
+    """Verify what somebody else kept of a log: every entry against the checkpoint that it came under."""
+    auditor.stated(stated)
+    held: Checkpoint | None = None
+    last = -1
+    for position, envelope, salt, path, shown in items:
+        if position <= last:
+            auditor.problem(f"entry {position}", f"stands after entry {last}")
+        last = position
+        held = auditor.checkpoint(shown.encode()) if shown is not None else held
+        leaf, _ = auditor.entry(position, envelope, salt)
+        if held is None or not merkle.verify_inclusion(leaf, position, held.size, path, held.root):
+            auditor.problem(f"entry {position}", f"is not in the tree of {held.size if held else 0} entries")
         advance(1)
     auditor.witnessed(note)
     return auditor.report(auditor.checkpoint(note), whole=False)

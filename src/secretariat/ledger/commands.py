@@ -193,13 +193,25 @@ def export_log(
     to: Annotated[
         str | None, typer.Option("--to", help="Only entries for this party, each with its proof.")
     ] = None,
+    of: Annotated[
+        str | None,
+        typer.Option("--of", help="A partner's log instead, e.g. jp.example/live: what is kept of it here."),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Write the log to one file that anybody verifies offline with `secretariat log verify --file`."""
+    """Write the log to one file that anybody verifies offline with `secretariat log verify --file`.
+
+    With --of it holds a partner's entries as they came here, each with proof that the partner's log held it.
+    """
+    if of is not None and to is not None:
+        raise InputError("--of and --to exclude each other", advice="--of writes what came to this node")
     with _log(data, realm) as (tx, keyring):
-        total = None if to is not None else store.read_head(tx).size
+        total = None if to or of else store.read_head(tx).size
         with progress("exporting", total) as advance:
-            done = export.write_file(tx, keyring, file, now=now(), recipient=to, advance=advance)
+            if of is None:
+                done = export.write_file(tx, keyring, file, now=now(), recipient=to, advance=advance)
+            else:
+                done = export.write_kept(tx, of, file, realm=realm, now=now(), advance=advance)
     text = f"{done.file}: {done.entries} of {done.size} entries of {done.origin}, {done.bytes} bytes"
     emit(done, f"{text}\nSHA-256 {done.sha256}", json=json)
 

@@ -5,6 +5,8 @@ JSON Lines, UTF-8 (docs/protocol.md "Exported log"):
 1. head: {"format": "secretariat-log-export", "v": 1, origin, realm, party, root_key, checkpoint, whole,
    made_at}
 2. an entry per line, by position: {"position", "salt", "envelope"} and in an excerpt {"path"}
+   A partner's log as this node kept it (`kept`): the head holds the party's sealed `statements` of its
+   keys, and a line adds {"note"} where its path leads into another checkpoint than that of the line before.
 3. tail: {"end": true, "entries": N, "sha256": hex over every byte before this line}
 
 A file without its tail was cut off and is refused: partial is never silent. The envelope stands as a JSON
@@ -24,12 +26,13 @@ import msgspec
 from sqlalchemy import Connection
 
 from secretariat.base.clock import stamp
-from secretariat.base.errors import InputError, ProofError
-from secretariat.ledger import audit, service, store
+from secretariat.base.errors import InputError, NotFoundError, ProofError
+from secretariat.ledger import audit, service, statements, store
 from secretariat.ledger import checkpoint as notes
 from secretariat.ledger.audit import Advance, Auditor, Report
 from secretariat.ledger.checkpoint import VerifierKey
 from secretariat.ledger.keys import Keyring, key_id
+from secretariat.ledger.merkle import HASH_BYTES
 from secretariat.ledger.model import Entry
 
 FORMAT = "secretariat-log-export"
@@ -38,7 +41,7 @@ MAX_LINE_BYTES = 268_435_456
 """A grant of a million objects takes 90 MB."""
 
 
-class Head(msgspec.Struct, frozen=True):
+class Head(msgspec.Struct, frozen=True, omit_defaults=True):
     """The first line."""
 
     format: str
@@ -50,6 +53,8 @@ class Head(msgspec.Struct, frozen=True):
     checkpoint: str
     whole: bool
     made_at: str
+    kept: bool = False
+    statements: list[str] = []
 
 
 class Line(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -59,6 +64,7 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     salt: str
     envelope: str
     path: list[str] | None = None
+    note: str | None = None
 
 
 class Tail(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -100,8 +106,6 @@ def write_file(
     Writes beside it first and renames at the end, so that a file of this name is always complete. Refuses an
     existing file.
     """
-    if path.exists():
-        raise InputError("the file exists already", where=str(path), advice="choose another name")
     note = service.checkpoint(tx)
     size = notes.parse(note).size
     whole = recipient is None
@@ -117,6 +121,57 @@ def write_file(
         stamp(now),
     )
     lines = _all_lines(tx, size) if recipient is None else _excerpt_lines(tx, size, recipient)
+    return _written(path, head, lines, size, advance)
+
+
+def write_kept(
+    tx: Connection,
+    origin: str,
+    path: Path,
+    *,
+    realm: str,
+    now: datetime,
+    advance: Advance = lambda _: None,
+) -> Exported:
+    """Write what this node kept of a partner's log: each entry with the proof that the log held it.
+
+    Refuses a log of which nothing is kept, and an existing file.
+    """
+    log = store.read_peer_log(tx, origin)
+    said = store.read_statements(tx, origin)
+    if log is None or not said:
+        raise NotFoundError(f"nothing is kept of the log {origin}", advice="secretariat log partners")
+    head = Head(
+        FORMAT,
+        VERSION,
+        origin,
+        realm,
+        log.party,
+        statements.root_of(said[-1]).hex(),
+        log.note.decode(),
+        False,
+        stamp(now),
+        kept=True,
+        statements=[sealed.decode() for sealed in said],
+    )
+    return _written(path, head, _kept_lines(tx, origin), log.size, advance)
+
+
+def _kept_lines(tx: Connection, origin: str) -> Iterator[Line]:
+    after, size = -1, -1
+    while part := store.read_peer_entries(tx, origin=origin, after=after):
+        notes_of = store.read_peer_notes(tx, origin, sorted({one.proof_size for one in part}))
+        for one in part:
+            path = [one.proof[at : at + HASH_BYTES].hex() for at in range(0, len(one.proof), HASH_BYTES)]
+            note = notes_of[one.proof_size].decode() if one.proof_size != size else None
+            size = one.proof_size
+            yield Line(one.position, one.salt.hex(), one.envelope.decode(), path, note)
+        after = part[-1].position
+
+
+def _written(path: Path, head: Head, lines: Iterable[Line], size: int, advance: Advance) -> Exported:
+    if path.exists():
+        raise InputError("the file exists already", where=str(path), advice="choose another name")
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with beside.open("xb") as file:
@@ -130,7 +185,7 @@ def write_file(
         ) from error
     finally:
         beside.unlink(missing_ok=True)
-    return Exported(str(path), keyring.origin, size, count, length, digest)
+    return Exported(str(path), head.origin, size, count, length, digest)
 
 
 def _write(file: BinaryIO, head: Head, lines: Iterable[Line], advance: Advance) -> tuple[int, int, str]:
@@ -251,6 +306,17 @@ def _verify(
         auditor.problem("root key", f"the file's is {key_id(public)}, not the one you gave")
     note = head.checkpoint.encode()
     lines = _lines(file)
+    if head.kept:
+        return audit.verify_kept(
+            auditor,
+            [one.encode() for one in head.statements],
+            (
+                (item.position, item.envelope.encode(), _hex(item.salt), _path(item), item.note)
+                for item in lines
+            ),
+            note,
+            advance,
+        )
     if head.whole:
         return audit.verify_whole(
             auditor,
@@ -260,13 +326,14 @@ def _verify(
         )
     return audit.verify_excerpt(
         auditor,
-        (
-            (item.position, item.envelope.encode(), _hex(item.salt), [_hex(step) for step in item.path or []])
-            for item in lines
-        ),
+        ((item.position, item.envelope.encode(), _hex(item.salt), _path(item)) for item in lines),
         note,
         advance,
     )
+
+
+def _path(item: Line) -> list[bytes]:
+    return [_hex(step) for step in item.path or []]
 
 
 def _limited(file: BinaryIO) -> Iterator[bytes]:

@@ -109,6 +109,27 @@ peer_entry = sa.Table(
     sa.Index(None, "kind", "origin", "position"),
 )
 
+peer_note = sa.Table(
+    "peer_note",
+    metadata,
+    sa.Column("origin", sa.Text, primary_key=True),
+    sa.Column("size", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("note", BYTEA, nullable=False),
+    sa.Column("at", MOMENT, nullable=False),
+)
+"""The signed checkpoints that kept entries of partners are proven under."""
+
+peer_statement = sa.Table(
+    "peer_statement",
+    metadata,
+    sa.Column("origin", sa.Text, primary_key=True),
+    sa.Column("made_at", MOMENT, primary_key=True),
+    sa.Column("party", sa.Text, nullable=False),
+    sa.Column("sealed", BYTEA, nullable=False),
+    sa.Column("at", MOMENT, nullable=False),
+)
+"""Partners' own dated statements of their keys, sealed with their root keys."""
+
 PART_BYTES = 8_388_608
 """Envelopes read at a time: a grant of 10,000 objects takes 0.9 MB."""
 
@@ -430,6 +451,43 @@ def add_peer_entries(tx: Connection, items: Sequence[PeerEntry]) -> int:
         )
         new += done.rowcount
     return new
+
+
+def add_peer_note(tx: Connection, origin: str, size: int, note: bytes, now: datetime) -> None:
+    """Keep a partner's signed checkpoint that entries are proven under; the first of a size stays."""
+    raw(tx).execute(
+        "INSERT INTO peer_note (origin, size, note, at) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        (origin, size, note, now),
+    )
+
+
+def read_peer_notes(tx: Connection, origin: str, sizes: Sequence[int]) -> dict[int, bytes]:
+    """Give kept checkpoints of a partner's log, by size."""
+    rows = raw(tx).execute(
+        "SELECT size, note FROM peer_note WHERE origin = %s AND size = ANY(%s)",
+        (origin, list(sizes)),
+        binary=True,
+    )
+    return dict(rows.fetchall())
+
+
+def add_statement(
+    tx: Connection, *, origin: str, party: str, made_at: datetime, sealed: bytes, now: datetime
+) -> None:
+    """Keep a partner's statement of its keys; the first of a date stays."""
+    raw(tx).execute(
+        "INSERT INTO peer_statement (origin, made_at, party, sealed, at) VALUES (%s, %s, %s, %s, %s)"
+        " ON CONFLICT DO NOTHING",
+        (origin, made_at, party, sealed, now),
+    )
+
+
+def read_statements(tx: Connection, origin: str) -> list[bytes]:
+    """Give a partner's statements of its keys, oldest first."""
+    rows = raw(tx).execute(
+        "SELECT sealed FROM peer_statement WHERE origin = %s ORDER BY made_at", (origin,), binary=True
+    )
+    return [sealed for (sealed,) in rows]
 
 
 def read_peer_entries(

@@ -97,6 +97,21 @@ def upgrade() -> None:
         sa.Column("at", MOMENT, nullable=False),
     )
     op.execute("ALTER TABLE peer_entry ALTER COLUMN envelope SET STORAGE EXTERNAL")
+    op.create_table(
+        "peer_note",
+        sa.Column("origin", sa.Text, primary_key=True),
+        sa.Column("size", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("note", BYTEA, nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+    )
+    op.create_table(
+        "peer_statement",
+        sa.Column("origin", sa.Text, primary_key=True),
+        sa.Column("made_at", MOMENT, primary_key=True),
+        sa.Column("party", sa.Text, nullable=False),
+        sa.Column("sealed", BYTEA, nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+    )
     op.create_index(None, "peer_entry", ["kind", "origin", "position"])
     protect(op, "entry", peer=f"{READER} IN (recipient, party)", append_only=True)
     protect(op, "log_head")
@@ -105,9 +120,14 @@ def upgrade() -> None:
     protect(op, "cosignature", peer=_ANYBODY, append_only=True)
     protect(op, "peer_log")
     protect(op, "peer_entry", append_only=True)
+    protect(op, "peer_note", append_only=True)
+    protect(op, "peer_statement", append_only=True)
 
 
 def downgrade() -> None:
     """Drop them."""
-    for table in ("peer_entry", "peer_log", "cosignature", "checkpoint", "tile", "log_head", "entry"):
+    for table in (
+        "peer_statement", "peer_note", "peer_entry", "peer_log",
+        "cosignature", "checkpoint", "tile", "log_head", "entry",
+    ):  # fmt: skip
         op.drop_table(table)

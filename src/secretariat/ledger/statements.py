@@ -1,0 +1,107 @@
+"""Which keys a party's root key named, and when: its dated, sealed statements (descriptors). No I/O.
+
+Rules:
+
+1. A statement counts when the root key that the enrolment pinned sealed it; another root proves nothing.
+2. The newest by its own date names the keys in force. A record or log key that a newer statement no longer
+   names is retired from that statement's date on: what it signed for an earlier time stays good, an entry
+   that says it was recorded later is not believed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from secretariat.base.clock import parse_stamp
+from secretariat.base.errors import ProofError, SecretariatError
+from secretariat.ledger import dsse
+from secretariat.ledger.keys import key_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+STATEMENT_TYPE = "application/vnd.secretariat.descriptor+json"
+
+
+class _Key(msgspec.Struct, frozen=True):
+    id: str
+    public: bytes
+
+
+class _Realm(msgspec.Struct, frozen=True):
+    origin: str
+    record: _Key
+    log: _Key
+
+
+class _Payload(msgspec.Struct, frozen=True):
+    party: str
+    root: _Key
+    made_at: str
+    realms: dict[str, _Realm]
+
+
+class Stated(msgspec.Struct, frozen=True):
+    """What one statement says of one realm: its log, and the record and log keys in force from `at` on."""
+
+    party: str
+    origin: str
+    at: datetime
+    record: bytes
+    log: bytes
+
+
+class KeyTimes(msgspec.Struct, frozen=True):
+    """A party's record and log keys by id, and from when on a record key is retired."""
+
+    record: dict[str, bytes]
+    log: dict[str, bytes]
+    retired: dict[str, datetime]
+
+
+def root_of(sealed: bytes) -> bytes:
+    """Give the root key that a statement names as its own; `read` says whether it sealed it."""
+    try:
+        return msgspec.json.decode(dsse.payload_of(sealed), type=_Payload).root.public
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ProofError(f"not a statement of keys: {error}") from error
+
+
+def read(sealed: bytes, realm: str, root: bytes) -> Stated:
+    """Read a statement that `root` sealed. Refuses another root or form, or a realm it lacks."""
+    try:
+        found = msgspec.json.decode(
+            dsse.open_envelope(sealed, {key_id(root): root}, STATEMENT_TYPE), type=_Payload
+        )
+        at = parse_stamp(found.made_at)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ProofError(f"not a statement of keys: {error}") from error
+    except SecretariatError as error:
+        raise ProofError(error.what, where=error.where, advice=error.advice) from error
+    if realm not in found.realms:
+        raise ProofError(f"a statement of {found.party} without the realm {realm}")
+    keys = found.realms[realm]
+    return Stated(found.party, keys.origin, at, keys.record.public, keys.log.public)
+
+
+def times(stated: Iterable[Stated]) -> KeyTimes:
+    """Give the keys of several statements with their ends (rule 2)."""
+    record: dict[str, bytes] = {}
+    log: dict[str, bytes] = {}
+    retired: dict[str, datetime] = {}
+    for one in sorted(stated, key=lambda each: each.at):
+        now = key_id(one.record)
+        for before in record.keys() - {now}:
+            retired.setdefault(before, one.at)
+        retired.pop(now, None)
+        record[now] = one.record
+        log[key_id(one.log)] = one.log
+    return KeyTimes(record, log, retired)
+
+
+def valid_at(keys: Mapping[str, bytes], retired: Mapping[str, datetime], at: datetime) -> dict[str, bytes]:
+    """Give the keys that may have signed something that was recorded at a moment."""
+    return {key: public for key, public in keys.items() if key not in retired or at < retired[key]}
