@@ -6,6 +6,7 @@ A `Row` is one recorded version of a statement with the columns that boards ask 
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from typing import Any
 
@@ -185,6 +186,20 @@ def _filled(obj: dict[str, Any], kind: str) -> dict[str, Any]:
             "cites": cites,
         }
     return obj
+
+
+def evidence_of(draft: Statement, evidence: Evidence) -> Evidence:
+    """Give evidence with the times and the standing of the statement it rests on."""
+    return msgspec.structs.replace(
+        evidence,
+        true_from=draft.true_from,
+        true_to=draft.true_to,
+        zone=draft.zone,
+        announced=draft.announced,
+        known_public=draft.known_public,
+        status=draft.status,
+        parties=draft.parties,
+    )
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
@@ -419,6 +434,7 @@ def project_draft(draft: Draft, stix: str, *, retracted: bool = False) -> Projec
     announced, public = _when(draft.announced, "announced"), _when(draft.known_public, "known_public")
     due = _when(draft.due, "due") if isinstance(draft, Commitment) else None
     about, other, says, by = _roles(draft)
+    series, turn = series_of(draft)
     return Projected(
         stix_id=stix,
         key=draft.key,
@@ -437,8 +453,8 @@ def project_draft(draft: Draft, stix: str, *, retracted: bool = False) -> Projec
         due_first=None if due is None else due.first,
         due_last=None if due is None else due.last,
         cadence=draft.cadence if isinstance(draft, Commitment) else None,
-        series=draft.series,
-        round=draft.round,
+        series=series,
+        round=turn,
         aim=draft.aim,
         level=draft.level,
         about=about,
@@ -447,6 +463,19 @@ def project_draft(draft: Draft, stix: str, *, retracted: bool = False) -> Projec
         retracted=retracted,
         words=_words(draft),
     )
+
+
+_NUMBERED = re.compile(r"(.+?)(?:(?<=[a-z])(\d{1,3}))?-(?:\d{4}|unknown)(?:-\d\d)?")
+
+
+def series_of(draft: Statement) -> tuple[str | None, int | None]:
+    """Give series and round of a meeting or exercise: as stated, else as its key says (`uk-cpc3-2014`)."""
+    if draft.series is not None or draft.kind not in HELD:
+        return draft.series, draft.round
+    found = _NUMBERED.fullmatch(draft.key)
+    if found is None:
+        return None, draft.round
+    return found[1], draft.round or (None if found[2] is None else int(found[2]))
 
 
 def _when(text: str | None, where: str) -> Moment | None:

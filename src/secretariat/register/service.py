@@ -37,6 +37,7 @@ from secretariat.register.model import (
     Relation,
     Row,
     Statement,
+    evidence_of,
     id_of,
     project_draft,
     to_draft,
@@ -340,20 +341,6 @@ def _following(tx: sa.Connection, draft: Draft, stix: str) -> list[_Fresh]:
         if timed != evidence:
             found.append(_Fresh(timed, project_draft(timed, one.stix_id), one, _marking(None, one)))
     return found
-
-
-def evidence_of(draft: Statement, evidence: Evidence) -> Evidence:
-    """Give evidence with the times and the standing of the statement it rests on."""
-    return msgspec.structs.replace(
-        evidence,
-        true_from=draft.true_from,
-        true_to=draft.true_to,
-        zone=draft.zone,
-        announced=draft.announced,
-        known_public=draft.known_public,
-        status=draft.status,
-        parties=draft.parties,
-    )
 
 
 def _own(tx: sa.Connection, party: str, key: str) -> Row:
