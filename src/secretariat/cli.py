@@ -23,6 +23,7 @@ from secretariat.base.errors import ConflictError, InputError, SecretariatError,
 from secretariat.base.settings import FILE, URL_VARIABLE, NodeSettings, read
 from secretariat.demo import commands as demo
 from secretariat.exchange import commands as exchange
+from secretariat.exchange import mailbox_commands as mailbox
 from secretariat.exchange import taxii_commands as taxii
 from secretariat.ledger import commands as ledger
 from secretariat.people import commands as people
@@ -36,6 +37,7 @@ GROUPS = {
     "agreements": agreements.commands,
     "log": ledger.commands,
     "peers": exchange.commands,
+    "mailbox": mailbox.commands,
     "taxii": taxii.commands,
 }
 """Groups of commands, by the word they stand under."""

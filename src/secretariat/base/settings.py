@@ -60,6 +60,25 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         Seconds, Meta(description="Seconds a partner's request is held open for news.")
     ] = 25
     peer_poll_s: Annotated[Seconds, Meta(description="Seconds between polls where no request is held.")] = 30
+    mailbox_letters: Annotated[
+        Size, Meta(description="Letters of one partner that wait in this node's mailbox at most.")
+    ] = 1_000
+    mailbox_bytes: Annotated[
+        Size, Meta(description="Bytes of one partner's letters that wait in this node's mailbox at most.")
+    ] = 268_435_456
+    mailbox_letter_bytes: Annotated[
+        Size, Meta(description="Bytes of one letter that this node's mailbox takes.")
+    ] = 16_777_216
+    mailbox_age_s: Annotated[
+        Seconds, Meta(description="Seconds after which a letter that nobody collected is destroyed.")
+    ] = 604_800
+    mailbox_resend_s: Annotated[
+        Seconds,
+        Meta(description="Seconds after which a page by mailbox that was not confirmed is sent again."),
+    ] = 300
+    mailbox_beat_s: Annotated[
+        Seconds, Meta(description="Seconds without a letter after which one is written by mailbox anyway.")
+    ] = 120
     clock_skew_s: Annotated[
         Seconds, Meta(description="Seconds a partner's clock may differ from ours before it is refused.")
     ] = 60
@@ -108,6 +127,13 @@ class NodeSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     exercise_url: Annotated[
         str, Meta(description="Address by which others reach the exercise realm; empty: http://host:port+1.")
     ] = ""
+    reachable: Annotated[
+        bool,
+        Meta(
+            description="Whether partners can open connections to this node. If not, its descriptor names no "
+            "address, its doors for other nodes are shut, and it delivers, or uses a mailbox."
+        ),
+    ] = True
     realms: Annotated[
         tuple[Literal["live", "exercise"], ...], Meta(description="Realms this node serves.")
     ] = (

@@ -24,7 +24,7 @@ By = Annotated[str, typer.Option("--by", help="Who does this; noted in the log."
 
 
 @contextlib.contextmanager
-def _node(data: Path) -> Iterator[Any]:
+def opened_node(data: Path) -> Iterator[Any]:
     from secretariat.ledger.node import Node
     from secretariat.storage.opening import opened
 
@@ -43,7 +43,7 @@ def invite(
     """Write this node's descriptor for a partner, and say the twelve words to read to it."""
     from secretariat.exchange import enrolment
 
-    with _node(data) as node:
+    with opened_node(data) as node:
         sealed, words = enrolment.invite(node, party, now=now())
     out.write_bytes(sealed)
     emit(
@@ -61,6 +61,12 @@ def accept(
     ],
     data: Data = DATA,
     realm: Annotated[list[str] | None, typer.Option("--realm", help="Only this realm; repeatable.")] = None,
+    via: Annotated[
+        str | None,
+        typer.Option(
+            "--via", help="Neither reaches the other: the partner whose node is the mailbox; '' for none."
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Enrol the partner of a descriptor, after its words were compared."""
@@ -70,8 +76,8 @@ def accept(
         sealed = file.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read {file}: {error.strerror}", where=str(file)) from error
-    with _node(data) as node:
-        done = enrolment.accept(node, sealed, fingerprint, realms=realm, now=now())
+    with opened_node(data) as node:
+        done = enrolment.accept(node, sealed, fingerprint, realms=realm, via=via, now=now())
     again = " again, with its present keys" if done.renewed else ""
     emit(done, f"{done.party} ({done.name}) is enrolled in {', '.join(done.realms)}{again}", json=json)
 
@@ -81,14 +87,15 @@ def list_peers(data: Data = DATA, realm: Realm = "live", json: Json = False) -> 
     """List partners: in contact or not, how far we are with their logs."""
     from secretariat.exchange import service
 
-    with _node(data) as node:
+    with opened_node(data) as node:
         found = service.contacts(node, realm, now=now())
     lines = []
     for one in found:
         seen = stamp(one.last_contact) if one.last_contact else "never"
         state = "out of contact since" if one.out_of_contact else "last heard"
         lines.append(
-            f"{one.party:8} {one.state:10} {state} {seen}  log {one.size} {one.log_state}  {one.url}"
+            f"{one.party:8} {one.state:10} {state} {seen}  log {one.size} {one.log_state}"
+            f"  {f'mailbox of {one.via}' if one.via else one.url}"
         )
         if one.last_error:
             lines.append(f"         {one.last_error}")
@@ -106,7 +113,7 @@ def show(
     from secretariat.exchange import service
     from secretariat.exchange.fingerprint import fingerprint
 
-    with _node(data) as node:
+    with opened_node(data) as node:
         found = [one for one in service.contacts(node, realm, now=now()) if one.party == party]
         if not found:
             raise NotFoundError(f"{party} is not enrolled here", advice="secretariat peers list")
@@ -129,7 +136,7 @@ def remove(
     """End a partnership: nothing more is granted, offered or believed."""
     from secretariat.exchange import enrolment
 
-    with _node(data) as node:
+    with opened_node(data) as node:
         ended = enrolment.remove(node, party, reason=reason, now=now())
     text = f"{party} is a partner no more in {', '.join(ended)}; what it holds was not called back"
     emit({"party": party, "realms": ended}, text, json=json)
@@ -147,7 +154,7 @@ def suspend(
     """Offer nothing to a partner and believe nothing of it until it is resumed."""
     from secretariat.exchange import service
 
-    with _node(data) as node:
+    with opened_node(data) as node:
         service.suspend(node, realm, party, reason=reason, by=by or getpass.getuser(), now=now())
     emit({"party": party}, f"{party} is suspended: secretariat peers resume {party}", json=json)
 
@@ -163,7 +170,7 @@ def resume(
     """Believe a suspended partner's log again, after its checkpoints were compared."""
     from secretariat.exchange import service
 
-    with _node(data) as node:
+    with opened_node(data) as node:
         service.resume(node, realm, party, by=by or getpass.getuser(), now=now())
     emit({"party": party}, f"{party}'s log is believed again from the kept checkpoint on", json=json)
 
@@ -178,7 +185,7 @@ def refused(
     """List what partners sent and was refused, newest first."""
     from secretariat.exchange import service
 
-    with _node(data) as node:
+    with opened_node(data) as node:
         found = service.refusals(node, realm, party=party)
     lines = [f"{stamp(one.last_at)} {one.party} {one.code} ×{one.times}: {one.what}" for one in found]
     emit(found, "\n".join(lines) or "nothing was refused", json=json)
@@ -196,7 +203,7 @@ def withdraw(
     """Withdraw an own object from everybody who has it; the holders answer with signed receipts."""
     from secretariat.exchange import service
 
-    with _node(data) as node:
+    with opened_node(data) as node:
         called = service.withdraw(node, realm, stix_id, reason=reason, by=by or getpass.getuser(), now=now())
     emit(called, _called("withdrawn", called), json=json)
 
@@ -214,7 +221,7 @@ def narrow(
     """Take the grant of an object back from one party."""
     from secretariat.exchange import service
 
-    with _node(data) as node:
+    with opened_node(data) as node:
         called = service.narrow(
             node, realm, stix_id, to=to, reason=reason, by=by or getpass.getuser(), now=now()
         )
@@ -253,7 +260,7 @@ def consent(
     """As originator, let a party pass an object on to another; the consent is a signed entry."""
     from secretariat.exchange import service
 
-    with _node(data) as node:
+    with opened_node(data) as node:
         position = service.consent(
             node, realm, stix_id, via=via, to=to, purpose=purpose, until=until, withdrawn=withdrawn, now=now()
         )
@@ -271,7 +278,7 @@ def receipts(
     """Say who holds which version of an object, what was destroyed, and who has been silent since when."""
     from secretariat.exchange import service
 
-    with _node(data) as node:
+    with opened_node(data) as node:
         found = service.holders(node, realm, stix_id, now=now())
     lines = []
     for one in found:

@@ -41,6 +41,7 @@ from secretariat.ledger import service as ledger
 from secretariat.ledger import store as ledger_store
 from secretariat.ledger.entries import Draft, Enrol, InstrumentAgreed, Statement
 from secretariat.ledger.keys import Keyring, key_id
+from secretariat.ledger.sealing import sealing_key_id
 from secretariat.records import collections
 from secretariat.records.canonical import canonical
 
@@ -89,12 +90,13 @@ def _realm_keys(node: Node, ring: Keyring) -> RealmKeys:
 
     return RealmKeys(
         origin=ring.origin,
-        url=node.settings.address(ring.realm),
+        url=node.settings.address(ring.realm) if node.settings.reachable else "",
         record=key(ring.record.public),
         log=key(ring.log.public),
         transport=key(ring.transport.public),
         witness=key(ring.witness.public),
         root=key(ring.root_public),
+        sealing=None if ring.sealing is None else Key(ring.sealing.key_id, ring.sealing.public),
     )
 
 
@@ -110,6 +112,9 @@ def open_descriptor(sealed: bytes) -> Descriptor:
     for one in named:
         if key_id(one.public) != one.id:
             raise ProofError(f"the key {one.id} is not the one it names", where="descriptor")
+    for realm in found.realms.values():
+        if realm.sealing is not None and sealing_key_id(realm.sealing.public) != realm.sealing.id:
+            raise ProofError(f"the key {realm.sealing.id} is not the one it names", where="descriptor")
     return found
 
 
@@ -131,11 +136,13 @@ def accept(
     words: str | None,
     *,
     realms: Iterable[str] | None = None,
+    via: str | None = None,
     trust_demo: bool = False,
     now: datetime,
 ) -> Accepted:
     """Enrol the party of a descriptor in every realm both have; refuses as the rules above say.
 
+    `via` names the enrolled party whose node is the mailbox between the two ("" for none, None: as before).
     `trust_demo` skips the words. Only the demo, whose nodes one process makes, may set it.
     """
     found = open_descriptor(sealed)
@@ -155,12 +162,18 @@ def accept(
     renewed = False
     for realm in shared:
         with node.database.app(realm) as tx:
-            renewed |= _enrol(tx, node, realm, found, sealed, now)
+            renewed |= _enrol(tx, node, realm, found, sealed, via, now)
     return Accepted(found.party, found.name, spoken, tuple(shared), renewed)
 
 
 def _enrol(
-    tx: sa.Connection, node: Node, realm: str, found: Descriptor, sealed: bytes, now: datetime
+    tx: sa.Connection,
+    node: Node,
+    realm: str,
+    found: Descriptor,
+    sealed: bytes,
+    via: str | None,
+    now: datetime,
 ) -> bool:
     known = {one.party: one for one in tables.read_peers(tx)}
     before = known.get(found.party)
@@ -185,6 +198,8 @@ def _enrol(
         origin=keys.origin,
         url=keys.url,
         descriptor=sealed,
+        via=via or "",
+        sealing_keys={} if keys.sealing is None else {keys.sealing.id: keys.sealing.public},
     )
     if before is not None:
         if before.origin != keys.origin:
@@ -193,7 +208,10 @@ def _enrol(
             fresh, cursor=before.cursor, last_contact=before.last_contact,
             record_keys={**before.record_keys, **fresh.record_keys},
             log_keys={**before.log_keys, **fresh.log_keys},
+            via=before.via if via is None else via,
         )  # fmt: skip
+    if fresh.via:
+        _check_mailbox(node.keyring(realm), fresh, known.get(fresh.via))
     tables.write_peer(tx, fresh)
     made_at = parse_stamp(found.made_at)
     ledger_store.add_statement(
@@ -209,6 +227,25 @@ def _enrol(
     ledger.append(tx, ring, [Draft("enrol", found.party, accepted)], now=now)
     state_agreed(tx, node, realm, found.party, now=now)
     return before is not None
+
+
+def _check_mailbox(ring: Keyring, peer: Peer, mailbox: Peer | None) -> None:
+    """Refuse a mailbox that is no partner with an address, and partners that cannot seal to each other."""
+    if mailbox is None or mailbox.state != "accepted" or not mailbox.url or mailbox.via:
+        raise NotFoundError(
+            f"{peer.via} is no partner that can be reached in {ring.realm}",
+            where="--via",
+            advice="enrol the party whose node is the mailbox first; it must have an address",
+        )
+    if peer.via == peer.party:
+        raise InputError("a partner is not its own mailbox", where="--via")
+    if not peer.sealing_keys or ring.sealing is None:
+        lacking = peer.party if not peer.sealing_keys else ring.party
+        raise StateError(
+            f"{lacking} has no sealing key",
+            where="--via",
+            advice="secretariat log rotate sealing on its node, then a new descriptor",
+        )
 
 
 def state_agreed(tx: sa.Connection, node: Node, realm: str, partner: str, *, now: datetime) -> bool:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from secretariat.base.clock import parse_stamp
+from secretariat.exchange.mailbox_memory import MemoryMail
 from secretariat.exchange.model import SHOWN_STATES, Arrival, Holding, KeptLog, LogEntry, Peer, Version
 from secretariat.exchange.peers import Head, Outgoing, Tomb
 from secretariat.ledger import checkpoint, entries, merkle
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from secretariat.exchange.letters import Held
+    from secretariat.exchange.mailbox import Mail
     from secretariat.exchange.model import Due, Refusal
     from secretariat.exchange.wire import Cursor
     from secretariat.ledger.keys import Keyring
@@ -54,6 +57,11 @@ class Memory:
         self.refusals: list[Refusal] = []
         self.dues: list[Due] = []
         self.nonces: dict[tuple[str, str], datetime] = {}
+        self.mail: dict[str, Mail] = {}
+        self.mail_users: dict[str, str] = {}
+        self.letters: list[Held] = []
+        self.letter_ids = 0
+        self.posted: dict[tuple[str, str], tuple[int, bytes]] = {}
 
     @contextlib.contextmanager
     def transaction(self, now: datetime) -> Iterator[MemoryStore]:
@@ -72,10 +80,11 @@ class Memory:
         vars(self).update(vars(work))
 
 
-class MemoryStore:
+class MemoryStore(MemoryMail):
     """One transaction on a `Memory`: the `Store` protocol of peers.py."""
 
     def __init__(self, memory: Memory, now: datetime) -> None:
+        super().__init__(memory, now)
         self._m = memory
         self._now = now
         self.party = memory.keyring.party

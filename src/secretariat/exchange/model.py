@@ -55,6 +55,9 @@ class Peer(msgspec.Struct, frozen=True, kw_only=True):
     last_contact: datetime | None = None
     last_error: str | None = None
     descriptor: bytes = b""
+    via: str = ""
+    """The party whose node is the mailbox between the two; empty where one of them reaches the other."""
+    sealing_keys: dict[str, bytes] = {}
 
 
 class KeptLog(msgspec.Struct, frozen=True):

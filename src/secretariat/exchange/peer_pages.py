@@ -61,7 +61,7 @@ async def feed(
         sync.note_asked(realm, peer.party)
         cursor = wire.read_cursor(after)
         listener: Listener = request.app.state.listener
-        with _holding(realm, peer.party) as may_hold, listener.subscribe(realm, FEED) as news:
+        with holding(realm, peer.party) as may_hold, listener.subscribe(realm, FEED) as news:
             held = min(wait, node.settings.limits.peer_wait_s) if may_hold else 0
             ends = time.monotonic() + held
             while True:
@@ -71,13 +71,13 @@ async def feed(
                 left = ends - time.monotonic()
                 if carried or left <= 0:
                     return page
-                await _news_for(news, peer.party, ends)
+                await news_for(news, peer.party, ends)
 
-    return await _answered(request, realm, answer)
+    return await answered(request, realm, answer)
 
 
 @contextlib.contextmanager
-def _holding(realm: str, party: str) -> Iterator[bool]:
+def holding(realm: str, party: str) -> Iterator[bool]:
     """Count the requests a partner has open; past a few they are answered at once instead of being held."""
     _held[realm, party] += 1
     try:
@@ -86,7 +86,7 @@ def _holding(realm: str, party: str) -> Iterator[bool]:
         _held[realm, party] -= 1
 
 
-async def _news_for(news: Any, party: str, ends: float) -> None:
+async def news_for(news: Any, party: str, ends: float) -> None:
     """Wait until something may have come for `party`, or the time is over."""
     while (left := ends - time.monotonic()) > 0:
         payloads = await news.get(left)
@@ -101,7 +101,7 @@ async def place(request: Asked, realm: FromPath[str]) -> Response[bytes]:
     async def answer(node: Node, peer: Peer, _: bytes) -> bytes:
         return wire.encode(await asyncio.to_thread(service.place, node, realm, peer.party))
 
-    return await _answered(request, realm, answer)
+    return await answered(request, realm, answer)
 
 
 @post("/{realm:str}/peer/v1/deliver", name="peer:deliver", opt=requires(PEER), status_code=200)
@@ -112,17 +112,19 @@ async def deliver(request: Asked, realm: FromPath[str]) -> Response[bytes]:
         await asyncio.to_thread(service.take_page, node, realm, peer.party, body, now=now())
         return wire.encode(await asyncio.to_thread(service.place, node, realm, peer.party))
 
-    return await _answered(request, realm, answer)
+    return await answered(request, realm, answer)
 
 
 def _node(request: Asked, realm: str) -> Node:
     node: Node = request.app.state.node
     if realm not in node.keys:
         raise NotFoundError(f"no realm {realm!r} here")
+    if not node.settings.reachable:
+        raise NotFoundError("this node has no doors for other nodes", advice="it comes to you")
     return node
 
 
-async def _answered(
+async def answered(
     request: Asked, realm: str, answer: Callable[[Node, Peer, bytes], Awaitable[bytes]]
 ) -> Response[bytes]:
     """Prove the caller, answer it, sign the answer; so too a refusal once the caller is proved."""

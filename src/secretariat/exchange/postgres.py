@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from secretariat.exchange.model import LogEntry, Version
 from secretariat.exchange.peers import Head, Outgoing, Tomb
+from secretariat.exchange.postgres_mail import MailRows
 from secretariat.exchange.postgres_objects import ObjectRows
 from secretariat.exchange.postgres_outcomes import OutcomeRows
 from secretariat.exchange.postgres_partners import PartnerRows
@@ -49,7 +50,7 @@ def serving(node: Node, realm: str, reader: str, now: datetime) -> Iterator[Post
         yield _Serving(node, realm, seen, now, stack)
 
 
-class PostgresStore(ObjectRows, PartnerRows, OutcomeRows):
+class PostgresStore(ObjectRows, PartnerRows, OutcomeRows, MailRows):
     """One transaction (see the `Store` protocol for what each method promises)."""
 
     def head(self) -> Head:

@@ -73,6 +73,8 @@ class Contact(msgspec.Struct, frozen=True):
     size: int
     log_state: str
     reason: str | None
+    via: str = ""
+    """The party whose node is the mailbox between the two, or nobody."""
 
 
 def known_peer(node: Node, realm: str, party: str) -> Peer:
@@ -348,6 +350,7 @@ def _contact(peer: Peer, logs: Mapping[str, Any], oldest: datetime) -> Contact:
         size=log.size if log else 0,
         log_state=log.state if log else "none",
         reason=peer.reason or (log.reason if log else None),
+        via=peer.via,
     )
 
 

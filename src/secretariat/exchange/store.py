@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from psycopg.types.json import Jsonb
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, distinct_on
 
-from secretariat.base.clock import AsOf
+from secretariat.base.clock import AsOf, parse_stamp, stamp
 from secretariat.exchange.model import Due, Holding, Peer
 from secretariat.exchange.wire import Cursor
 from secretariat.storage.engine import raw
@@ -36,6 +36,7 @@ peer = sa.Table(
     sa.Column("last_contact", MOMENT),
     sa.Column("last_error", sa.Text),
     sa.Column("descriptor", BYTEA, nullable=False),
+    sa.Column("via", sa.Text, nullable=False, server_default=""),
     sa.CheckConstraint("state IN ('invited', 'accepted', 'suspended', 'removed')", name="state"),
 )
 
@@ -102,11 +103,10 @@ holding = sa.Table(
     sa.Column("position", sa.BigInteger, nullable=False),
     sa.Column("at", MOMENT, nullable=False),
     sa.Column("note", sa.Text),
-    sa.Index("ix_holding_asked", "at", postgresql_where=sa.text("state = 'asked'")),
     sa.Column("recorded_at", MOMENT, nullable=False),
+    sa.Index("ix_holding_asked", "at", postgresql_where=sa.text("state = 'asked'")),
 )
 
-tomb = sa.Table(
 holding_past = sa.Table(
     "holding_past",
     metadata,
@@ -124,6 +124,7 @@ holding_past = sa.Table(
 )
 """What was known of a holder before it said something newer: a past day is answered from it."""
 
+tomb = sa.Table(
     "tomb",
     metadata,
     sa.Column("root", BYTEA, primary_key=True),
@@ -168,9 +169,9 @@ obligation_timer = sa.Table(
 
 _PEER = (
     "SELECT party, name, root_key, keys, origin, url, state, reason, cursor_position, cursor_offset,"
-    " last_contact, last_error, descriptor FROM peer"
+    " last_contact, last_error, descriptor, via FROM peer"
 )
-_ROLES = ("record", "log", "transport")
+_ROLES = ("record", "log", "transport", "sealing")
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -216,8 +217,11 @@ def _peer(row: Sequence[Any]) -> Peer:
         contact,
         error,
         descriptor,
+        via,
     ) = row
-    held = {role: {key: bytes.fromhex(public) for key, public in keys[role].items()} for role in _ROLES}
+    held = {
+        role: {key: bytes.fromhex(public) for key, public in keys.get(role, {}).items()} for role in _ROLES
+    }
     return Peer(
         party=party,
         name=name,
@@ -233,6 +237,8 @@ def _peer(row: Sequence[Any]) -> Peer:
         last_contact=contact,
         last_error=error,
         descriptor=descriptor,
+        via=via,
+        sealing_keys=held["sealing"],
     )
 
 
@@ -242,6 +248,7 @@ def write_peer(tx: sa.Connection, one: Peer) -> None:
         "record": one.record_keys,
         "log": one.log_keys,
         "transport": one.transport_keys,
+        "sealing": one.sealing_keys,
     }
     values = {
         "party": one.party,
@@ -257,6 +264,7 @@ def write_peer(tx: sa.Connection, one: Peer) -> None:
         "last_contact": one.last_contact,
         "last_error": one.last_error,
         "descriptor": one.descriptor,
+        "via": one.via,
     }
     statement = sa.dialects.postgresql.insert(peer).values(values)
     del values["party"]

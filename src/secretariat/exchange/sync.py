@@ -235,7 +235,7 @@ def _partners(node: Node) -> dict[tuple[str, str, str], tuple[str, Peer]]:
     found: dict[tuple[str, str, str], tuple[str, Peer]] = {}
     for realm in node.settings.realms:
         with node.database.app(realm) as tx:
-            for peer in tables.read_peers(tx, "WHERE state = 'accepted' AND url <> ''"):
+            for peer in tables.read_peers(tx, "WHERE state = 'accepted' AND url <> '' AND via = ''"):
                 keys = ",".join(sorted(peer.transport_keys))
                 found[realm, peer.party, f"{peer.url} {keys}"] = (realm, peer)
     return found

@@ -125,7 +125,7 @@ class Taken(msgspec.Struct, frozen=True):
 
 
 class Key(msgspec.Struct, frozen=True):
-    """A public Ed25519 key and the name it goes by in envelopes and signatures."""
+    """A public key (Ed25519; for `sealing` X25519) and the name it goes by."""
 
     id: str
     public: bytes
@@ -141,6 +141,7 @@ class RealmKeys(msgspec.Struct, frozen=True):
     transport: Key
     witness: Key | None = None
     root: Key | None = None
+    sealing: Key | None = None
 
 
 class Descriptor(msgspec.Struct, frozen=True):

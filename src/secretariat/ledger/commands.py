@@ -15,7 +15,7 @@ from secretariat.base.clock import now, stamp
 from secretariat.base.console import DATA, Data, Json, Realm, emit, progress
 from secretariat.base.errors import InputError, NotFoundError
 from secretariat.base.settings import NodeSettings
-from secretariat.ledger import audit, export, keys, partners, service, store
+from secretariat.ledger import audit, export, keys, partners, sealing, service, store
 from secretariat.ledger import checkpoint as notes
 from secretariat.ledger.audit import Report
 from secretariat.ledger.entries import Draft, Note
@@ -271,7 +271,7 @@ def list_keys(data: Data = DATA, realm: Realm = "live", json: Json = False) -> N
 
 @commands.command()
 def rotate(
-    role: Annotated[str, typer.Argument(help="record, log, transport or witness.")],
+    role: Annotated[str, typer.Argument(help="record, log, transport, witness or sealing.")],
     data: Data = DATA,
     realm: Realm = "live",
     reason: Annotated[str, typer.Option("--reason", help="Why; it stands in the log.")] = "",
@@ -285,6 +285,11 @@ def rotate(
 
     settings = NodeSettings.load(data)
     _keyring(settings, realm)
+    if role == "sealing":  # it signs nothing: partners learn it from the next descriptor
+        sealed = sealing.rotate(keys.folder_of(settings.data, realm))
+        text = f"sealing: {sealed.key_id}; give partners a new descriptor: secretariat peers invite"
+        emit({"role": role, "key_id": sealed.key_id}, text, json=json)
+        return
     with opened(settings, serving=True) as database, database.app(realm) as tx:
         held = _keyring(settings, realm)
         head = service.open_log(tx, held, now=now())

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import BYTEA, JSONB
 
-from secretariat.storage.rls import protect
+from secretariat.storage.rls import READER, protect
 
 revision = "0005_exchange"
 down_revision = "0004_agreements"
@@ -16,7 +16,7 @@ PEER_STATES = "'invited', 'accepted', 'suspended', 'removed'"
 
 
 def upgrade() -> None:
-    """Create them. None is for a peer's eyes: what it may know, it is told in entries."""
+    """Create them. None is for a peer's eyes but the letters it collects: the rest it is told in entries."""
     op.create_table(
         "peer",
         sa.Column("party", sa.Text, primary_key=True),
@@ -32,6 +32,7 @@ def upgrade() -> None:
         sa.Column("last_contact", MOMENT),
         sa.Column("last_error", sa.Text),
         sa.Column("descriptor", BYTEA, nullable=False),
+        sa.Column("via", sa.Text, nullable=False, server_default=""),
         sa.CheckConstraint(f"state IN ({PEER_STATES})", name="state"),
     )
     op.create_table(
@@ -90,9 +91,8 @@ def upgrade() -> None:
         sa.Column("position", sa.BigInteger, nullable=False),
         sa.Column("at", MOMENT, nullable=False),
         sa.Column("note", sa.Text),
-    )
         sa.Column("recorded_at", MOMENT, nullable=False),
-    op.create_index("ix_holding_asked", "holding", ["at"], postgresql_where=sa.text("state = 'asked'"))
+    )
     op.create_table(
         "holding_past",
         sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
@@ -108,6 +108,7 @@ def upgrade() -> None:
         sa.Column("until", MOMENT, nullable=False),
     )
     op.create_index(None, "holding_past", ["root"])
+    op.create_index("ix_holding_asked", "holding", ["at"], postgresql_where=sa.text("state = 'asked'"))
     op.create_table(
         "tomb",
         sa.Column("root", BYTEA, primary_key=True),
@@ -150,8 +151,40 @@ def upgrade() -> None:
         ["due_at"],
         postgresql_where=sa.text("done_at IS NULL"),
     )
+    op.create_table(
+        "mail",
+        sa.Column("party", sa.Text, primary_key=True),
+        sa.Column("state", JSONB, nullable=False),
+        sa.Column("box", BYTEA, nullable=False),
+    )
+    op.create_table(
+        "mailbox_user",
+        sa.Column("party", sa.Text, primary_key=True),
+        sa.Column("allowed_by", sa.Text, nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+    )
+    op.create_table(
+        "letter",
+        sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+        sa.Column("sender", sa.Text, nullable=False),
+        sa.Column("reader", sa.Text, nullable=False),
+        sa.Column("number", sa.BigInteger, nullable=False),
+        sa.Column("key", sa.Text, nullable=False),
+        sa.Column("box", BYTEA, nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+    )
+    op.create_index("ix_letter_waiting", "letter", ["reader", "id"])
+    op.create_index("ix_letter_at", "letter", ["at"])
+    op.create_table(
+        "letter_posted",
+        sa.Column("sender", sa.Text, primary_key=True),
+        sa.Column("reader", sa.Text, primary_key=True),
+        sa.Column("number", sa.BigInteger, nullable=False),
+        sa.Column("digest", BYTEA, nullable=False),
+    )
     for table in TABLES:
         protect(op, table)
+    protect(op, "letter", peer=f"reader = {READER}")
 
 
 TABLES = (
@@ -161,14 +194,17 @@ TABLES = (
     "attachment",
     "rival",
     "holding",
+    "holding_past",
     "tomb",
     "refusal",
     "obligation_timer",
+    "mail",
+    "mailbox_user",
+    "letter_posted",
 )
 
 
 def downgrade() -> None:
     """Drop them."""
-    for table in TABLES:
+    for table in (*TABLES, "letter"):
         op.drop_table(table)
-    "holding_past",
