@@ -35,7 +35,15 @@ from secretariat.base.clock import now
 from secretariat.base.errors import StateError, UnavailableError
 from secretariat.base.settings import NodeSettings
 from secretariat.desk import pages as desk_pages
-from secretariat.exchange import mailbox_pages, mailbox_store, peer_pages, taxii_pages
+from secretariat.exchange import (
+    guest_pages,
+    guest_store,
+    instrument_pages,
+    mailbox_pages,
+    mailbox_store,
+    peer_pages,
+    taxii_pages,
+)
 from secretariat.exchange import store as exchange_store
 from secretariat.ledger import pages as ledger_pages
 from secretariat.ledger import people_pages as ledger_people_pages
@@ -67,9 +75,14 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *mailbox_pages.routes,
     *taxii_pages.routes,
     *desk_pages.routes,
+    *guest_pages.routes,
 )
 Background = Callable[[Node], Awaitable[None]]
-BACKGROUND: tuple[Background, ...] = (*peer_pages.background, *mailbox_pages.background)
+BACKGROUND: tuple[Background, ...] = (
+    *peer_pages.background,
+    *mailbox_pages.background,
+    *guest_pages.background,
+)
 """What runs beside the requests for as long as the node serves."""
 TABLES = (
     people_store,
@@ -79,7 +92,7 @@ TABLES = (
     agreements_store,
     register_tables,
     exchange_store,
-    mailbox_store,
+    guest_store,
 )
 """Every module that declares tables, so that `metadata()` has seen them all."""
 _IN_REALM = "/{realm:str}"

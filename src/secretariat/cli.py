@@ -23,6 +23,7 @@ from secretariat.base.errors import ConflictError, InputError, SecretariatError,
 from secretariat.base.settings import FILE, URL_VARIABLE, NodeSettings, read
 from secretariat.demo import commands as demo
 from secretariat.exchange import commands as exchange
+from secretariat.exchange import guest_commands as guests
 from secretariat.exchange import mailbox_commands as mailbox
 from secretariat.exchange import taxii_commands as taxii
 from secretariat.ledger import commands as ledger
@@ -37,6 +38,7 @@ GROUPS = {
     "agreements": agreements.commands,
     "log": ledger.commands,
     "peers": exchange.commands,
+    "guests": guests.commands,
     "mailbox": mailbox.commands,
     "taxii": taxii.commands,
 }

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from secretariat.agreements.book import Book
+    from secretariat.ledger.keys import Keyring
     from secretariat.ledger.node import Node
 
 PUBLIC = "*"
@@ -134,7 +135,7 @@ def publish_in(
     keyring = node.keyring(realm)
     head = ledger.open_log(tx, keyring, now=now)
     batch = _Batch(tx, node, realm, _with_company(tx, versions), now)
-    partners = _partners(tx, to)
+    partners = _partners(tx, keyring, to)
     answers = [batch.ask(code, purpose) for code in partners]
     if to is None:
         answers.append(batch.ask_public())
@@ -465,8 +466,10 @@ def _with_company(tx: sa.Connection, versions: Sequence[Version]) -> list[Versio
     return found
 
 
-def _partners(tx: sa.Connection, to: Iterable[str] | None) -> list[str]:
-    known = [one.code for one in grants.parties(tx, partners_only=True)]
+def _partners(tx: sa.Connection, keyring: Keyring, to: Iterable[str] | None) -> list[str]:
+    known = [one.code for one in grants.parties(tx, partners_only=True) if one.code != keyring.party]
+    if keyring.host is not None:  # a guest releases to its host as to any partner
+        known.append(keyring.host.party)
     if to is None:
         return known
     asked = list(dict.fromkeys(to))

@@ -21,6 +21,8 @@ from secretariat.web.words import gettext as _
 from secretariat.web.words import mark
 
 RAIL = (
+    Entry("guest", mark("Shared with us"), (Permission.GUEST_READ, "/guest")),
+    Entry("guest-log", mark("Entries"), (Permission.GUEST_READ, "/guest/log")),
     Entry("desk", mark("Desk"), (Permission.READ_LEDGER, "/")),
     Entry("reports", mark("Reports"), (Permission.READ_REPORTS, "/reports")),
     Entry("agreements", mark("Agreements"), (Permission.READ_AGREEMENTS, "/agreements")),
@@ -53,7 +55,7 @@ def desk_page(request: Request[Any, Any, Any]) -> Response[Any]:
         drafts = store.drafts(tx) if reads else []
         held = store.held_back(tx) if reads else []
         silent = exchange.silent(tx, moment - timedelta(seconds=limits.receipt_due_s)) if is_now else []
-        partners = _partners(screen, store.partners(tx)) if is_now else []
+        enrolled = partners.lines(screen, store.partners(tx)) if is_now else []
         refused = store.refusals(tx) if is_now else []
         duties = [
             {**row._mapping, "deed": deed_word(row.duty)}  # noqa: SLF001  (the documented mapping of a row)
@@ -95,31 +97,6 @@ def desk_page(request: Request[Any, Any, Any]) -> Response[Any]:
         reads=reads,
         moment=moment,
     )
-
-
-def _partners(screen: Screen, rows: list[Any]) -> list[dict[str, Any]]:
-    due = timedelta(seconds=screen.node.settings.limits.checkpoint_age_s)
-    moment = now()
-    found = []
-    for row in rows:
-        state = row.state
-        if state == "accepted":
-            heard = row.last_contact is not None and moment - row.last_contact <= due
-            state = "ok" if heard else "out of contact"
-        found.append(
-            {
-                "party": row.party,
-                "name": row.name,
-                "state": state,
-                "last_contact": row.last_contact,
-                "url": row.url,
-                "origin": row.origin,
-                "fingerprint": fingerprint(row.party, row.root_key),
-                "position": row.cursor_position,
-                "reason": row.reason or row.last_error,
-            }
-        )
-    return found
 
 
 @page("/ledger/receipts", Permission.READ_LEDGER)
@@ -175,46 +152,12 @@ def receipts_page(request: Request[Any, Any, Any]) -> Response[Any]:
     return screen.answer("desk/receipts.html", [grid, table], states=states)
 
 
-@page("/admin/partners", Permission.MANAGE_PEERS)
-def partners_page(request: Request[Any, Any, Any]) -> Response[Any]:
-    """Show the enrolled partners: contact, fingerprint, how far we have read their logs."""
-    screen = screen_of(request)
-    with screen.transaction() as tx:
-        rows = _partners(screen, store.partners(tx))
-        refused = store.refusals(tx, limit=200)
-    refusals = Table(
-        "refused",
-        (
-            Column("last_at", _("Time")),
-            Column("party", _("Party")),
-            Column("code", _("Code")),
-            Column("what", _("What was wrong")),
-            Column("where", _("Where")),
-            Column("position", _("Entry"), number=True),
-            Column("times", _("Times"), number=True),
-        ),
-        [
-            {
-                name: getattr(row, name)
-                for name in ("last_at", "party", "code", "what", "where", "position", "times")
-            }
-            for row in refused
-        ],
-    )
-    table = Table(
-        "partners",
-        (
-            Column("party", _("Party")),
-            Column("name", _("Name")),
-            Column("state", _("State")),
-            Column("last_contact", _("Last contact")),
-            Column("position", _("Read up to"), number=True),
-            Column("url", _("Address")),
-            Column("fingerprint", _("Fingerprint")),
-        ),
-        rows,
-    ).sorted_by(screen.query)
-    return screen.answer("desk/partners.html", [table, refusals])
-
-
-routes = [desk_page, receipts_page, partners_page, *reports.routes, *withdraw.routes]
+routes = [
+    desk_page,
+    receipts_page,
+    *importing.routes,
+    *reports.routes,
+    *partners.routes,
+    *withdraw.routes,
+    *narrow.routes,
+]

@@ -226,6 +226,9 @@ class MemoryStore(MemoryMail):
 
     def advance(self, party: str, cursor: Cursor) -> None:
         self._m.peers[party] = msgspec.structs.replace(self._m.peers[party], cursor=cursor)
+    def local(self) -> frozenset[str]:
+        return frozenset()
+
 
     def record_keys(self, party: str) -> Mapping[str, bytes]:
         if party == self.party:

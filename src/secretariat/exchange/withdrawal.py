@@ -157,7 +157,7 @@ def _call(
     revoked: Version | None = None,
     duty: str | None = None,
 ) -> Called:
-    nodes = {one.party for one in store.peers() if one.state != "removed"}
+    nodes = {one.party for one in store.peers() if one.state != "removed"} | store.local()
     asked = sorted(party for party in holders if party in nodes)
     mute = sorted(party for party in holders if party not in nodes)
     extra: dict[str, Any] = {} if revoked is None else {"revoked": revoked.root.hex()}
@@ -343,7 +343,7 @@ def _pass_on(
         for party, roots in store.recipients([one.root for one in acted]).items()
         if party != peer.party
     }
-    nodes = {one.party for one in store.peers() if one.state != "removed"}
+    nodes = {one.party for one in store.peers() if one.state != "removed"} | store.local()
     reason = str(statement.body.get("reason", ""))
     extra: dict[str, Any] = {}
     if statement.kind == "withdraw":

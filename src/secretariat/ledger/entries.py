@@ -248,16 +248,14 @@ class Suspect(Body, frozen=True):
 
 
 class Guest(Body, frozen=True):
-    """The signer hosts a party without a node, or no longer does; `statement` is that party's own word.
-
-    From an `add` on, entries of `party` in this log are signed with `key`; after `move` or `end` none are.
-    """
+    """The signer hosts a party without a node, whose entries `key` signs from here on, or no longer does."""
 
     act: Literal["add", "move", "end"]
     party: PartyCode
     name: str = ""
     key: Hex32 | None = None
     statement: Any = None
+    """The guest's own signed word (exchange/guests.py, `Hosted`)."""
     reason: str = ""
 
 

@@ -15,7 +15,7 @@ from litestar.params import FromPath
 from secretariat.base.clock import now
 from secretariat.base.errors import InputError, SecretariatError
 from secretariat.people import service, store
-from secretariat.people.model import SENTENCES, TABLE, Permission, Person, Role, Scope
+from secretariat.people.model import GUEST_TABLE, SENTENCES, TABLE, Permission, Person, Role, Scope
 from secretariat.web import words
 from secretariat.web.guard import PUBLIC
 from secretariat.web.realm import realm_of
@@ -57,6 +57,9 @@ SENTENCE_WORDS = (
     mark("Create and revoke the tokens with which tools connect."),
     mark("Invite, accept and suspend other parties' nodes."),
     mark("Add and disable persons and give them roles."),
+    mark("As a guest: read what was granted to this party, and what it wrote."),
+    mark("As a guest: write drafts for this party."),
+    mark("As a guest: say DO for this party, and withdraw what it published."),
 )
 
 
@@ -83,7 +86,7 @@ def sign_in_page(request: Request[Any, Any, Any]) -> Response[Any]:
     screen = screen_of(request)
     target = inside(screen.query.get("next", "/"))
     if screen.visitor is not None:
-        return see(target)
+        return see(_home(screen.visitor, target))
     with screen.transaction() as tx:
         nobody_yet = not store.persons(tx)
     return screen.render("people/sign_in.html", next=target, error=None, login="", nobody_yet=nobody_yet)
@@ -99,7 +102,7 @@ def sign_in(request: Request[Any, Any, Any]) -> Response[Any]:
     address = request.client.host if request.client else "?"
     limits = screen.node.settings.limits
     try:
-        _person, secret = service.sign_in(
+        person, secret = service.sign_in(
             screen.node.database,
             screen.realm,
             login,
@@ -117,7 +120,7 @@ def sign_in(request: Request[Any, Any, Any]) -> Response[Any]:
             login=login[:64],
             nobody_yet=False,
         )
-    answer = see(target)
+    answer = see(_home(person, target))
     answer.set_cookie(
         cookie_name(request, screen.realm),
         secret,
@@ -127,6 +130,11 @@ def sign_in(request: Request[Any, Any, Any]) -> Response[Any]:
         secure=request.url.scheme == "https",
     )
     return answer
+
+
+def _home(visitor: Any, target: str) -> str:
+    """Lead a guest's person to its own pages: the Desk is the host's."""
+    return "/guest" if getattr(visitor, "party", None) and not target.startswith("/guest") else target
 
 
 @act("/sign-out", PUBLIC)
@@ -225,6 +233,11 @@ def disable_person(request: Request[Any, Any, Any], login: FromPath[str]) -> Res
     return see("/admin")
 
 
+def _rights(role: Role) -> frozenset[Permission]:
+    """Give what a role allows, to the host's persons or to a guest's."""
+    return TABLE[role] | GUEST_TABLE.get(role, frozenset())
+
+
 @page("/admin/roles", Permission.MANAGE_PEOPLE)
 def roles_page(request: Request[Any, Any, Any]) -> Response[Any]:
     """The one table of rights: permission by role."""
@@ -240,7 +253,12 @@ def roles_page(request: Request[Any, Any, Any]) -> Response[Any]:
             {
                 "permission": permission.value,
                 "sentence": _(SENTENCES[permission]),
-                **{role.value: "yes" if permission in TABLE[role] else "" for role in Role},
+                **{
+                    role.value: "yes"
+                    if permission in TABLE[role] | GUEST_TABLE.get(role, frozenset())
+                    else ""
+                    for role in Role
+                },
             }
             for permission in Permission
         ],

@@ -91,6 +91,12 @@ class Screen:
         """Whether htmx asks for a part of the page."""
         return self.connection.headers.get("hx-request") == "true"
 
+    @property
+    def guest(self) -> str | None:
+        """The guest whose person asks; None for everybody else."""
+        party: str | None = getattr(self.visitor, "party", None)
+        return party
+
     def may(self, permission: str) -> bool:
         """Whether the visitor has a right."""
         return self.visitor is not None and self.visitor.may(permission)

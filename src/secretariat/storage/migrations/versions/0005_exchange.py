@@ -182,12 +182,42 @@ def upgrade() -> None:
         sa.Column("number", sa.BigInteger, nullable=False),
         sa.Column("digest", BYTEA, nullable=False),
     )
+    op.create_table(
+        "guest",
+        sa.Column("party", sa.Text, primary_key=True),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("public", BYTEA, nullable=False),
+        sa.Column("state", sa.Text, nullable=False, server_default="hosted"),
+        sa.Column("entry", sa.BigInteger, nullable=False),
+        sa.Column("since", MOMENT, nullable=False),
+        sa.Column("ended_at", MOMENT),
+        sa.CheckConstraint("state IN ('hosted', 'moved', 'ended')", name="state"),
+    )
+    op.create_table(
+        "guest_place",
+        sa.Column("party", sa.Text, primary_key=True),
+        sa.Column("position", sa.BigInteger, nullable=False),
+    )
+    op.create_table(
+        "instrument_want",
+        sa.Column("partner", sa.Text, primary_key=True),
+        sa.Column("digest", BYTEA, primary_key=True),
+        sa.Column("key", sa.Text, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("tries", sa.Integer, nullable=False),
+        sa.Column("next_at", MOMENT, nullable=False),
+        sa.Column("since", MOMENT, nullable=False),
+        sa.Column("why", sa.Text, nullable=False),
+        sa.CheckConstraint("state IN ('open', 'came', 'refused', 'unanswered')", name="state"),
+    )
     for table in TABLES:
         protect(op, table)
     protect(op, "letter", peer=f"reader = {READER}")
 
 
 TABLES = (
+    "guest",
+    "guest_place",
     "peer",
     "request_nonce",
     "arrival",

@@ -1,0 +1,113 @@
+"""`secretariat guests …`: parties without a node that this node hosts."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from typing import Annotated
+
+import typer
+
+from secretariat.base.clock import now, stamp
+from secretariat.base.console import DATA, Data, Json, Realm, emit
+from secretariat.base.errors import InputError
+from secretariat.exchange.commands import opened_node
+from secretariat.people.model import Role
+
+commands = typer.Typer(help="Guests: parties without a node that this node hosts.", no_args_is_help=True)
+
+Party = Annotated[str, typer.Argument(help="Code of the guest.")]
+
+
+@commands.command("add")
+def add(
+    party: Party,
+    name: Annotated[str, typer.Option("--name", help="The party's name as pages show it.")],
+    data: Data = DATA,
+    json: Json = False,
+) -> None:
+    """Host a party without a node: a key for it in each realm, a collection, an entry in the log."""
+    from secretariat.exchange import guests
+
+    with opened_node(data) as node:
+        made = guests.add(node, party, name=name, by=getpass.getuser(), now=now())
+    text = f"{party} is a guest here. Next: secretariat guests person {party} LOGIN --name NAME --role analyst"
+    emit(made, text, json=json)
+
+
+@commands.command("person")
+def person(
+    party: Party,
+    login: Annotated[str, typer.Argument(help="What the person types to sign in.")],
+    name: Annotated[str, typer.Option("--name", help="The name shown on pages.")],
+    role: Annotated[list[Role], typer.Option("--role", help="analyst, releaser, officer or auditor.")],
+    language: Annotated[str, typer.Option("--language", help="en, ja, ko or zh-Hans.")] = "en",
+    data: Data = DATA,
+    realm: Realm = "live",
+    json: Json = False,
+) -> None:
+    """Let a person of a guest sign in; the password is asked for, or read as one line from standard input."""
+    from secretariat.exchange import guests
+
+    word = _password()
+    with opened_node(data) as node:
+        one = guests.add_person(
+            node,
+            realm,
+            party,
+            login=login,
+            name=name,
+            password=word,
+            roles=role,
+            language=language,
+            by=getpass.getuser(),
+            now=now(),
+        )
+    shown = {"login": one.login, "party": party, "roles": sorted(one.roles)}
+    emit(shown, f"{one.login} may sign in for {party} as {', '.join(sorted(one.roles))}", json=json)
+
+
+def _password() -> str:
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\n")
+    first = getpass.getpass("Password: ")
+    if getpass.getpass("Again: ") != first:
+        raise InputError("the two passwords differ", where="password")
+    return first
+
+
+@commands.command("list")
+def list_guests(data: Data = DATA, realm: Realm = "live", json: Json = False) -> None:
+    """List the guests of this node, those who left too."""
+    from secretariat.exchange import guests
+
+    with opened_node(data) as node:
+        found = guests.listed(node, realm)
+    shown = [
+        {
+            "party": one.party,
+            "name": one.name,
+            "state": one.state,
+            "key": one.public.hex(),
+            "since": stamp(one.since),
+            "ended_at": stamp(one.ended_at) if one.ended_at else None,
+        }
+        for one in found
+    ]
+    lines = [f"{one.party:<10} {one.state:<7} since {stamp(one.since)[:10]}  {one.name}" for one in found]
+    emit(shown, "\n".join(lines) or "no guest: secretariat guests add PARTY --name NAME", json=json)
+
+
+@commands.command("end")
+def end(
+    party: Party,
+    reason: Annotated[str, typer.Option("--reason", help="Why; it stands in the log.")],
+    data: Data = DATA,
+    json: Json = False,
+) -> None:
+    """Host a party no more: its key is destroyed, its people and tools are let in no more."""
+    from secretariat.exchange import guests
+
+    with opened_node(data) as node:
+        guests.end(node, party, reason=reason, by=getpass.getuser(), now=now())
+    emit({"party": party, "state": "ended"}, f"this node does not sign for {party} any more", json=json)

@@ -1,0 +1,147 @@
+"""Tables of guests: parties without a node that this one hosts, and how far each was handed the log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import BYTEA
+
+from secretariat.storage.engine import raw
+from secretariat.storage.metadata import metadata
+
+_MOMENT = sa.DateTime(timezone=True)
+_STATES = "'hosted', 'moved', 'ended'"
+
+guest = sa.Table(
+    "guest",
+    metadata,
+    sa.Column("party", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("public", BYTEA, nullable=False),
+    sa.Column("state", sa.Text, nullable=False, server_default="hosted"),
+    sa.Column("entry", sa.BigInteger, nullable=False),
+    sa.Column("since", _MOMENT, nullable=False),
+    sa.Column("ended_at", _MOMENT),
+    sa.CheckConstraint(f"state IN ({_STATES})", name="state"),
+)
+
+guest_place = sa.Table(
+    "guest_place",
+    metadata,
+    sa.Column("party", sa.Text, primary_key=True),
+    sa.Column("position", sa.BigInteger, nullable=False),
+)
+
+
+class Guest(msgspec.Struct, frozen=True):
+    """A party without a node that this node hosts, or hosted."""
+
+    party: str
+    name: str
+    public: bytes
+    state: Literal["hosted", "moved", "ended"]
+    entry: int
+    """Position of the entry that named its key."""
+    since: datetime
+    ended_at: datetime | None = None
+
+
+_GUEST = "SELECT party, name, public, state, entry, since, ended_at FROM guest"
+
+
+def guests(tx: sa.Connection, *, hosted_only: bool = False) -> list[Guest]:
+    """Give the guests of this node by party code, those who left too."""
+    where = " WHERE state = 'hosted'" if hosted_only else ""
+    return [Guest(*row) for row in raw(tx).execute(f"{_GUEST}{where} ORDER BY party")]
+
+
+def guest_of(tx: sa.Connection, party: str) -> Guest | None:
+    """Give one guest, in whatever state."""
+    row = raw(tx).execute(f"{_GUEST} WHERE party = %s", (party,)).fetchone()
+    return None if row is None else Guest(*row)
+
+
+def write_guest(tx: sa.Connection, one: Guest) -> None:
+    """Write a guest as a whole."""
+    raw(tx).execute(
+        "INSERT INTO guest (party, name, public, state, entry, since, ended_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (party) DO UPDATE SET name = excluded.name,"
+        " public = excluded.public, state = excluded.state, entry = excluded.entry, since = excluded.since,"
+        " ended_at = excluded.ended_at",
+        (one.party, one.name, one.public, one.state, one.entry, one.since, one.ended_at),
+    )
+
+
+def place(tx: sa.Connection, party: str) -> int:
+    """Give the next position of the own log that a local party has not been handed yet."""
+    row = raw(tx).execute("SELECT position FROM guest_place WHERE party = %s", (party,)).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def move_place(tx: sa.Connection, party: str, position: int) -> None:
+    """Note how far a local party has been handed the log."""
+    raw(tx).execute(
+        "INSERT INTO guest_place (party, position) VALUES (%s, %s)"
+        " ON CONFLICT (party) DO UPDATE SET position = excluded.position",
+        (party, position),
+    )
+
+
+def addressed(
+    tx: sa.Connection, recipient: str, start: int, senders: Sequence[str]
+) -> list[tuple[int, str, str, bytes, bytes]]:
+    """Give entries for a local party from local senders, in order: position, kind, sender, envelope, salt."""
+    rows = raw(tx).execute(
+        "SELECT position, kind, party, envelope, salt FROM entry"
+        " WHERE recipient = %s AND position >= %s AND party = ANY(%s) ORDER BY position",
+        (recipient, start, list(senders)),
+        binary=True,
+    )
+    return rows.fetchall()
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """An object version as the database shows it to a guest."""
+
+    id: int
+    stix_id: str
+    type: str
+    originator: str
+    source: str
+    data: bytes
+    label: dict[str, Any]
+    version: datetime
+    recorded_at: datetime
+    revoked: bool
+    root: bytes | None
+    state: str
+
+
+_SHOWN = (
+    "SELECT v.id, v.stix_id, v.type, v.originator, v.source, v.bytes, m.label, v.version, v.recorded_at,"
+    " v.revoked, v.root, v.state FROM object_version v JOIN label m ON m.id = v.label"
+)
+
+
+def shown(tx: sa.Connection, types: Sequence[str], limit: int = 200) -> list[Shown]:
+    """Give the newest versions that this transaction may see, newest first: row-level security filters."""
+    rows = raw(tx).execute(
+        f"SELECT * FROM (SELECT DISTINCT ON (stix_id) * FROM ({_SHOWN} WHERE v.type = ANY(%s)) seen"
+        " ORDER BY stix_id, version DESC, id DESC) newest ORDER BY id DESC LIMIT %s",
+        (list(types), limit),
+    )
+    return [Shown(*row) for row in rows]
+
+
+def shown_versions(tx: sa.Connection, stix_ids: Sequence[str]) -> dict[str, Shown]:
+    """Give the newest version of each of these objects that this transaction may see."""
+    rows = raw(tx).execute(
+        f"SELECT DISTINCT ON (v.stix_id) {_SHOWN.removeprefix('SELECT ')} WHERE v.stix_id = ANY(%s)"
+        " ORDER BY v.stix_id, v.version DESC, v.id DESC",
+        (list(stix_ids),),
+    )
+    return {one.stix_id: one for one in (Shown(*row) for row in rows)}
