@@ -207,7 +207,7 @@ def _enrol(
         fresh = msgspec.structs.replace(
             fresh, cursor=before.cursor, last_contact=before.last_contact,
             record_keys={**before.record_keys, **fresh.record_keys},
-            log_keys={**before.log_keys, **fresh.log_keys},
+            retired=retired_by(before, keys.record.id, parse_stamp(found.made_at)),
             via=before.via if via is None else via,
         )  # fmt: skip
     if fresh.via:
@@ -246,6 +246,12 @@ def _check_mailbox(ring: Keyring, peer: Peer, mailbox: Peer | None) -> None:
             where="--via",
             advice="secretariat log rotate sealing on its node, then a new descriptor",
         )
+
+
+def retired_by(before: Peer, record: str, at: datetime) -> dict[str, datetime]:
+    """Say from when on each record key of a partner is retired once `record` is in force."""
+    others = {key: before.retired.get(key, at) for key in before.record_keys}
+    return {key: since for key, since in others.items() if key != record}
 
 
 def state_agreed(tx: sa.Connection, node: Node, realm: str, partner: str, *, now: datetime) -> bool:

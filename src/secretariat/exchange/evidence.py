@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from secretariat.base.errors import SecretariatError
 from secretariat.exchange.model import LogEntry
 from secretariat.exchange.offer import references_of
-from secretariat.ledger import dsse, entries
+from secretariat.ledger import dsse, entries, statements
 from secretariat.ledger.entries import Statement
 
 if TYPE_CHECKING:
@@ -69,7 +69,9 @@ def _third(store: Store, envelope: bytes, origin: str) -> Statement | None:
     if claimed is None or (claimed.origin, claimed.realm) != (origin, store.realm):
         return None
     try:
-        return entries.verify(envelope, store.record_keys(claimed.party))
+        peer = store.peer(claimed.party)
+        retired = {} if peer is None else peer.retired
+        return statements.verify_entry(envelope, store.record_keys(claimed.party), retired)
     except SecretariatError:
         return None
 

@@ -45,12 +45,15 @@ class Peer(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     root_key: bytes
     record_keys: dict[str, bytes]
+    """Every record key the party ever had here: old signatures stay good."""
     log_keys: dict[str, bytes]
     transport_keys: dict[str, bytes]
     origin: str
     url: str
     state: PeerState = "accepted"
     reason: str | None = None
+    retired: dict[str, datetime] = {}
+    """Record keys that a newer statement no longer named, and since when: see ledger/statements.py."""
     cursor: Cursor = Cursor()
     last_contact: datetime | None = None
     last_error: str | None = None

@@ -18,7 +18,7 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 
 from secretariat.base.clock import now
 from secretariat.base.errors import NotFoundError, SecretariatError
-from secretariat.exchange import enrolment, identity, service, sync, wire
+from secretariat.exchange import enrolment, identity, renewal, service, sync, wire
 from secretariat.exchange import store as tables
 from secretariat.exchange.identity import Answer, ReplayError
 from secretariat.exchange.model import Peer
@@ -45,6 +45,24 @@ async def descriptor(request: Asked, realm: FromPath[str]) -> Response[bytes]:
     if state.get("descriptor") is None:  # anybody may ask: the root key signs it once per start
         state.descriptor = await asyncio.to_thread(enrolment.describe, node, now=now())
     return Response(state.descriptor, media_type=_JSON)
+
+
+@post(
+    "/{realm:str}/peer/v1/descriptor",
+    name="peer:renew",
+    opt=requires(PUBLIC),
+    status_code=200,
+    request_max_body_size=renewal.MAX_BYTES,
+)
+async def renew(request: Asked, realm: FromPath[str]) -> Response[bytes]:
+    """Take a partner's new keys. Its root key's seal is all that counts, so it needs no other signature."""
+    try:
+        node, sealed = _node(request, realm), await request.body()
+        done = await asyncio.to_thread(renewal.renew, node, realm, sealed, now=now())
+    except SecretariatError as error:
+        problem = Problem(error.code, error.what, error.where, error.advice)
+        return Response(wire.encode(problem), status_code=error.status, media_type=wire.PROBLEM_TYPE)
+    return Response(b'{"renewed":true}' if done else b'{"renewed":false}', media_type=_JSON)
 
 
 @get("/{realm:str}/peer/v1/feed", name="peer:feed", opt=requires(PEER))
@@ -193,5 +211,5 @@ def _caller(node: Node, realm: str, said: identity.Request, *, with_body: bool =
     return keys[caller.key_id][1]
 
 
-routes = [descriptor, feed, place, deliver]
+routes = [descriptor, renew, feed, place, deliver]
 background = [sync.keep_in_step]

@@ -227,6 +227,7 @@ def _peer(row: Sequence[Any]) -> Peer:
         name=name,
         root_key=root_key,
         record_keys=held["record"],
+        retired={key: parse_stamp(at) for key, at in keys.get("retired", {}).items()},
         log_keys=held["log"],
         transport_keys=held["transport"],
         origin=origin,
@@ -254,7 +255,8 @@ def write_peer(tx: sa.Connection, one: Peer) -> None:
         "party": one.party,
         "name": one.name,
         "root_key": one.root_key,
-        "keys": {role: {key: public.hex() for key, public in keys.items()} for role, keys in held.items()},
+        "keys": {role: {key: public.hex() for key, public in keys.items()} for role, keys in held.items()}
+        | {"retired": {key: stamp(at) for key, at in one.retired.items()}},
         "origin": one.origin,
         "url": one.url,
         "state": one.state,

@@ -23,10 +23,11 @@ from secretariat.agreements.book import package_book
 from secretariat.agreements.recording import redecide_when_due
 from secretariat.base.clock import now
 from secretariat.base.errors import LimitError, SecretariatError, UnavailableError
-from secretariat.exchange import enrolment, identity, service, wire
+from secretariat.exchange import enrolment, identity, renewal, service, wire
 from secretariat.exchange import store as tables
 from secretariat.exchange.identity import Answer, Request
 from secretariat.exchange.peers import Ask, Failed, Got, Link, Pause
+from secretariat.exchange.renewal import UNKNOWN_KEY
 from secretariat.exchange.take import OutOfStepError
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Remote:
     """The doors of one partner's node."""
 
     def __init__(self, node: Node, realm: str, peer: Peer, client: httpx2.AsyncClient) -> None:
-        self._node, self._realm, self._peer, self._client = node, realm, peer, client
+        self._node, self._realm, self._peer, self.client = node, realm, peer, client
 
     async def feed(self, after: Cursor, size: int, wait: int) -> bytes:
         """Ask for the page after a cursor, held for up to `wait` seconds."""
@@ -76,7 +77,7 @@ class Remote:
         )
         timeout = httpx2.Timeout(_CONNECT_S, read=wait + 30.0)
         try:
-            async with self._client.stream(
+            async with self.client.stream(
                 method, url, content=body, headers=request.headers, timeout=timeout
             ) as got:
                 data = bytearray()
@@ -149,18 +150,33 @@ class Follower:
             return Got(done.after, done.size, done.entries, done.more, held)
         except OutOfStepError:
             kind = "out-of-step"
-        except (UnavailableError, RefusedError) as error:
-            # a partner that refuses our request may not have enrolled us yet: it mends itself, try again soon
+        except RefusedError as error:
+            # it may not have enrolled us yet, or not know our new keys: it mends itself, try again soon
+            kind = "unreachable"
+            await self._note(str(error))
+            if error.code in UNKNOWN_KEY:
+                with contextlib.suppress(SecretariatError):
+                    await renewal.tell(self.node, self.realm, self.peer, self.remote.client)
+        except UnavailableError as error:
             kind = "unreachable"
             await self._note(str(error))
         except SecretariatError as error:
             kind = "refused"
             log.warning("%s, %s: %s", self.peer.party, self.realm, error)
             await self._note(f"{error.code}: {error}")
+            if error.code in UNKNOWN_KEY:
+                await self._renew()
         with contextlib.suppress(SecretariatError):
             taken = await asyncio.to_thread(service.place, self.node, self.realm, self.peer.party)
             return Failed(kind, taken.after, taken.size)
         return Failed(kind, command.after, command.size)
+
+    async def _renew(self) -> None:
+        """Take the partner's new keys where its root key states them; the task starts anew with them."""
+        try:
+            await renewal.fetch(self.node, self.realm, self.peer, self.remote.client)
+        except SecretariatError as error:
+            await self._note(f"{error.code}: {error}")
 
     async def _note(self, error: str) -> None:
         def write() -> None:
@@ -236,7 +252,7 @@ def _partners(node: Node) -> dict[tuple[str, str, str], tuple[str, Peer]]:
     for realm in node.settings.realms:
         with node.database.app(realm) as tx:
             for peer in tables.read_peers(tx, "WHERE state = 'accepted' AND url <> '' AND via = ''"):
-                keys = ",".join(sorted(peer.transport_keys))
+                keys = ",".join(sorted([*peer.transport_keys, *peer.log_keys, *peer.record_keys]))
                 found[realm, peer.party, f"{peer.url} {keys}"] = (realm, peer)
     return found
 

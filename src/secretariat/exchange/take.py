@@ -32,7 +32,7 @@ from secretariat.exchange.evidence import evidence_of
 from secretariat.exchange.model import KeptLog, Line, LogEntry, Refusal
 from secretariat.exchange.offer import roots_of
 from secretariat.exchange.wire import Cursor
-from secretariat.ledger import checkpoint, entries, following, merkle
+from secretariat.ledger import checkpoint, entries, following, merkle, statements
 from secretariat.ledger.entries import Statement
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ def _check_entry(store: Store, peer: Peer, page: Page, log: KeptLog, carried: Ca
         )
     where = f"entry {position}"
     try:
-        statement = entries.verify(envelope, peer.record_keys)
+        statement = statements.verify_entry(envelope, peer.record_keys, peer.retired)
     except SecretariatError as error:
         raise PageRefusedError(
             "entry-signature", error.what, where=where, advice=error.advice, position=position

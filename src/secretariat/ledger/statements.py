@@ -16,12 +16,14 @@ import msgspec
 
 from secretariat.base.clock import parse_stamp
 from secretariat.base.errors import ProofError, SecretariatError
-from secretariat.ledger import dsse
+from secretariat.ledger import dsse, entries
 from secretariat.ledger.keys import key_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
+
+    from secretariat.ledger.entries import Statement
 
 STATEMENT_TYPE = "application/vnd.secretariat.descriptor+json"
 
@@ -105,3 +107,10 @@ def times(stated: Iterable[Stated]) -> KeyTimes:
 def valid_at(keys: Mapping[str, bytes], retired: Mapping[str, datetime], at: datetime) -> dict[str, bytes]:
     """Give the keys that may have signed something that was recorded at a moment."""
     return {key: public for key, public in keys.items() if key not in retired or at < retired[key]}
+
+
+def verify_entry(envelope: bytes, keys: Mapping[str, bytes], retired: Mapping[str, datetime]) -> Statement:
+    """Verify an entry with the keys that may have signed at the time it states (rule 2), and read it."""
+    if retired:
+        keys = valid_at(keys, retired, entries.read(dsse.payload_of(envelope)).at)
+    return entries.verify(envelope, keys)
