@@ -72,10 +72,11 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *ledger_people_pages.routes,
     *agreements_pages.routes,
     *peer_pages.routes,
+    *instrument_pages.routes,
     *mailbox_pages.routes,
     *taxii_pages.routes,
-    *desk_pages.routes,
     *guest_pages.routes,
+    *desk_pages.routes,
 )
 Background = Callable[[Node], Awaitable[None]]
 BACKGROUND: tuple[Background, ...] = (
@@ -93,6 +94,7 @@ TABLES = (
     register_tables,
     exchange_store,
     guest_store,
+    mailbox_store,
 )
 """Every module that declares tables, so that `metadata()` has seen them all."""
 _IN_REALM = "/{realm:str}"

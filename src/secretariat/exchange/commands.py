@@ -25,6 +25,7 @@ By = Annotated[str, typer.Option("--by", help="Who does this; noted in the log."
 
 @contextlib.contextmanager
 def opened_node(data: Path) -> Iterator[Any]:
+    """Give the node of a data folder, its database open."""
     from secretariat.ledger.node import Node
     from secretariat.storage.opening import opened
 
