@@ -69,7 +69,19 @@ def whole_book(tx: sa.Connection, *, recorded_by: datetime | None = None) -> Boo
 
 def book_for(tx: sa.Connection, own: str, partner: str | None) -> Book:
     """Give the instruments that both sides signed; without a partner, none: only TLP then speaks."""
-    hashes = tuple([] if partner is None else store.agreed(tx, partner, own))
+    return _book_by_hash(tx, tuple([] if partner is None else store.agreed(tx, partner, own)))
+
+
+def book_pinned(tx: sa.Connection, own: str, partner: str, set_of: str, *, at: datetime) -> Book | None:
+    """Give the set of instruments with this hash if both sides signed it, now or at `at`; else None."""
+    book = book_for(tx, own, partner)
+    if book.hash == set_of:
+        return book
+    earlier = (_book_by_hash(tx, hashes) for hashes in store.agreed_sets(tx, partner, own, at=at))
+    return next((one for one in earlier if one.hash == set_of), None)
+
+
+def _book_by_hash(tx: sa.Connection, hashes: tuple[bytes, ...]) -> Book:
     found = _by_hash.get(hashes)
     if found is None:
         recorded = store.instruments_by_hash(tx, hashes)

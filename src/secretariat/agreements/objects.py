@@ -12,13 +12,14 @@ Rules:
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from secretariat.agreements.audience import Audience, audience_of
-from secretariat.agreements.book import instrument_body, instrument_hash
+from secretariat.agreements.book import instrument_body
 from secretariat.base.clock import parse_stamp
 from secretariat.records import store as records
 from secretariat.records.canonical import canonical
@@ -28,7 +29,7 @@ from secretariat.records.store import Version
 from secretariat.storage.engine import raw
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     import sqlalchemy as sa
 
@@ -46,9 +47,15 @@ class Statement(msgspec.Struct, frozen=True):
     public_from: date | None
 
 
-def statements_of(instrument: Instrument, book: Book, *, party: str, day: date) -> Iterator[Statement]:
-    """Give an instrument and its history as statements of `party`, without times of recording."""
-    audience = audience_of(instrument_body(instrument, book))
+def statements_of(
+    instrument: Instrument, book: Book, *, party: str, day: date, body: bytes | None = None
+) -> Iterator[Statement]:
+    """Give an instrument and its history as statements of `party`, without times of recording.
+
+    `body`: its recorded text, where it was not read from a file here.
+    """
+    body = instrument_body(instrument, book) if body is None else body
+    audience = audience_of(body)
     refs, marking = _marking(audience, party, day)
     source = instrument.source
     more: dict[str, Any] = {"synthetic": True} if instrument.synthetic else {}
@@ -63,7 +70,7 @@ def statements_of(instrument: Instrument, book: Book, *, party: str, day: date) 
             instrument.key,
             created_by=party,
             created="1970-01-01T00:00:00.000Z",
-            body_sha256=instrument_hash(instrument, book),
+            body_sha256=hashlib.sha256(body).hexdigest(),
             title=instrument.title,
             kind=instrument.kind,
             # one that names nobody (a protocol for all) is this party's statement about itself
@@ -100,12 +107,20 @@ def statements_of(instrument: Instrument, book: Book, *, party: str, day: date) 
         )
 
 
-def keep_objects(tx: sa.Connection, party: str, book: Book, *, now: datetime) -> int:
-    """Keep what statements say where it is new or changed; give how many versions were written."""
+def keep_objects(
+    tx: sa.Connection, party: str, book: Book, *, bodies: Mapping[str, bytes] | None = None, now: datetime
+) -> int:
+    """Keep what statements say where it is new or changed; give how many versions were written.
+
+    With `bodies`, the recorded texts by key, only these instruments of the book are stated.
+    """
     wanted = {
         one.value["id"]: one
-        for instrument in book.instruments.values()
-        for one in statements_of(instrument, book, party=party, day=now.date())
+        for key, instrument in book.instruments.items()
+        if bodies is None or key in bodies
+        for one in statements_of(
+            instrument, book, party=party, day=now.date(), body=None if bodies is None else bodies[key]
+        )
     }
     held = _held(tx, party, [*wanted, *(one.marking["id"] for one in wanted.values() if one.marking)])
     moment = _after(now, held.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -46,6 +46,20 @@ instrument_agreed = sa.Table(
     sa.Column("position", sa.BigInteger, nullable=False),
     sa.Column("recorded_at", _MOMENT, nullable=False),
     sa.Index(None, "partner", "by", "id"),
+)
+
+instrument_offer = sa.Table(
+    "instrument_offer",
+    metadata,
+    sa.Column("hash", BYTEA, primary_key=True),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("body", BYTEA, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False, server_default="offered"),
+    sa.Column("at", _MOMENT, nullable=False),
+    sa.Column("decided_by", sa.Text),
+    sa.Column("decided_at", _MOMENT),
+    sa.CheckConstraint("state IN ('offered', 'agreed', 'refused')", name="state"),
 )
 
 consent = sa.Table(
@@ -236,6 +250,85 @@ def agreed_by(tx: sa.Connection, partner: str, by: str) -> list[bytes]:
         .fetchone()
     )
     return [] if row is None else [bytes.fromhex(one) for one in row[0]]
+
+
+class Said(msgspec.Struct, frozen=True):
+    """One side's signed list of the instruments between this node and a partner, and while it counted."""
+
+    by: str
+    hashes: frozenset[str]
+    begins: datetime
+    ends: datetime | None
+
+
+def said(tx: sa.Connection, partner: str) -> list[Said]:
+    """Give both sides' signed lists, oldest first."""
+    rows = raw(tx).execute(
+        "SELECT by, hashes, recorded_at, lead(recorded_at) OVER (PARTITION BY by ORDER BY id)"
+        " FROM instrument_agreed WHERE partner = %s ORDER BY id",
+        (partner,),
+    )
+    return [Said(by, frozenset(hashes), begins, ends) for by, hashes, begins, ends in rows]
+
+
+LATE = timedelta(days=1)
+"""How long after one side changed its list the other, not knowing it, may grant under the earlier one."""
+_LISTS = 16
+
+
+def agreed_sets(tx: sa.Connection, partner: str, own: str, *, at: datetime) -> list[tuple[bytes, ...]]:
+    """Give what both sides had signed at `at`, or up to a day before, and since; the newest first.
+
+    A grant pins the set that its sender knew as signed by both. It may have been changed since, or the change
+    was on its way: then the set is among those of the lists that counted at the time.
+    """
+    lists = [one for one in said(tx, partner) if one.ends is None or one.ends > at - LATE]
+    mine = [one.hashes for one in lists if one.by == own][-_LISTS:]
+    theirs = [one.hashes for one in lists if one.by == partner][-_LISTS:]
+    sets = [ours & other for ours in reversed(mine) for other in reversed(theirs)]
+    return [tuple(sorted(bytes.fromhex(one) for one in both)) for both in dict.fromkeys(sets)]
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """A text that a partner's node gave when asked, and what was decided on it."""
+
+    hash: bytes
+    key: str
+    body: bytes
+    source: str
+    state: str
+    at: datetime
+    decided_by: str | None
+    decided_at: datetime | None
+
+
+def keep_offer(
+    tx: sa.Connection, digest: bytes, key: str, body: bytes, *, source: str, now: datetime
+) -> None:
+    """Keep a text that a partner gave for the operator to decide on; the first one stays."""
+    raw(tx).execute(
+        "INSERT INTO instrument_offer (hash, key, body, source, at) VALUES (%s, %s, %s, %s, %s)"
+        " ON CONFLICT (hash) DO NOTHING",
+        (digest, key, body, source, now),
+    )
+
+
+def offers(tx: sa.Connection, *, state: str | None = None) -> list[Offer]:
+    """Give the texts that partners gave, newest first."""
+    rows = raw(tx).execute(
+        "SELECT hash, key, body, source, state, at, decided_by, decided_at FROM instrument_offer"
+        " WHERE %s::text IS NULL OR state = %s ORDER BY at DESC, key, hash",
+        (state, state),
+    )
+    return [Offer(*row) for row in rows]
+
+
+def decide_offer(tx: sa.Connection, digest: bytes, *, state: str, by: str, now: datetime) -> None:
+    """Note what a person decided on a text."""
+    raw(tx).execute(
+        "UPDATE instrument_offer SET state = %s, decided_by = %s, decided_at = %s WHERE hash = %s",
+        (state, by, now, digest),
+    )
 
 
 def agreed(tx: sa.Connection, partner: str, own: str) -> list[bytes]:

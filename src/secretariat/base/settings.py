@@ -53,6 +53,13 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     ] = 100
     page_max: Annotated[Size, Meta(description="Objects of a TAXII page at most.")] = 1_000
     match_values: Annotated[Size, Meta(description="Values in one TAXII match filter.")] = 100
+    max_instrument_bytes: Annotated[
+        Size, Meta(description="Bytes of an instrument's text that a partner may give.")
+    ] = 1_048_576
+    instrument_wait_days: Annotated[
+        Size,
+        Meta(description="Days that objects wait for the instruments of their grant before quarantine."),
+    ] = 30
     peer_page_bytes: Annotated[Size, Meta(description="Bytes after which a page between nodes ends.")] = (
         4_194_304
     )

@@ -155,12 +155,13 @@ def rule(
 
 
 def retry(store: Store, recompute: Recompute) -> list[Outgoing]:
-    """Rule again on what waits; gives receipts for what no longer does."""
+    """Rule again on what waits, all of it in few steps; gives receipts for what no longer does."""
     groups: dict[tuple[str, int], list[Arrival]] = defaultdict(list)
     waiting: Counter[bytes] = Counter()
     for arrival in store.waiting():
         groups[arrival.origin, arrival.position].append(arrival)
         waiting[arrival.version.root] += 1
+    settling = _Settling(waiting)
     outgoing: list[Outgoing] = []
     partners = {one.origin: one for one in store.peers()}
     for (origin, position), group in groups.items():
@@ -171,41 +172,63 @@ def retry(store: Store, recompute: Recompute) -> list[Outgoing]:
         evidence = kept_evidence(store, statement)
         signed = [one for one in group if store.record_keys(one.version.originator)]
         rulings = recompute(peer, statement, evidence, [one.version for one in signed])
-        fates = [
-            _settled(store, one, ruling, last=waiting[one.version.root] == 1)
-            for one, ruling in zip(signed, rulings, strict=True)
-        ]
-        done = [fate for fate in fates if fate is not None]
-        for _, root, _, _ in done:
-            waiting[root] -= 1
-        outgoing += receipts(peer, done)
+        fates = [settling.settle(store, one, ruling) for one, ruling in zip(signed, rulings, strict=True)]
+        outgoing += receipts(peer, [fate for fate in fates if fate is not None])
+    settling.write(store)
     return outgoing
 
 
-def _settled(store: Store, one: Arrival, ruling: Ruling, *, last: bool) -> Fate | None:
-    """Settle one grant that waited; None where it waits on. `last`: no other grant of it waits."""
-    outcome, why = _outcome(one.version, ruling, one.version, ())
-    root = one.version.root
-    held = store.versions([root]).get(root)
-    if outcome == "waiting" or held is None:
-        return None
-    unseen = held.state not in SHOWN
-    if unseen and not _signed(held, store.record_keys(held.originator)):
-        outcome, why = "refused", "broken-signature"
-    fate: Fate = (one.position, root, outcome, why)
-    if outcome in {"refused", "own"}:
-        if unseen:
-            store.destroy([root])
-        else:
-            store.depart([root], one.origin, before=one.position + 1)
+class _Settling:
+    """What becomes of everything that waited, collected so that it is written at once."""
+
+    def __init__(self, waiting: Counter[bytes]) -> None:
+        self._waiting = waiting
+        self._states: dict[bytes, str] = {}
+        self._moved: dict[bytes, Arrival] = {}
+        self._noted: list[Arrival] = []
+        self._gone: dict[bytes, None] = {}
+        self._departed: list[Arrival] = []
+
+    def settle(self, store: Store, one: Arrival, ruling: Ruling) -> Fate | None:
+        """Say what becomes of one grant that waited; None where it waits on."""
+        root = one.version.root
+        outcome, why = _outcome(one.version, ruling, one.version, ())
+        if outcome == "waiting" or root in self._gone:
+            return None
+        unseen = self._states.get(root, one.version.state) not in SHOWN
+        if unseen and not _signed(one.version, store.record_keys(one.version.originator)):
+            outcome, why = "refused", "broken-signature"
+        last = self._waiting[root] == 1
+        self._waiting[root] -= 1
+        fate: Fate = (one.position, root, outcome, why)
+        if outcome in {"refused", "own"}:
+            if unseen:
+                self._gone[root] = None
+            else:
+                self._departed.append(one)
+            return fate
+        version = msgspec.structs.replace(one.version, state=SHOWN_STATES.get(outcome, outcome))
+        arrival = Arrival(
+            version=version, label=ruling.label, origin=one.origin, position=one.position, why=why
+        )
+        self._noted.append(arrival)
+        if unseen and (version.state in SHOWN or last):
+            self._states[root] = version.state
+            self._moved[root] = arrival
         return fate
-    version = msgspec.structs.replace(held, state=SHOWN_STATES.get(outcome, outcome))
-    arrival = Arrival(version=version, label=ruling.label, origin=one.origin, position=one.position, why=why)
-    if unseen and (version.state in SHOWN or last):
-        store.settle([arrival])
-    else:
-        store.arrive([arrival])
-    return fate
+
+    def write(self, store: Store) -> None:
+        """Write it: few statements for however many objects."""
+        moved = [one for root, one in self._moved.items() if root not in self._gone]
+        noted = [one for one in self._noted if one.version.root not in self._gone]
+        if noted:
+            store.arrive(noted)
+        if moved:
+            store.settle(moved)
+        if self._gone:
+            store.destroy(list(self._gone))
+        for one in self._departed:
+            store.depart([one.version.root], one.origin, before=one.position + 1)
 
 
 def _by_line(incoming: Sequence[Incoming]) -> list[tuple[Line, list[Version]]]:

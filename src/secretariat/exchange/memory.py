@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from secretariat.base.clock import parse_stamp
+from secretariat.exchange.instrument_memory import MemoryShelf
 from secretariat.exchange.mailbox_memory import MemoryMail
 from secretariat.exchange.model import SHOWN_STATES, Arrival, Holding, KeptLog, LogEntry, Peer, Version
 from secretariat.exchange.peers import Head, Outgoing, Tomb
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from secretariat.exchange.instruments import Text, Want
     from secretariat.exchange.letters import Held
     from secretariat.exchange.mailbox import Mail
     from secretariat.exchange.model import Due, Refusal
@@ -56,6 +58,9 @@ class Memory:
         self.tombs: dict[bytes, list[Tomb]] = defaultdict(list)
         self.refusals: list[Refusal] = []
         self.dues: list[Due] = []
+        self.texts: dict[bytes, Text] = {}
+        self.offers: dict[bytes, tuple[Text, str]] = {}
+        self.wants: dict[tuple[str, bytes], Want] = {}
         self.nonces: dict[tuple[str, str], datetime] = {}
         self.mail: dict[str, Mail] = {}
         self.mail_users: dict[str, str] = {}
@@ -80,7 +85,7 @@ class Memory:
         vars(self).update(vars(work))
 
 
-class MemoryStore(MemoryMail):
+class MemoryStore(MemoryMail, MemoryShelf):
     """One transaction on a `Memory`: the `Store` protocol of peers.py."""
 
     def __init__(self, memory: Memory, now: datetime) -> None:
@@ -221,14 +226,14 @@ class MemoryStore(MemoryMail):
     def peers(self) -> Sequence[Peer]:
         return [self._m.peers[party] for party in sorted(self._m.peers)]
 
+    def local(self) -> frozenset[str]:
+        return frozenset()
+
     def save_peer(self, peer: Peer) -> None:
         self._m.peers[peer.party] = peer
 
     def advance(self, party: str, cursor: Cursor) -> None:
         self._m.peers[party] = msgspec.structs.replace(self._m.peers[party], cursor=cursor)
-    def local(self) -> frozenset[str]:
-        return frozenset()
-
 
     def record_keys(self, party: str) -> Mapping[str, bytes]:
         if party == self.party:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from secretariat.exchange.model import LogEntry, Version
 from secretariat.exchange.peers import Head, Outgoing, Tomb
+from secretariat.exchange.postgres_instruments import InstrumentRows
 from secretariat.exchange.postgres_mail import MailRows
 from secretariat.exchange.postgres_objects import ObjectRows
 from secretariat.exchange.postgres_outcomes import OutcomeRows
@@ -50,7 +51,7 @@ def serving(node: Node, realm: str, reader: str, now: datetime) -> Iterator[Post
         yield _Serving(node, realm, seen, now, stack)
 
 
-class PostgresStore(ObjectRows, PartnerRows, OutcomeRows, MailRows):
+class PostgresStore(ObjectRows, PartnerRows, OutcomeRows, MailRows, InstrumentRows):
     """One transaction (see the `Store` protocol for what each method promises)."""
 
     def head(self) -> Head:

@@ -193,16 +193,25 @@ class ObjectRows(Transaction):
         )
 
     def settle(self, arrivals: Sequence[Arrival]) -> None:
-        shown: list[int] = []
+        rows = raw(self.tx).execute(
+            "SELECT root, id FROM object_version WHERE root = ANY(%s) ORDER BY id",
+            ([one.version.root for one in arrivals],),
+        )
+        ids: dict[bytes, list[int]] = defaultdict(list)
+        for root, number in rows:
+            ids[root].append(number)
+        states: dict[str, list[int]] = defaultdict(list)
+        marks: dict[int, Label] = {}
         for one in arrivals:
-            ids = self._ids([one.version.root])
-            records.set_state(self.tx, ids, one.version.state)
+            states[one.version.state] += ids[one.version.root]
             if isinstance(one.label, Label):
-                records.relabel(self.tx, dict.fromkeys(ids, one.label))
-            self.arrive([one])
-            if one.version.state in SHOWN:
-                shown += ids
-        self._show(shown)
+                marks |= dict.fromkeys(ids[one.version.root], one.label)
+        for state, numbers in states.items():
+            records.set_state(self.tx, numbers, state)
+        if marks:
+            records.relabel(self.tx, marks)
+        self.arrive(arrivals)
+        self._show([number for state, numbers in states.items() if state in SHOWN for number in numbers])
 
     def waiting(self) -> Sequence[Arrival]:
         rows = raw(self.tx).execute(

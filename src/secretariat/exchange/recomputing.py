@@ -1,7 +1,8 @@
 """The receiver's own answer on a grant, with what this node knows: instruments, markings, its ceiling.
 
 The decision itself is the shared function of `agreements`; this module gathers what it is asked with:
-1. The instruments that both sides signed, if their hash is the one the grant pins; else the object waits.
+1. The instruments that both sides signed, now or when the grant was made, if their hash is the one that the
+   grant pins; else the object waits, though not for ever.
 2. The markings that an object names, from the same page or from here; one that has not come lets it wait.
 3. The consents that came along as their originators' signed entries, never the sender's word for them.
 4. What only accompanies (markings, identities, extension definitions) stands with what refers to it.
@@ -11,11 +12,12 @@ The decision itself is the shared function of `agreements`; this module gathers 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from secretariat.agreements.facts import book_for
+from secretariat.agreements.facts import book_pinned
 from secretariat.agreements.recompute import (
     COMPANY,
     consents_from,
@@ -44,13 +46,15 @@ def rulings(
 ) -> list[Ruling]:
     """Rule on each object of a grant as this node finds it (the `Recompute` protocol of peers.py)."""
     grant = body_as(statement, Grant)
-    book = book_for(store.tx, store.party, sender.party)
-    if book.hash != grant.instruments:
+    book = book_pinned(store.tx, store.party, sender.party, grant.instruments, at=statement.at)
+    if book is None:
         why = f"the instruments {grant.instruments[:12]} of the grant are not agreed here"
+        longest = timedelta(days=store.node.settings.limits.instrument_wait_days)
+        late = store.now - statement.at > longest
         return [
             Ruling("own", "it is this party's own information")
             if one.originator == store.party
-            else Ruling("unknown", why)
+            else Ruling("unequal" if late else "unknown", why)
             for one in objects
         ]
     return _Rulings(store, sender, grant, book, evidence, objects).all()

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from secretariat.agreements import store as agreements
+from secretariat.agreements.offered import readable
 from secretariat.base.clock import parse_stamp, stamp
 from secretariat.base.errors import DeniedError, NotFoundError, SecretariatError
-from secretariat.exchange import arrivals, enrolment, take, wire, withdrawal
+from secretariat.exchange import arrivals, enrolment, instruments, take, wire, withdrawal
 from secretariat.exchange import store as tables
+from secretariat.exchange.instruments import Want
 from secretariat.exchange.model import Due, Holding, Peer, Refusal
 from secretariat.exchange.offer import offer
 from secretariat.exchange.peers import Outgoing
@@ -142,6 +144,8 @@ def take_page(node: Node, realm: str, party: str, data: bytes, *, now: datetime)
             if any(changed):
                 store.lock()
                 store.append(arrivals.retry(store, functools.partial(rulings, store)))
+            if result.outcomes.get("waiting"):
+                instruments.renew(store, party, now)
             tables.note_contact(store.tx, party, at=now, error=None)
             if result.entries:
                 notify(store.tx, LIVE, live(kind="page", party=party, entries=result.entries))
@@ -204,9 +208,45 @@ def _noted(store: PostgresStore, peer: Peer, position: int, statement: Statement
                 now=statement.at,
             )
     elif statement.kind == "instrument-agreed":
+        named = instruments.named_by(entries.body_as(statement, entries.InstrumentAgreed).instruments)
         enrolment.note_agreed(store.tx, peer, position, statement, now=store.now)
+        instruments.note_wanted(store, peer.party, named, store.now)
         return True
     return False
+
+
+def wanted(node: Node, realm: str, party: str, *, now: datetime) -> list[Want]:
+    """Give the instruments to ask a partner for now."""
+    with transaction(node, realm, now) as store:
+        return instruments.due(store, party, now)
+
+
+def unanswered(node: Node, realm: str, want: Want, why: str, *, now: datetime) -> None:
+    """Note that a partner did not give a text, and when to ask again."""
+    with transaction(node, realm, now) as store:
+        instruments.failed(store, want, why, now)
+
+
+def take_instrument(
+    node: Node, realm: str, party: str, want: Want, answer: bytes, *, refused: str = "", now: datetime
+) -> bool:
+    """Keep a partner's answer for the operator to decide on; False when it was refused, which is recorded."""
+    with transaction(node, realm, now) as store:
+        peer = store.peer(party)
+        if peer is None or peer.state != "accepted":
+            return False
+        limits = node.settings.limits
+        kept = instruments.take_text(
+            store, peer, want, answer, limits=limits, check=readable, refused=refused
+        )
+        notify(store.tx, LIVE, live(kind="instrument" if kept else "refusal", party=party))
+    return kept is not None
+
+
+def give_instrument(node: Node, realm: str, party: str, digest: bytes, *, now: datetime) -> bytes:
+    """Give a partner the text of an instrument that it may be shown; refuses any other."""
+    with transaction(node, realm, now) as store:
+        return instruments.encode(instruments.give(store, party, digest, now))
 
 
 def retry_waiting(node: Node, realm: str, *, now: datetime) -> int:

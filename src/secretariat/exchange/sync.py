@@ -23,7 +23,7 @@ from secretariat.agreements.book import package_book
 from secretariat.agreements.recording import redecide_when_due
 from secretariat.base.clock import now
 from secretariat.base.errors import LimitError, SecretariatError, UnavailableError
-from secretariat.exchange import enrolment, identity, renewal, service, wire
+from secretariat.exchange import enrolment, identity, instruments, renewal, service, wire
 from secretariat.exchange import store as tables
 from secretariat.exchange.identity import Answer, Request
 from secretariat.exchange.peers import Ask, Failed, Got, Link, Pause
@@ -67,8 +67,15 @@ class Remote:
         """Bring a page; gives how far the partner is then."""
         return wire.read_taken(await self._call("POST", "deliver", page, 0))
 
-    async def _call(self, method: str, path: str, body: bytes, wait: int) -> bytes:
-        limits = self._node.settings.limits
+    async def instrument(self, digest: bytes) -> bytes:
+        """Ask for the text of an instrument by its hash; reads no longer answer than one may be."""
+        most = instruments.most_bytes(self._node.settings.limits)
+        return await self._call("GET", f"instruments/{digest.hex()}", b"", 0, most=most)
+
+    async def _call(
+        self, method: str, path: str, body: bytes, wait: int, *, most: int | None = None
+    ) -> bytes:
+        most = self._node.settings.limits.max_request_bytes if most is None else most
         url = f"{self._peer.url}/{self._realm}/peer/v1/{path}"
         request = Request(method, url, {"accept": "application/json"}, body)
         signer = self._node.keyring(self._realm).transport
@@ -83,8 +90,8 @@ class Remote:
                 data = bytearray()
                 async for part in got.aiter_raw():
                     data += part
-                    if len(data) > limits.max_request_bytes:
-                        raise LimitError(f"an answer of more than {limits.max_request_bytes} bytes")
+                    if len(data) > most:
+                        raise LimitError(f"an answer of more than {most} bytes")
                 headers = {name.lower(): value for name, value in got.headers.items()}
                 answer = Answer(got.status_code, headers, bytes(data), request)
         except (httpx2.HTTPError, OSError) as error:
@@ -136,6 +143,8 @@ class Follower:
             event = await self._ask(command)
             if isinstance(event, Got) and not event.more:
                 await self._bring()
+                with contextlib.suppress(SecretariatError):
+                    await fetch(self.node, self.realm, self.peer, self.remote)
             command = link.on(event, self._chance())
 
     async def _ask(self, command: Ask) -> Got | Failed:
@@ -194,6 +203,26 @@ class Follower:
             return
         with contextlib.suppress(SecretariatError):
             await bring(self.node, self.realm, self.peer.party, self.remote)
+
+
+async def fetch(node: Node, realm: str, peer: Peer, remote: Remote) -> int:
+    """Ask a partner for the instruments that are wanted of it now (instruments.py); gives how many came."""
+    came = 0
+    for want in await asyncio.to_thread(service.wanted, node, realm, peer.party, now=now()):
+        why, answer = "", b""
+        try:
+            answer = await remote.instrument(want.digest)
+        except LimitError as error:
+            why = f"{error.code}: {error.what}"
+        except SecretariatError as error:
+            await asyncio.to_thread(service.unanswered, node, realm, want, str(error), now=now())
+            if isinstance(error, UnavailableError):
+                break  # it will not answer the next one either
+            continue
+        came += await asyncio.to_thread(
+            service.take_instrument, node, realm, peer.party, want, answer, refused=why, now=now()
+        )
+    return came
 
 
 async def bring(node: Node, realm: str, party: str, remote: Remote) -> int:

@@ -50,6 +50,18 @@ def upgrade() -> None:
     )
     op.create_index(None, "instrument_agreed", ["partner", "by", "id"])
     op.create_table(
+        "instrument_offer",
+        sa.Column("hash", BYTEA, primary_key=True),
+        sa.Column("key", sa.Text, nullable=False),
+        sa.Column("body", BYTEA, nullable=False),
+        sa.Column("source", sa.Text, nullable=False),
+        sa.Column("state", sa.Text, nullable=False, server_default="offered"),
+        sa.Column("at", _MOMENT, nullable=False),
+        sa.Column("decided_by", sa.Text),
+        sa.Column("decided_at", _MOMENT),
+        sa.CheckConstraint("state IN ('offered', 'agreed', 'refused')", name="state"),
+    )
+    op.create_table(
         "consent",
         sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
         sa.Column("by", sa.Text, nullable=False),
@@ -124,7 +136,7 @@ def upgrade() -> None:
     )
     op.create_index(None, "grant_class", ["recipient", "entry"])
     op.create_index(None, "grant_class", ["entry"])
-    for table in ("party", "instrument", "release", "standing_release", "house_rule"):
+    for table in ("party", "instrument", "instrument_offer", "release", "standing_release", "house_rule"):
         protect(op, table)
     protect(op, "instrument_agreed", append_only=True)
     protect(op, "consent", append_only=True)

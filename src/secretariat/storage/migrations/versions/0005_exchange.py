@@ -228,6 +228,7 @@ TABLES = (
     "tomb",
     "refusal",
     "obligation_timer",
+    "instrument_want",
     "mail",
     "mailbox_user",
     "letter_posted",
