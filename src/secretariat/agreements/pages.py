@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from litestar import Request, Response
 from litestar.params import FromPath
 
-from secretariat.agreements import facts, grants, release_pages, store
+from secretariat.agreements import facts, grants, release_pages, standing_pages, store
 from secretariat.agreements.book import day_in
 from secretariat.agreements.matrix import cell
 from secretariat.agreements.model import Decision, Facts, Instrument, Moment, Question, StatusEvent
@@ -397,4 +397,11 @@ def _decide(screen: Screen, book: Book, asked: dict[str, str], scheme: str, leve
     return decide(book, question)
 
 
-routes = [matrix_page, instruments_page, instrument_page, explain_page, *release_pages.routes]
+routes = [
+    matrix_page,
+    instruments_page,
+    instrument_page,
+    explain_page,
+    *release_pages.routes,
+    *standing_pages.routes,
+]

@@ -243,19 +243,59 @@ def begin(
     highest: Annotated[str, typer.Option("--highest", help="Tightest TLP colour, at most AMBER.")] = "AMBER",
     per_day: Annotated[int, typer.Option("--per-day", help="Objects a day.")] = 1000,
     days: Annotated[int, typer.Option("--days", help="How long, at most 90.")] = 90,
+    second: Annotated[
+        bool, typer.Option("--second", help="A second person signs before it covers anything.")
+    ] = False,
     data: Data = DATA,
     realm: Realm = "live",
     json: Json = False,
 ) -> None:
-    """Sign a standing release into the log."""
+    """Sign a standing release into the log, or propose it to a second person."""
     from secretariat.agreements import workflow
 
     terms = workflow.Terms(
         partners=to, purpose=purpose, types=list(types or ()), highest=highest.upper(), per_day=per_day
     )
     with node_at(data) as node:
-        made = workflow.begin_standing(node, realm, terms, title=title, by=by, days=days, now=now())
-    emit(made, f"{made.id}: {made.title}, until {made.ends:%Y-%m-%d}", json=json)
+        made = workflow.begin_standing(
+            node, realm, terms, title=title, by=by, days=days, needs_second=second, now=now()
+        )
+    waits = "" if made.entry is not None else ", waits for a second signature: secretariat standing sign"
+    emit(made, f"{made.id}: {made.title}, until {made.ends:%Y-%m-%d}{waits}", json=json)
+
+
+@standing.command("sign")
+def sign(
+    number: Annotated[str, typer.Argument(metavar="ID")],
+    by: By = "",
+    data: Data = DATA,
+    realm: Realm = "live",
+    json: Json = False,
+) -> None:
+    """Sign as the second person what another proposed; from now on it covers its class."""
+    from secretariat.agreements import workflow
+
+    with node_at(data) as node:
+        made = workflow.sign_standing(node, realm, _uuid(number), by=by or getpass.getuser(), now=now())
+    emit(made, f"{made.id}: signed by {', '.join(made.signed_by)}, until {made.ends:%Y-%m-%d}", json=json)
+
+
+@standing.command("uses")
+def uses(
+    number: Annotated[str, typer.Argument(metavar="ID")],
+    data: Data = DATA,
+    realm: Realm = "live",
+    json: Json = False,
+) -> None:
+    """List the grants that were made under a standing release, newest first."""
+    from secretariat.agreements import workflow
+
+    with node_at(data) as node, node.database.app(realm) as tx:
+        found = workflow.uses_of(tx, workflow.standing(tx, _uuid(number)).id)
+    lines = [
+        f"entry {one.entry}  {one.at:%Y-%m-%d %H:%M:%SZ}  {one.recipient}  {one.objects}" for one in found
+    ]
+    emit({"uses": found}, "\n".join(lines) or "none", json=json)
 
 
 @standing.command("list")

@@ -253,7 +253,7 @@ def releases_page(request: Request[Any, Any, Any]) -> Response[Any]:
     screen = screen_of(request)
     with screen.transaction() as tx:
         waiting = workflow.waiting(tx)
-        standings = workflow.standings(tx)
+        standings = len(workflow.standings(tx))
     table = Table(
         "releases",
         (

@@ -89,7 +89,8 @@ class StandingRelease(msgspec.Struct, frozen=True):
     begins: datetime
     ends: datetime
     signed_by: list[str]
-    entry: int
+    entry: int | None
+    """Its entry in the log; None while it waits for a second signature and covers nothing."""
     revoked_at: datetime | None
     used: int
 
@@ -261,9 +262,10 @@ def begin_standing(
     title: str,
     by: Sequence[str],
     days: int,
+    needs_second: bool = False,
     now: datetime,
 ) -> StandingRelease:
-    """Sign a standing release into the log. Refuses terms above rule 3."""
+    """Sign a standing release into the log, or propose it to a second person. Refuses terms above rule 3."""
     limit = node.settings.limits.standing_days
     if not 1 <= days <= limit:
         raise InputError(f"{days} days", where="days", advice=f"1 to {limit}")
@@ -271,17 +273,74 @@ def begin_standing(
         raise InputError(f"a standing release never goes above {HIGHEST_STANDING}", where="highest")
     if not terms.partners or terms.per_day < 1 or not by:
         raise InputError("a standing release names partners, a count per day and who signs", where="terms")
-    number, ends = uuid.uuid4(), now + timedelta(days=days)
+    number, ends, signers = uuid.uuid4(), now + timedelta(days=days), list(dict.fromkeys(by))
     with node.database.app(realm) as tx:
-        said = {**msgspec.to_builtins(terms), "title": title, "begins": stamp(now), "ends": stamp(ends)}
-        draft = Draft("standing", None, Standing(id=str(number), terms=said, by=list(by)))
-        (entry,) = ledger.append(tx, node.keyring(realm), [draft], now=now)
+        waits = needs_second and len(signers) < 2
+        entry = None if waits else _sign(tx, node, realm, number, terms, title, signers, now, ends)
         raw(tx).execute(
             "INSERT INTO standing_release (id, title, terms, begins, ends, signed_by, entry)"
             " VALUES (%s, %s, %s, %s, %s, %s, %s)",
-            (number, title, Jsonb(msgspec.to_builtins(terms)), now, ends, Jsonb(list(by)), entry.position),
+            (number, title, Jsonb(msgspec.to_builtins(terms)), now, ends, Jsonb(signers), entry),
         )
         return standing(tx, number)
+
+
+def _sign(
+    tx: sa.Connection,
+    node: Node,
+    realm: str,
+    number: uuid.UUID,
+    terms: Terms,
+    title: str,
+    by: list[str],
+    begins: datetime,
+    ends: datetime,
+) -> int:
+    said = {**msgspec.to_builtins(terms), "title": title, "begins": stamp(begins), "ends": stamp(ends)}
+    draft = Draft("standing", None, Standing(id=str(number), terms=said, by=by))
+    (entry,) = ledger.append(tx, node.keyring(realm), [draft], now=begins)
+    return entry.position
+
+
+def sign_standing(node: Node, realm: str, number: uuid.UUID, *, by: str, now: datetime) -> StandingRelease:
+    """Sign as the second person what another proposed: from now on it covers its class, for its full term.
+
+    Refuses the person who proposed it, and what waits for no signature.
+    """
+    with node.database.app(realm) as tx:
+        found = standing(tx, number, lock=True)
+        if found.entry is not None or found.revoked_at is not None:
+            raise StateError("this standing release waits for no signature", where=str(number))
+        if by in found.signed_by:
+            raise DeniedError("a second person must sign", where=str(number), advice="ask another releaser")
+        ends = now + (found.ends - found.begins)
+        signers = [*found.signed_by, by]
+        entry = _sign(tx, node, realm, number, found.terms, found.title, signers, now, ends)
+        raw(tx).execute(
+            "UPDATE standing_release SET begins = %s, ends = %s, signed_by = %s, entry = %s WHERE id = %s",
+            (now, ends, Jsonb(signers), entry, number),
+        )
+        return standing(tx, number)
+
+
+class Use(msgspec.Struct, frozen=True):
+    """One grant under a standing release: its entry, to whom, how many objects still stand, when."""
+
+    entry: int
+    recipient: str
+    objects: int
+    at: datetime
+
+
+def uses_of(tx: sa.Connection, number: uuid.UUID, limit: int = 200) -> list[Use]:
+    """Give the grants that name a standing release, newest first."""
+    rows = raw(tx).execute(
+        "SELECT g.entry, g.recipient, count(i.version), min(g.recorded_at) FROM grant_class g"
+        " LEFT JOIN item i ON i.grant_class = g.id WHERE g.basis ->> 'standing' = %s"
+        " GROUP BY g.entry, g.recipient ORDER BY g.entry DESC LIMIT %s",
+        (str(number), limit),
+    )
+    return [Use(*row) for row in rows]
 
 
 def end_standing(
@@ -330,6 +389,8 @@ def publish_standing_in(
 ) -> Published:
     """Release under a standing release in the caller's transaction (rules 3 and 4)."""
     found = standing(tx, number, lock=True)
+    if found.entry is None:
+        raise StateError("a second person must sign this standing release first", where=str(number))
     if found.revoked_at is not None or not found.begins <= now < found.ends:
         raise StateError("this standing release has ended", where=str(number), advice="a person must release")
     terms = found.terms

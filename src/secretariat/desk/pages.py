@@ -1,4 +1,4 @@
-"""The Desk (what needs me now?), receipts, partners; and the left rail of every page."""
+"""The Desk (what needs me now?) and receipts; and the left rail of every page."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ from litestar import Request, Response
 
 from secretariat.agreements.wording import deed_word
 from secretariat.base.clock import now
-from secretariat.desk import reports, store, withdraw
+from secretariat.desk import importing, narrow, partners, reports, store, withdraw
 from secretariat.exchange import store as exchange
-from secretariat.exchange.fingerprint import fingerprint
 from secretariat.ledger.people_pages import entries_by, kind_word
 from secretariat.people.model import Permission
 from secretariat.web.routing import page
-from secretariat.web.screen import Entry, Screen, screen_of
+from secretariat.web.screen import Entry, screen_of
 from secretariat.web.tables import Column, Table
 from secretariat.web.words import gettext as _
 from secretariat.web.words import mark
 
 RAIL = (
+    Entry("desk", mark("Desk"), (Permission.READ_LEDGER, "/")),
     Entry("guest", mark("Shared with us"), (Permission.GUEST_READ, "/guest")),
     Entry("guest-log", mark("Entries"), (Permission.GUEST_READ, "/guest/log")),
-    Entry("desk", mark("Desk"), (Permission.READ_LEDGER, "/")),
     Entry("reports", mark("Reports"), (Permission.READ_REPORTS, "/reports")),
     Entry("agreements", mark("Agreements"), (Permission.READ_AGREEMENTS, "/agreements")),
     Entry("ledger", mark("Ledger"), (Permission.READ_LEDGER, "/ledger")),
@@ -90,8 +89,8 @@ def desk_page(request: Request[Any, Any, Any]) -> Response[Any]:
         drafts=drafts,
         held=held,
         silent=silent,
-        partners=partners,
-        absent=[one for one in partners if one["state"] in {"out of contact", "suspended"}],
+        partners=enrolled,
+        absent=[one for one in enrolled if one["state"] in {"out of contact", "suspended"}],
         refused=refused,
         duties=duties,
         reads=reads,

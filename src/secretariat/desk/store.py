@@ -223,6 +223,7 @@ def partners(tx: Connection) -> list[sa.Row[Any]]:
                 peers.c.state,
                 peers.c.reason,
                 peers.c.url,
+                peers.c.via,
                 peers.c.origin,
                 peers.c.root_key,
                 peers.c.last_contact,
@@ -235,9 +236,10 @@ def partners(tx: Connection) -> list[sa.Row[Any]]:
     )
 
 
-def refusals(tx: Connection, limit: int = 8) -> list[sa.Row[Any]]:
-    """Give what partners sent and this node refused, the newest first."""
-    return list(tx.execute(sa.select(refusal).order_by(refusal.c.last_at.desc()).limit(limit)))
+def refusals(tx: Connection, limit: int = 8, party: str | None = None) -> list[sa.Row[Any]]:
+    """Give what partners, or one of them, sent and this node refused, the newest first."""
+    asked = sa.select(refusal).order_by(refusal.c.last_at.desc()).limit(limit)
+    return list(tx.execute(asked if party is None else asked.where(refusal.c.party == party)))
 
 
 def open_duties(tx: Connection, limit: int = 8) -> list[sa.Row[Any]]:

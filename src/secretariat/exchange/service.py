@@ -314,6 +314,38 @@ def narrow(node: Node, realm: str, stix_id: str, *, to: str, reason: str, by: st
     return called
 
 
+def narrow_some(
+    node: Node,
+    realm: str,
+    wanted: Mapping[str, Collection[bytes]],
+    *,
+    to: Sequence[str],
+    reason: str,
+    by: str,
+    now: datetime,
+) -> list[Called]:
+    """Take the grants of chosen versions back from chosen parties, all of it or nothing.
+
+    `wanted` names the roots per object; a party that was not granted one of them is passed over. Refuses
+    when nothing of it was granted to anybody chosen.
+    """
+    done = []
+    with transaction(node, realm, now) as store:
+        store.lock()
+        for stix_id, roots in wanted.items():
+            held = store.recipients(list(roots))
+            for party in to:
+                if held.get(party):
+                    called = withdrawal.narrow(
+                        store, stix_id, to=party, reason=reason, now=now, only=held[party]
+                    )
+                    _note_act(store, "narrow", by, called, reason)
+                    done.append(called)
+        if not done:
+            raise NotFoundError("none of this was granted to them from here")
+    return done
+
+
 def _note_act(store: PostgresStore, act: str, by: str, called: Called, reason: str) -> None:
     detail = {"asked": called.asked, "cannot_answer": called.cannot_answer, "reason": reason}
     store.append([Outgoing("note", None, Note(act=act, by=by, detail=detail))])

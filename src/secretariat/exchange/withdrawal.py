@@ -134,10 +134,20 @@ def withdraw(
 
 
 def narrow(
-    store: Store, stix_id: str, *, to: str, reason: str, now: datetime, duty: str = "destroy"
+    store: Store,
+    stix_id: str,
+    *,
+    to: str,
+    reason: str,
+    now: datetime,
+    duty: str = "destroy",
+    only: Collection[bytes] | None = None,
 ) -> Called:
-    """Take the grant of every version of an object back from one party. Refuses where it has none."""
-    roots = [one.root for one in store.history(stix_id)]
+    """Take the grant of every version of an object, or of `only` some, back from one party.
+
+    Refuses where it has none.
+    """
+    roots = [one.root for one in store.history(stix_id) if only is None or one.root in only]
     held = store.recipients(roots).get(to)
     if not held:
         raise NotFoundError(f"{to} was not granted {stix_id} from here")

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
+from secretariat.web.said import said
 from secretariat.web.words import gettext as _
 from secretariat.web.words import language, ngettext
 
@@ -118,5 +119,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "grouped": grouped,
     "short": short,
     "short_id": short_id,
+    "said": said,
     "pretty": pretty,
 }

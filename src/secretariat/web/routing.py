@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import quote, urlsplit
 
 import anyio.to_thread
 from litestar import Response, get, post
+from litestar.datastructures import UploadFile
+from litestar.types import Empty
 
 from secretariat.web import asof, guard
 from secretariat.web.guard import requires
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler
 
 FORM_BYTES = 262_144
-"""A form holds words; files come in by the command line and by TAXII."""
+"""A form holds words; a deed that takes a file says so and is bounded by the node's max_request_bytes."""
 _FORM = "secretariat.form"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _PRINTABLE = "".join(map(chr, range(33, 127)))
@@ -42,6 +44,14 @@ class Form:
         value = self._values.get(name, default)
         return value if isinstance(value, str) else default
 
+    def file(self, name: str) -> BinaryIO | None:
+        """Give a file that was chosen, to be read once; None where none was."""
+        value = self._values.get(name)
+        if not isinstance(value, UploadFile) or not value.filename:
+            return None
+        value.file.seek(0)
+        return cast("BinaryIO", value.file)
+
     def texts(self, name: str) -> list[str]:
         """Give every value of a field, as check boxes send them."""
         return [value for value in self._values.getall(name, []) if isinstance(value, str)]
@@ -56,7 +66,9 @@ def page(path: str, permission: str) -> Callable[[Callable[..., Any]], HTTPRoute
     return declare
 
 
-def act(path: str, permission: str, *, status: int = 303) -> Callable[[Callable[..., Any]], HTTPRouteHandler]:
+def act(
+    path: str, permission: str, *, status: int = 303, takes_file: bool = False
+) -> Callable[[Callable[..., Any]], HTTPRouteHandler]:
     """Declare a deed: POST, answered with the page that shows the result (303)."""
 
     def declare(handler: Callable[..., Any]) -> HTTPRouteHandler:
@@ -66,7 +78,7 @@ def act(path: str, permission: str, *, status: int = 303) -> Callable[[Callable[
             opt=requires(permission),
             status_code=status,
             include_in_schema=False,
-            request_max_body_size=FORM_BYTES,
+            request_max_body_size=Empty if takes_file else FORM_BYTES,
         )(run)
 
     return declare

@@ -43,6 +43,38 @@
       navigator.clipboard.writeText(document.getElementById(element.dataset.copy).textContent.trim()));
   }
 
+  // A large file shows how far it has come; the answer is the same page that a plain form would get.
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (!(form instanceof HTMLFormElement) || !form.matches("[data-upload]") || form.dataset.busy) return;
+    event.preventDefault();
+    form.dataset.busy = "1";
+    const line = form.querySelector(".upload"), bar = line.querySelector("progress"), words = line.querySelector("span");
+    const button = form.querySelector("button[type=submit]");
+    const request = new XMLHttpRequest();
+    const again = () => { delete form.dataset.busy; button.disabled = false; };
+    line.hidden = false;
+    button.disabled = true;
+    words.textContent = words.dataset.sending;
+    request.open("POST", form.action);
+    request.setRequestHeader("Accept", "text/html");
+    request.upload.addEventListener("progress", (at) => {
+      if (at.lengthComputable) bar.value = (100 * at.loaded) / at.total;
+    });
+    request.upload.addEventListener("load", () => { bar.removeAttribute("value"); words.textContent = words.dataset.reading; });
+    request.addEventListener("error", () => { words.textContent = words.dataset.lost; again(); });
+    request.addEventListener("load", () => {
+      const page = new DOMParser().parseFromString(request.responseText, "text/html");
+      const main = page.querySelector("main");
+      if (!main) { again(); return; }
+      document.title = page.title;
+      document.querySelector("main").replaceWith(main);
+      main.focus();
+      window.scrollTo(0, 0);
+    });
+    request.send(new FormData(form));
+  });
+
   const address = document.body.dataset.live;
   if (address && "EventSource" in window) {
     const source = new EventSource(address);

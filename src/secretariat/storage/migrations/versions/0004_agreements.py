@@ -106,7 +106,7 @@ def upgrade() -> None:
         sa.Column("begins", _MOMENT, nullable=False),
         sa.Column("ends", _MOMENT, nullable=False),
         sa.Column("signed_by", JSONB, nullable=False),
-        sa.Column("entry", sa.BigInteger, nullable=False),
+        sa.Column("entry", sa.BigInteger),
         sa.Column("revoked_at", _MOMENT),
         sa.Column("revoked_by", sa.Text),
         sa.Column("used", sa.Integer, nullable=False, server_default="0"),

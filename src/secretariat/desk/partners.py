@@ -1,0 +1,207 @@
+"""Partners for the administrator: health, inviting, accepting with the twelve words, suspending, ending.
+
+Rules are those of exchange/enrolment.py. The page never shows the words of a key before somebody typed them:
+they are to be heard from a person, and compared here.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+from litestar import Request, Response
+from litestar.params import FromPath
+
+from secretariat.base.clock import now
+from secretariat.base.errors import InputError, NotFoundError, SecretariatError
+from secretariat.desk import store
+from secretariat.exchange import enrolment, service
+from secretariat.exchange.fingerprint import fingerprint
+from secretariat.people.model import Permission
+from secretariat.web.routing import Form, act, page, see
+from secretariat.web.screen import Screen, screen_of
+from secretariat.web.tables import Column, Table
+from secretariat.web.words import gettext as _
+
+DESCRIPTOR_BYTES = 262_144
+REASON_MAX = 2000
+CODE = re.compile(r"[A-Z0-9][A-Z0-9_.-]{0,31}")
+_UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
+
+
+def lines(screen: Screen, rows: list[Any]) -> list[dict[str, Any]]:
+    """Lay out enrolled partners: in contact or not, since when, up to where their logs are read."""
+    due = timedelta(seconds=screen.node.settings.limits.checkpoint_age_s)
+    moment = now()
+    found = []
+    for row in rows:
+        state = row.state
+        if state == "accepted":
+            heard = row.last_contact is not None and moment - row.last_contact <= due
+            state = "ok" if heard else "out of contact"
+        found.append(
+            {
+                "party": row.party,
+                "name": row.name,
+                "state": state,
+                "last_contact": row.last_contact,
+                "url": row.url,
+                "via": row.via,
+                "origin": row.origin,
+                "fingerprint": fingerprint(row.party, row.root_key),
+                "position": row.cursor_position,
+                "reason": row.reason or row.last_error,
+            }
+        )
+    return found
+
+
+def _refused(rows: list[Any]) -> Table:
+    return Table(
+        "refused",
+        (
+            Column("last_at", _("Time")),
+            Column("party", _("Party")),
+            Column("code", _("Code")),
+            Column("what", _("What was wrong")),
+            Column("where", _("Where")),
+            Column("position", _("Entry"), number=True),
+            Column("times", _("Times"), number=True),
+        ),
+        [
+            {
+                name: getattr(row, name)
+                for name in ("last_at", "party", "code", "what", "where", "position", "times")
+            }
+            for row in rows
+        ],
+    )
+
+
+@page("/admin/partners", Permission.MANAGE_PEERS)
+def partners_page(request: Request[Any, Any, Any]) -> Response[Any]:
+    """Show the enrolled partners, and how another one is enrolled."""
+    return _partners(request)
+
+
+def _partners(
+    request: Request[Any, Any, Any],
+    error: SecretariatError | None = None,
+    given: dict[str, str] | None = None,
+) -> Response[Any]:
+    screen = screen_of(request)
+    with screen.transaction() as tx:
+        rows = lines(screen, store.partners(tx))
+        refused = store.refusals(tx, limit=200)
+    table = Table(
+        "partners",
+        (
+            Column("party", _("Party")),
+            Column("name", _("Name")),
+            Column("state", _("State")),
+            Column("last_contact", _("Last contact")),
+            Column("position", _("Read up to"), number=True),
+            Column("url", _("Address")),
+            Column("fingerprint", _("Fingerprint")),
+        ),
+        rows,
+    ).sorted_by(screen.query)
+    answer = screen.answer(
+        "desk/partners.html",
+        [table, _refused(refused)],
+        own_words=fingerprint(screen.party, screen.node.keyring(screen.realm).root_public),
+        error=error,
+        given=given or {},
+    )
+    if error is not None:
+        answer.status_code = error.status
+    return answer
+
+
+@act("/admin/partners/invite", Permission.MANAGE_PEERS, status=200)
+def invite(request: Request[Any, Any, Any]) -> Response[Any]:
+    """Give this node's descriptor for a party as a file; the act is an entry."""
+    screen, party = screen_of(request), Form(request).text("party").strip().upper()
+    try:
+        if not CODE.fullmatch(party):
+            raise InputError(
+                _("not a party code"), where="party", advice=_("capital letters and digits, such as JP")
+            )
+        if party == screen.party:
+            raise InputError(_("this is your own party"), where="party")
+        sealed, _words = enrolment.invite(screen.node, party, now=now())
+    except SecretariatError as error:
+        return _partners(request, error, {"invite": party})
+    name = _UNSAFE.sub("-", f"{screen.party}-for-{party}")
+    return Response(
+        sealed,
+        media_type="application/json",
+        headers={"Content-Disposition": f'attachment; filename="{name}.descriptor.json"'},
+    )
+
+
+@act("/admin/partners/accept", Permission.MANAGE_PEERS, takes_file=True)
+def accept(request: Request[Any, Any, Any]) -> Response[Any]:
+    """Enrol the party of a descriptor whose twelve words were heard from a person there."""
+    screen, form = screen_of(request), Form(request)
+    words = form.text("words").strip()
+    try:
+        file = form.file("file")
+        if file is None:
+            raise InputError(_("no file was chosen"), where="file", advice=_("choose a file first"))
+        sealed = file.read(DESCRIPTOR_BYTES + 1)
+        if len(sealed) > DESCRIPTOR_BYTES:
+            raise InputError(_("this is no descriptor: it is too large"), where="file")
+        done = enrolment.accept(screen.node, sealed, words, now=now())
+    except SecretariatError as error:
+        return _partners(request, error, {"words": words})
+    return see(f"/admin/partners/{done.party}")
+
+
+@page("/admin/partners/{party:str}", Permission.MANAGE_PEERS)
+def partner_page(request: Request[Any, Any, Any], party: FromPath[str]) -> Response[Any]:
+    """Show one partner: contact, words, keys by name, what was refused of it; suspend, resume, end."""
+    return _partner(request, party)
+
+
+def _partner(
+    request: Request[Any, Any, Any], party: str, error: SecretariatError | None = None
+) -> Response[Any]:
+    screen = screen_of(request)
+    with screen.transaction() as tx:
+        found = [one for one in lines(screen, store.partners(tx)) if one["party"] == party]
+        refused = store.refusals(tx, party=party, limit=200)
+    if not found:
+        raise NotFoundError(_("no such partner here"), where=party[:64], advice=_("Admin lists the partners"))
+    answer = screen.answer("desk/partner.html", [_refused(refused)], one=found[0], error=error)
+    if error is not None:
+        answer.status_code = error.status
+    return answer
+
+
+@act("/admin/partners/{party:str}/{deed:str}", Permission.MANAGE_PEERS)
+def look_after(request: Request[Any, Any, Any], party: FromPath[str], deed: FromPath[str]) -> Response[Any]:
+    """Suspend, resume or end a partnership. Refuses to suspend or end without the reason."""
+    screen, form = screen_of(request), Form(request)
+    by, reason = screen.visitor.login if screen.visitor else "?", form.text("reason").strip()[:REASON_MAX]
+    try:
+        if deed in {"suspend", "remove"} and not reason:
+            raise InputError(_("this needs its reason"), where="reason")
+        if deed == "suspend":
+            service.suspend(screen.node, screen.realm, party, reason=reason, by=by, now=now())
+        elif deed == "resume":
+            service.resume(screen.node, screen.realm, party, by=by, now=now())
+        elif deed == "remove":
+            if form.text("code").strip().upper() != party.upper():
+                raise InputError(_("the code does not fit"), where="code", advice=_("type the code shown"))
+            enrolment.remove(screen.node, party, reason=f"{reason} (by {by})", now=now())
+            return see("/admin/partners")
+        else:
+            raise NotFoundError(_("no such deed"), where=deed[:32])
+    except SecretariatError as error:
+        return _partner(request, party, error)
+    return see(f"/admin/partners/{party}")
+
+
+routes = [partners_page, invite, accept, partner_page, look_after]
