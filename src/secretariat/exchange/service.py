@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -35,6 +36,7 @@ from secretariat.ledger import service as ledger
 from secretariat.ledger.entries import Draft, Note, Statement, Suspect
 from secretariat.ledger.property_tree import SALT_BYTES, root_of
 from secretariat.records.stix import OBJECTS, check
+from secretariat.storage.engine import Database, raw
 from secretariat.storage.feed import LIVE, live, notify
 
 if TYPE_CHECKING:
@@ -247,6 +249,34 @@ def give_instrument(node: Node, realm: str, party: str, digest: bytes, *, now: d
     """Give a partner the text of an instrument that it may be shown; refuses any other."""
     with transaction(node, realm, now) as store:
         return instruments.encode(instruments.give(store, party, digest, now))
+
+
+def retry_when_due(node: Node, realm: str, *, now: datetime) -> int:
+    """Rule again on what waits when what it may wait for changed, and once an hour; gives how many receipts.
+
+    Looks first without the objects: this is asked every few seconds, and much may wait for long.
+    """
+    with node.database.app(realm) as tx:
+        row = (
+            raw(tx)
+            .execute(
+                "SELECT EXISTS (SELECT 1 FROM arrival WHERE state = 'waiting'),"
+                " (SELECT max(id) FROM instrument_agreed), (SELECT count(*) FROM instrument),"
+                " (SELECT count(*) FROM peer WHERE state = 'accepted')"
+            )
+            .fetchone()
+        )
+    state = (now.replace(minute=0, second=0, microsecond=0), row)
+    seen = _retried.setdefault(node.database, {})
+    if row is None or not row[0] or seen.get(realm) == state:
+        return 0
+    done = retry_waiting(node, realm, now=now)
+    seen[realm] = state
+    return done
+
+
+_retried: WeakKeyDictionary[Database, dict[str, Any]] = WeakKeyDictionary()
+"""With what everything that waits was last ruled on, by database and realm."""
 
 
 def retry_waiting(node: Node, realm: str, *, now: datetime) -> int:

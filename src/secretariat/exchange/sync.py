@@ -295,7 +295,7 @@ def _housekeeping(node: Node) -> None:
         service.run_timers(node, realm, now=moment)
         enrolment.announce(node, realm, now=moment)
         redecide_when_due(node, realm, now=moment)
-        service.retry_waiting(node, realm, now=moment)
+        service.retry_when_due(node, realm, now=moment)
 
 
 def _say(task: asyncio.Task[None] | None) -> None:
