@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -33,6 +34,11 @@ def addresses(place):
         "receipts": "/ledger/receipts",
         "partners": "/ledger/partners",
         "releases": "/releases",
+        "import": "/reports/import",
+        "standings": "/releases/standing",
+        "narrow": f"/reports/{advisory}/narrow",
+        "public": "/reports?knowledge=public&zone=Asia/Seoul",
+        "then": "/ledger/receipts?recorded_by=2026-01-01&zone=Asia/Tokyo",
     }
 
 
@@ -60,7 +66,7 @@ def test_every_page_reads_well(visit, place, language):
 
 @pytest.mark.parametrize(
     ("name", "options"),
-    [("dark", {"color_scheme": "dark"}), ("phone", {"viewport": {"width": 420, "height": 850}})],
+    [("dark", {"color_scheme": "dark"}), ("phone", {"viewport": {"width": 390, "height": 844}})],
 )
 def test_in_the_dark_and_on_a_phone(visit, place, name, options):
     page, found = visit(**options), {}
@@ -68,6 +74,23 @@ def test_in_the_dark_and_on_a_phone(visit, place, name, options):
         page.goto(address)
         found |= look(page, f"{what}-{name}")
     assert found == {}
+
+
+def test_a_file_is_sent_and_its_result_shown(visit, tmp_path):
+    page = visit("jun")
+    file = tmp_path / "bundle.json"
+    name = "identity--7c1f6c5a-6d3e-4b7e-9d37-0a5e1f2b3c01"
+    stamp = "2026-11-01T00:00:00.000Z"
+    good = {"type": "identity", "spec_version": "2.1", "id": name, "created": stamp, "modified": stamp}
+    good |= {"name": "A bank", "identity_class": "organization"}
+    file.write_text(json.dumps({"type": "bundle", "id": "bundle--" + name[10:], "objects": [good, {}]}))
+    page.goto("/reports/import")
+    page.set_input_files("#i-file", str(file))
+    page.click("form.fields button.main")
+    page.wait_for_selector("dl.numbers")
+    assert "/objects/1" in page.inner_text("main")
+    assert page.evaluate("document.activeElement.tagName") == "MAIN"
+    check(page, "import-result")
 
 
 def test_admin(visit):
@@ -200,12 +223,15 @@ def test_the_exercise_cannot_be_taken_for_real(visit):
     assert "/sign-in" in live.url
 
 
-def test_on_paper(visit, place):
+@pytest.mark.parametrize("language", ["en", "ja", "ko", "zh-Hans"])
+def test_on_paper(visit, place, language):
     page = visit()
-    page.goto(f"/reports/{place.report['kr_advisory']}")
+    page.goto(f"/reports/{place.report['kr_advisory']}?lang={language}")
     page.emulate_media(media="print")
     assert page.locator(".highest").first.is_visible()
     for bar in (".top", ".asof", ".rail", ".acts"):
         assert not page.locator(bar).first.is_visible(), bar
     if SHOTS:
-        page.pdf(path=str(Path(SHOTS) / "report.pdf"), prefer_css_page_size=True)
+        page.pdf(path=str(Path(SHOTS) / f"report-{language}.pdf"), prefer_css_page_size=True)
+        page.goto(f"/reports/{place.report['kr_annex']}/release?lang={language}")
+        page.pdf(path=str(Path(SHOTS) / f"release-{language}.pdf"), prefer_css_page_size=True)
