@@ -55,6 +55,7 @@ from secretariat.people import store as people_store
 from secretariat.records import collections
 from secretariat.records import store as records_store
 from secretariat.register import tables as register_tables
+from secretariat.register.overlap import tables as overlap_tables
 from secretariat.storage.engine import REALMS, Database
 from secretariat.storage.feed import Listener
 from secretariat.storage.metadata import metadata as tables
@@ -92,6 +93,7 @@ TABLES = (
     ledger_store,
     agreements_store,
     register_tables,
+    overlap_tables,
     exchange_store,
     guest_store,
     mailbox_store,

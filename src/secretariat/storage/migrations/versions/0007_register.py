@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, TSVECTOR
 
-from secretariat.storage.rls import protect
+from secretariat.storage.rls import CUSTODIAN, KEPT, protect
 
 revision = "0007_register"
 down_revision = "0006_taxii"
@@ -13,6 +13,7 @@ depends_on = None
 
 _MOMENT = sa.DateTime(timezone=True)
 _TEXTS = ARRAY(sa.Text)
+_OVERLAP = ("register_overlap", "register_overlap_token", "register_overlap_pair")
 
 
 def upgrade() -> None:
@@ -117,9 +118,63 @@ def upgrade() -> None:
     protect(op, "register_statement", append_only=True)
     protect(op, "register_replaced", append_only=True)
     protect(op, "register_source", append_only=True)
+    _overlap()
+
+
+def _overlap() -> None:
+    """Create the index of overlaps: rebuildable, kept for whom the statements are kept."""
+
+    def of_statement(name: str) -> sa.Column[int]:
+        there = sa.ForeignKey("register_statement.id", ondelete="CASCADE")
+        return sa.Column(name, sa.BigInteger, there, primary_key=True, autoincrement=False)
+
+    def kept() -> sa.Column[str]:
+        return sa.Column("custodian", sa.Text, nullable=False, server_default=sa.text(CUSTODIAN))
+
+    op.create_table(
+        "register_overlap",
+        of_statement("id"),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("circle", _TEXTS, nullable=False),
+        sa.Column("bodies", _TEXTS, nullable=False),
+        sa.Column("themes", _TEXTS, nullable=False),
+        sa.Column("words", _TEXTS, nullable=False),
+        sa.Column("shape", sa.Text, nullable=False),
+        sa.Column("exact", sa.Boolean, nullable=False),
+        sa.Column("lang", sa.Text, nullable=False),
+        sa.Column("vector", BYTEA),
+        kept(),
+    )
+    op.create_index(
+        "ix_register_overlap_without",
+        "register_overlap",
+        ["id"],
+        postgresql_where=sa.text("vector IS NULL"),
+    )
+    op.create_table(
+        "register_overlap_token",
+        sa.Column("token", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("day", sa.Date, primary_key=True),
+        of_statement("id"),
+        kept(),
+    )
+    op.create_index(None, "register_overlap_token", ["id"])
+    op.create_table(
+        "register_overlap_pair",
+        of_statement("low"),
+        of_statement("high"),
+        sa.Column("score", sa.REAL, nullable=False),
+        kept(),
+    )
+    op.create_index(None, "register_overlap_pair", ["score", "low", "high"])
+    op.create_index(None, "register_overlap_pair", ["high"])
+    for table in _OVERLAP:
+        protect(op, table, app=KEPT)
 
 
 def downgrade() -> None:
     """Drop them."""
+    for table in reversed(_OVERLAP):
+        op.drop_table(table)
     for table in ("register_source", "register_replaced", "register_statement"):
         op.drop_table(table)

