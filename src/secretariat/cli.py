@@ -33,6 +33,7 @@ from secretariat.records import commands as records
 if TYPE_CHECKING:
     from secretariat.exchange.restoring import Comparison
 
+    from secretariat.exchange.guest_moving import Arrived
 GROUPS = {
     "records": records.commands,
     "agreements": agreements.commands,
@@ -86,16 +87,30 @@ def init(
 ) -> None:
     """Make a node: settings, keys and database in an empty data folder.
 
-    Uses the PostgreSQL of SECRETARIAT_DATABASE_URL when it is set, else an embedded one.
+    Uses the PostgreSQL of SECRETARIAT_DATABASE_URL when it is set, else an embedded one. With --from-guest
+    the party and its name are those of the file, which is verified before anything is made.
+    from_guest: Annotated[
+        Path | None, typer.Option("--from-guest", help="What `guests move` wrote: the party's history.")
+    ] = None,
     """
     from secretariat.ledger import keys
     from secretariat.storage import opening
 
     settings = NodeSettings(party=party, name=name, host=host, port=port, url=url, exercise_url=exercise_url)
     settings.ceiling = dict(_pair(word) for word in ceiling or ())
+    from secretariat.exchange import guest_moving
     settings.database_url = os.environ.get(URL_VARIABLE, "")
     read(_text(settings), "the options")  # refuses what node.toml would refuse
     if (data / FILE).exists():
+    arrived = None if from_guest is None else guest_moving.read(from_guest)
+    if arrived is not None:
+        party, name = party or arrived.head.party, name or arrived.head.name
+    if not (party and name) or (arrived is not None and arrived.head.party != party):
+        raise InputError(
+            "a node needs its party and name" if arrived is None else f"the file is {arrived.head.party}'s",
+            where="--party, --name",
+        )
+
         raise ConflictError(f"{data} already holds a node", advice="choose an empty folder with --data")
     unfinished = data / ".unfinished"
     if unfinished.exists() and not settings.database_url:
@@ -119,6 +134,10 @@ def init(
     emit(
         {"party": party, "data": str(settings.data), "realms": settings.realms},
         f"{settings.data} holds the node of {party}. Next: secretariat person add, secretariat serve",
+        if arrived is not None and realm in arrived.signers:
+            guest_moving.take_keys(arrived, folder, realm)
+    if arrived is not None:
+        _take_history(settings, arrived)
         json=json,
     )
 
@@ -255,3 +274,13 @@ def _text(settings: NodeSettings) -> str:
     from secretariat.base.settings import write
 
     return write(settings)
+def _take_history(settings: NodeSettings, arrived: Arrived) -> None:
+    """Keep what a guest brings from its host; an `init` killed in between is made anew as a whole."""
+    from secretariat.exchange import guest_moving
+    from secretariat.ledger.node import Node
+    from secretariat.storage.opening import opened
+
+    with opened(settings) as database:
+        guest_moving.take(Node.open(settings, database), arrived, now=now())
+
+

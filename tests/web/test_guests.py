@@ -5,22 +5,36 @@ from __future__ import annotations
 import io
 import json
 import re
+import subprocess
 import uuid
+import zipfile
+from datetime import timedelta
 
+import psycopg
 import pytest
 from litestar.testing import TestClient
 
 from secretariat.agreements.release import Basis, publish
 from secretariat.app import build
 from secretariat.base.clock import now
-from secretariat.base.errors import ConflictError, DeniedError, InputError, StateError
-from secretariat.exchange import guests, service
+from secretariat.base.errors import (
+    ConflictError,
+    DeniedError,
+    InputError,
+    NotFoundError,
+    ProofError,
+    StateError,
+)
+from secretariat.exchange import guest_moving, guest_view, guests, service
 from secretariat.exchange.guest_settling import settle
-from secretariat.ledger import audit, guest_keys, keys
+from secretariat.ledger import audit, dsse, entries, guest_keys, keys
+from secretariat.ledger import service as ledger
 from secretariat.people import service as people
-from secretariat.people.model import Permission, Role
+from secretariat.people.model import Permission, Role, Scope
 from secretariat.people.store import person_by_login
 from secretariat.records.service import import_stream
+from secretariat.storage import backup
+from secretariat.storage.installation import OURSELVES, programs
 from secretariat.web.words import LANGUAGES
 
 PASSWORD = "correct horse battery"
@@ -262,7 +276,7 @@ def test_a_guest_publishes_to_its_host_and_withdraws(host, sign_in):
         assert rows_of(tx, stix_id) == []
         report_ = audit.verify_database(tx, host.keyring("live"))
     assert report_.holds, report_.problems
-    mine = guests.view(host, "live", "KISIA")
+    mine = guest_view.view(host, "live", "KISIA")
     held = {one.holder: one.state for one in service.holders(mine, "live", stix_id, now=now())}
     assert held == {"KR": "destroyed", "OTHER": "destroyed"}
 
@@ -294,3 +308,149 @@ def test_keys_of_guests_are_the_owners_alone(host):
         path = keys.folder_of(host.settings.data, realm) / "guests" / "KISIA" / "guest.pem"
         assert path.stat().st_mode & 0o777 == 0o600
         assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.fixture
+def moved(host, tmp_path):
+    """Give the file of a guest that was granted one report, published another, and drafts a third."""
+    granted, first = report("For everybody", marking=CLEAR)
+    own, second = report("From the association", marking=CLEAR)
+    draft, third = report("Not yet", marking=CLEAR)
+    bring(host, first)
+    publish(host, "live", [granted], to=["KISIA"], basis=Basis(by="releaser"), now=now())
+    releaser = person(host, "kisia.releaser")
+    guests.write(host, "live", releaser, io.BytesIO(bundle(second, third)), now=now())
+    guests.publish(host, "live", releaser, own, to=["KR"], now=now())
+    out = tmp_path / "kisia.guest"
+    done = guest_moving.move(host, "KISIA", out, by="admin", now=now())
+    assert done.objects["live"] >= 3
+    return out, {granted: "kept", own: "published", draft: "draft"}
+
+
+def test_a_guest_moves_to_its_own_node_with_its_history(host, moved, node):
+    path, states = moved
+    assert path.stat().st_mode & 0o777 == 0o600
+    arrived = guest_moving.read(path)
+    fresh = node("KISIA", name="Association")
+    for realm in fresh.settings.realms:
+        guest_moving.take_keys(arrived, keys.folder_of(fresh.settings.data, realm), realm)
+    fresh = type(fresh).open(fresh.settings, fresh.database)
+    done = guest_moving.take(fresh, arrived, now=now())
+    assert done.entries["live"] > 5
+    with fresh.database.app("live") as tx:
+        for stix_id, state in states.items():
+            assert [row[2] for row in rows_of(tx, stix_id)] == [state], stix_id
+        kinds = {
+            row[0]
+            for row in tx.exec_driver_sql("SELECT kind FROM peer_entry WHERE origin = 'kr.example/live'")
+        }
+        assert {"grant", "receipt", "guest", "key", "publication"} <= kinds
+        (envelope,) = tx.exec_driver_sql("SELECT envelope FROM entry WHERE kind = 'guest'").one()
+        report_ = audit.verify_database(tx, fresh.keyring("live"))
+    assert report_.holds, report_.problems
+    body = entries.read(dsse.payload_of(envelope)).body
+    sealed = json.dumps(body["statement"]).encode()
+    old = bytes.fromhex(body["key"])
+    word = json.loads(dsse.open_envelope(sealed, {keys.key_id(old): old}, guests.STATEMENT_TYPE))
+    assert word["next"] == fresh.keyring("live").root_public.hex()
+    assert keys.key_id(old) in fresh.keyring("live").public
+    # what it published before, it can withdraw from its own node
+    own = next(name for name, state in states.items() if state == "published")
+    service.withdraw(fresh, "live", own, reason="wrong", by="releaser", now=now())
+
+
+def test_the_host_refuses_to_sign_for_a_guest_that_moved(host, moved):
+    with host.database.app("live") as tx:
+        assert audit.verify_database(tx, host.keyring("live")).holds
+    with pytest.raises(DeniedError, match="moved"):
+        guest_view.view(host, "live", "KISIA")
+    for realm in host.settings.realms:
+        folder = keys.folder_of(host.settings.data, realm)
+        assert not (folder / "guests" / "KISIA" / "guest.pem").exists()
+    with pytest.raises(ConflictError, match="moved"):
+        guests.add(host, "KISIA", name="again", by="admin", now=now())
+    stix_id, after = report("After", marking=CLEAR)
+    bring(host, after)
+    with pytest.raises(NotFoundError):
+        publish(host, "live", [stix_id], to=["KISIA"], basis=Basis(by="releaser"), now=now())
+
+
+def test_an_entry_that_the_host_forges_after_the_move_fails_the_audit(host, moved):
+    """Whoever kept a copy of the key still cannot make the log say anything for that party."""
+    path, _states = moved
+    signer = guest_moving.read(path).signers["live"]
+    ring = guest_keys.ring_of(signer, "KISIA", host.keyring("live"))
+    with host.database.app("live") as tx:
+        body = entries.Note(act="forged")
+        ledger.append(tx, ring, [entries.Draft("note", None, body)], now=now())
+        report_ = audit.verify_database(tx, host.keyring("live"))
+    assert not report_.holds
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("objects/live.json", lambda data: data.replace(b"KISIA", b"KISIB", 1)),
+        ("log/live.jsonl", lambda data: data.replace(b"a", b"b", 1)),
+        ("log/live.jsonl", lambda data: data[:-200]),
+        ("guest.json", lambda data: data.replace(b'"host":"KR"', b'"host":"JP"')),
+        ("guest.json", lambda data: data[:-9]),
+    ],
+    ids=["object changed", "log changed", "log cut", "another host", "head cut"],
+)
+def test_a_changed_file_is_refused_whole(moved, tmp_path, name, change):
+    path, _states = moved
+    other = tmp_path / "changed"
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(other, "w") as new:
+        for one in old.namelist():
+            data = old.read(one)
+            new.writestr(one, change(data) if one == name else data)
+    with pytest.raises((ProofError, InputError)):
+        guest_moving.read(other)
+
+
+def test_a_guests_token_reads_its_own_collections_only(host, sign_in):
+    stix_id, granted = report("For everybody", marking=CLEAR)
+    _kept, secret = report(SECRET)
+    bring(host, granted, secret)
+    publish(host, "live", [stix_id], to=["KISIA"], basis=Basis(by="releaser"), now=now())
+    publish(host, "live", [stix_id], to=["OTHER"], basis=Basis(by="releaser"), now=now())
+    with host.database.app("live") as tx:
+        _token, word = people.create_token(
+            tx, label="SIEM", reader="KISIA", scopes=[Scope.READ, Scope.WRITE], lifetime=timedelta(days=1),
+            by="admin", limits=host.settings.limits, now=now(),
+        )  # fmt: skip
+        every = {
+            row[0]: str(row[1])
+            for row in tx.exec_driver_sql("SELECT kind || '/' || reader, taxii FROM collection")
+        }
+    client = TestClient(sign_in("admin").app, base_url="http://kr.local:8400")
+    client.headers.update({"authorization": f"Bearer {word}", "accept": "application/taxii+json;version=2.1"})
+    seen = {one["id"] for one in client.get("/live/taxii2/collections/").json()["collections"]}
+    mine = {"partner/KISIA", "own/KISIA", "clear/*"}
+    assert seen == {every[one] for one in mine}
+    for one, number in every.items():
+        answer = client.get(f"/live/taxii2/collections/{number}/objects/")
+        assert answer.status_code == (200 if one in mine else 404), one
+        assert SECRET not in answer.text
+    assert stix_id in client.get(f"/live/taxii2/collections/{every['partner/KISIA']}/objects/").text
+    guests.end(host, "KISIA", reason="left", by="admin", now=now())
+    assert client.get("/live/taxii2/collections/").status_code == 401
+
+
+def test_a_backup_holds_what_is_kept_for_guests(host, tmp_path):
+    """The rows that the host does not see must not be lost with a restore."""
+    stix_id, draft = report(SECRET, marking=CLEAR)
+    guests.write(host, "live", person(host, "kisia.analyst"), io.BytesIO(bundle(draft)), now=now())
+    dump = tmp_path / "live.dump"
+    backup._dump(host.database, "live", dump, lambda _: None)
+    with psycopg.connect(**host.database.parameters("live")) as connection:
+        assert (
+            connection.execute("SELECT 1 FROM object_version WHERE stix_id = %s", (stix_id,)).fetchall() == []
+        )
+    program = str(programs(OURSELVES) / "bin" / "pg_restore")
+    text = subprocess.run(
+        [program, "--data-only", "--table=object_version", "-f", "-", str(dump)],
+        capture_output=True, check=True, text=True,
+    ).stdout  # fmt: skip
+    assert stix_id in text

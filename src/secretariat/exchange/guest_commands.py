@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -31,7 +32,9 @@ def add(
 
     with opened_node(data) as node:
         made = guests.add(node, party, name=name, by=getpass.getuser(), now=now())
-    text = f"{party} is a guest here. Next: secretariat guests person {party} LOGIN --name NAME --role analyst"
+    text = (
+        f"{party} is a guest here. Next: secretariat guests person {party} LOGIN --name NAME --role analyst"
+    )
     emit(made, text, json=json)
 
 
@@ -96,6 +99,22 @@ def list_guests(data: Data = DATA, realm: Realm = "live", json: Json = False) ->
     ]
     lines = [f"{one.party:<10} {one.state:<7} since {stamp(one.since)[:10]}  {one.name}" for one in found]
     emit(shown, "\n".join(lines) or "no guest: secretariat guests add PARTY --name NAME", json=json)
+
+
+@commands.command("move")
+def move(
+    party: Party,
+    out: Annotated[Path, typer.Option("--out", help="The file to write; it holds the guest's private keys.")],
+    data: Data = DATA,
+    json: Json = False,
+) -> None:
+    """Let a guest go to a node of its own: keys and history in one file; this node signs for it no more."""
+    from secretariat.exchange import guest_moving
+
+    with opened_node(data) as node:
+        moved = guest_moving.move(node, party, out, by=getpass.getuser(), now=now())
+    text = f"{out} holds {party}'s keys and history: store it as such. This node signs for {party} no more.\n"
+    emit(moved, f"{text}Next, there: secretariat init --from-guest {out.name}", json=json)
 
 
 @commands.command("end")

@@ -145,3 +145,13 @@ def shown_versions(tx: sa.Connection, stix_ids: Sequence[str]) -> dict[str, Show
         (list(stix_ids),),
     )
     return {one.stix_id: one for one in (Shown(*row) for row in rows)}
+
+
+def shelved(tx: sa.Connection, party: str) -> list[int]:
+    """Give the versions in the collections that are this party's alone: not what is public."""
+    rows = raw(tx).execute(
+        "SELECT DISTINCT i.version FROM item i JOIN collection c ON c.id = i.collection"
+        " WHERE c.reader = %s ORDER BY i.version",
+        (party,),
+    )
+    return [number for (number,) in rows]

@@ -33,7 +33,7 @@ from secretariat.exchange import enrolment, guest_store, service
 from secretariat.exchange import store as tables
 from secretariat.exchange.guest_settling import settle
 from secretariat.exchange.guest_store import Guest
-from secretariat.exchange.guest_view import acting, view, view_of
+from secretariat.exchange.guest_view import acting, view_of
 from secretariat.exchange.withdrawal import Called
 from secretariat.ledger import dsse, guest_keys, keys
 from secretariat.ledger import service as ledger

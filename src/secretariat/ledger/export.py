@@ -27,7 +27,7 @@ from sqlalchemy import Connection
 
 from secretariat.base.clock import stamp
 from secretariat.base.errors import InputError, NotFoundError, ProofError
-from secretariat.ledger import audit, service, statements, store
+from secretariat.ledger import audit, dsse, entries, service, statements, store
 from secretariat.ledger import checkpoint as notes
 from secretariat.ledger.audit import Advance, Auditor, Report
 from secretariat.ledger.checkpoint import VerifierKey
@@ -122,6 +122,41 @@ def write_file(
     )
     lines = _all_lines(tx, size) if recipient is None else _excerpt_lines(tx, size, recipient)
     return _written(path, head, lines, size, advance)
+
+
+def write_guest(tx: Connection, keyring: Keyring, path: Path, *, guest: str, now: datetime) -> Exported:
+    """Write the entries by and for a guest in its host's log, each with its proof, to a new file.
+
+    With them go the log's own keys and the entries that name the keys of the guests who speak in it.
+    """
+    note = service.checkpoint(tx)
+    size = notes.parse(note).size
+    head = Head(
+        FORMAT,
+        VERSION,
+        keyring.origin,
+        keyring.realm,
+        keyring.party,
+        keyring.root_public.hex(),
+        note.decode(),
+        False,
+        stamp(now),
+    )
+    return _written(path, head, _guest_lines(tx, size, guest), size, lambda _: None)
+
+
+def _guest_lines(tx: Connection, size: int, guest: str) -> Iterator[Line]:
+    positions, speakers = store.positions_of(tx, guest, size)
+    named = [
+        one.position
+        for one in store.read_entries(tx, kinds=["guest"], end=size, max_bytes=MAX_LINE_BYTES)
+        if entries.read(dsse.payload_of(one.envelope)).body.get("party") in {guest, *speakers}
+    ]
+    wanted = sorted({*positions, *named})
+    for start in range(0, len(wanted), service.PAGE):
+        part = wanted[start : start + service.PAGE]
+        found = [item for one in part for item in store.read_entries(tx, start=one, end=one + 1)]
+        yield from _proven(tx, size, found)
 
 
 def write_kept(
@@ -278,6 +313,12 @@ def _check_whole(file: BinaryIO) -> None:
         )
     if tail.sha256 != running.hexdigest():
         raise ProofError("the file was changed after it was written", where="tail", advice="fetch it again")
+
+
+def read_file(path: Path) -> tuple[Head, list[Line]]:
+    """Give head and entries of an exported log that `verify_file` found to hold."""
+    with path.open("rb") as file:
+        return _head(file.readline()), list(_lines(file))
 
 
 def _verify(

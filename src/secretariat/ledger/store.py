@@ -342,6 +342,17 @@ def read_entries(
     return [Entry(*row) for row in rows]
 
 
+def positions_of(tx: Connection, party: str, size: int) -> tuple[list[int], set[str]]:
+    """Give where the keys and the entries by or for one party stand, and who signed those."""
+    rows = raw(tx).execute(
+        "SELECT position, kind, party FROM entry WHERE position < %s"
+        " AND (kind = 'key' OR recipient = %s OR party = %s) ORDER BY position",
+        (size, party, party),
+    )
+    found = rows.fetchall()
+    return [position for position, _, _ in found], {by for _, kind, by in found if kind != "key"}
+
+
 def stream_entries(tx: Connection, size: int) -> Iterable[Entry]:
     """Give every entry below `size` in order, a few megabytes at a time."""
     start = 0

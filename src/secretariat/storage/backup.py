@@ -44,7 +44,7 @@ from secretariat.storage.roles import roles_of
 FORMAT = 1
 _MANIFEST = "manifest.json"
 _MANIFEST_MAX = 1_048_576
-_NAMES = re.compile(r"node\.toml|keys(/[A-Za-z0-9_.-]+){1,3}|tables/(live|exercise)\.dump")
+_NAMES = re.compile(r"node\.toml|keys(/[A-Za-z0-9_.-]+){1,4}|tables/(live|exercise)\.dump")
 _CHUNK = 1_048_576
 
 
