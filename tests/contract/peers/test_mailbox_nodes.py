@@ -1,0 +1,193 @@
+"""Three real processes: JP and US shut their doors, KR keeps their letters, and then KR cheats."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from secretariat.base.clock import now
+from secretariat.exchange import service
+from secretariat.exchange.commands import opened_node
+from secretariat.exchange.service import Contact
+from secretariat.storage.embedded import Server
+from serving import Serving
+from simulator import indicator
+
+CLEAR = "marking-definition--94868c89-83c2-464b-929b-a1a8aa3c8487"
+ENDS = ("JP", "US")
+FAST = """
+peer_wait_s = 2
+mailbox_resend_s = 3
+mailbox_beat_s = 2
+checkpoint_age_s = 8
+"""
+
+
+class Trio:
+    """JP and US with KR's mailbox between them; `sql` is what KR's operator does behind its software."""
+
+    def __init__(self, make: Callable[..., Serving], folder: Path) -> None:
+        self.nodes = {party: make(party) for party in ("JP", "KR", "US")}
+        for party, one in self.nodes.items():
+            file = one.data / "node.toml"
+            text = file.read_text() + FAST
+            text = text.replace('host = "localhost"', f'host = "{party.lower()}.example"')
+            text = text.replace('\nurl = ""', f'\nurl = "{one.url}"')
+            if party in ENDS:
+                text = text.replace("reachable = true", "reachable = false")
+            file.write_text(text)
+        self.folder = folder
+        self.enrol("KR", "JP")
+        self.enrol("KR", "US")
+        for party in ENDS:
+            self.enrol(party, "KR")
+        for party, other in (("JP", "US"), ("US", "JP")):
+            self.enrol(party, other, "--via", "KR")
+            self.nodes["KR"].run("mailbox", "allow", party, "--by", "admin")
+
+    def enrol(self, at: str, partner: str, *more: str) -> None:
+        file = self.folder / f"{partner}-for-{at}.json"
+        words = self.nodes[partner].run("peers", "invite", at, "--out", str(file))["fingerprint"]
+        self.nodes[at].run("peers", "accept", str(file), "--fingerprint", str(words), *more)
+
+    def start(self, stack: contextlib.ExitStack) -> None:
+        for one in self.nodes.values():
+            one.start()
+        # asked from here: a command a look would take longer than what is looked at
+        self.inside = {party: stack.enter_context(opened_node(self.nodes[party].data)) for party in ENDS}
+
+    def publish(self, party: str, name: str) -> str:
+        value = indicator(name, object_marking_refs=[CLEAR])
+        bundle = {"type": "bundle", "id": f"bundle--{uuid.uuid4()}", "objects": [value]}
+        file = self.folder / f"{name}.json"
+        file.write_text(json.dumps(bundle))
+        self.nodes[party].run("import", str(file))
+        self.nodes[party].run("publish", str(value["id"]), "--by", "releaser")
+        return str(value["id"])
+
+    def state(self, party: str, stix_id: str, holder: str) -> str | None:
+        found = service.holders(self.inside[party], "live", stix_id, now=now())
+        return next((one.state for one in found if one.holder == holder), None)
+
+    def refused(self, party: str) -> set[str]:
+        return {one.code for one in service.refusals(self.inside[party], "live")}
+
+    def contact(self, party: str, partner: str) -> Contact:
+        found = service.contacts(self.inside[party], "live", now=now())
+        return next(one for one in found if one.party == partner)
+
+    @contextlib.contextmanager
+    def sql(self) -> Iterator[psycopg.Connection]:
+        with psycopg.connect(Server(self.nodes["KR"].data).conninfo(superuser=True), autocommit=True) as kr:
+            kr.execute("SET search_path TO live")
+            yield kr
+
+
+def until(true: Callable[[], object], seconds: float = 60) -> None:
+    ends = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < ends, "did not happen in time"
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def trio(serving, tmp_path) -> Iterator[Trio]:
+    with contextlib.ExitStack() as stack:
+        made = Trio(serving, tmp_path)
+        made.start(stack)
+        yield made
+
+
+@pytest.mark.slow
+def test_two_nodes_without_doors_share_withdraw_and_receipt_through_a_third_that_cheats(trio: Trio) -> None:
+    for party in ENDS:
+        other = ENDS[1 - ENDS.index(party)]
+        until(lambda party=party, other=other: trio.contact(party, other).last_contact, 90)
+        assert (trio.contact(party, other).url, trio.contact(party, other).via) == ("", "KR")
+
+    # a report, its receipt, its withdrawal, the receipt of that
+    first = trio.publish("US", "canary-0815")
+    until(lambda: trio.state("US", first, "JP") == "received")
+    trio.nodes["US"].run("withdraw", first, "--reason", "wrong")
+    until(lambda: trio.state("US", first, "JP") == "destroyed")
+
+    # the mailbox is killed, the report waits at its writer, and passes when the mailbox is back
+    trio.nodes["KR"].kill()
+    second = trio.publish("US", "while the mailbox was down")
+    time.sleep(2)
+    trio.nodes["KR"].start()
+    until(lambda: trio.state("US", second, "JP") == "received", 90)
+
+    # it changes bytes: refused, said, and sent again
+    with trio.sql() as kr:
+        kr.execute(
+            "CREATE FUNCTION cheat() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$BEGIN NEW.box := set_byte(NEW.box, 100, get_byte(NEW.box, 100) # 1); RETURN NEW; END$$"
+        )
+        kr.execute("CREATE TABLE kept AS SELECT * FROM letter LIMIT 0")
+        kr.execute(
+            "CREATE TRIGGER cheat BEFORE INSERT ON letter FOR EACH ROW WHEN (NEW.reader = 'JP')"
+            " EXECUTE FUNCTION cheat()"
+        )
+        kr.execute("GRANT EXECUTE ON FUNCTION cheat() TO PUBLIC")
+        third = trio.publish("US", "bent")
+        until(lambda: "letter-broken" in trio.refused("JP"))
+        assert trio.state("US", third, "JP") == "granted"
+        kr.execute("DROP TRIGGER cheat ON letter")
+        until(lambda: trio.state("US", third, "JP") == "received", 90)
+
+        # it keeps a copy and gives it again: refused, and nothing moves back
+        kr.execute(
+            "CREATE FUNCTION copy() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
+            " SET search_path = live AS $$BEGIN INSERT INTO kept SELECT NEW.*; RETURN NEW; END$$"
+        )
+        kr.execute(
+            "CREATE TRIGGER copy AFTER INSERT ON letter FOR EACH ROW WHEN (NEW.reader = 'JP')"
+            " EXECUTE FUNCTION copy()"
+        )
+        fourth = trio.publish("US", "copied")
+        until(lambda: trio.state("US", fourth, "JP") == "received")
+        cursor = trio.contact("JP", "US").cursor
+        kr.execute("DROP TRIGGER copy ON letter")
+        copies = kr.execute("SELECT count(*) FROM kept").fetchone()
+        assert copies is not None
+        assert copies[0] > 0
+        kr.execute(
+            "INSERT INTO letter (sender, reader, number, key, box, at)"
+            " SELECT sender, reader, number, key, box, now() FROM kept"
+        )
+        until(lambda: "letter-replayed" in trio.refused("JP"))
+        assert place(trio.contact("JP", "US").cursor) >= place(cursor)
+
+        # what it sees: no content
+        seen = kr.execute("SELECT string_agg(encode(box, 'escape'), '') FROM kept").fetchone()
+        assert seen is not None
+        assert "canary" not in seen[0]
+        assert "indicator" not in seen[0]
+
+        # it holds everything back: both sides see silence; when it gives way, all comes
+        kr.execute("CREATE FUNCTION hide() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NULL; END$$")
+        kr.execute("CREATE TRIGGER hide BEFORE INSERT ON letter FOR EACH ROW EXECUTE FUNCTION hide()")
+        fifth = trio.publish("US", "held back")
+        until(lambda: trio.contact("JP", "US").out_of_contact)
+        until(lambda: trio.contact("US", "JP").out_of_contact)
+        (mail,) = trio.nodes["US"].run("mailbox", "status")
+        assert mail["unconfirmed"]
+        assert trio.state("US", fifth, "JP") == "granted"
+        kr.execute("DROP TRIGGER hide ON letter")
+        until(lambda: trio.state("US", fifth, "JP") == "received", 120)
+        until(lambda: not trio.contact("JP", "US").out_of_contact)
+    for one in trio.nodes.values():
+        assert one.run("log", "verify")["holds"]
+
+
+def place(cursor: object) -> tuple[int, int]:
+    position, offset = str(cursor).split(".")
+    return int(position), int(offset)
