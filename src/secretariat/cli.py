@@ -29,6 +29,7 @@ from secretariat.exchange import taxii_commands as taxii
 from secretariat.ledger import commands as ledger
 from secretariat.people import commands as people
 from secretariat.records import commands as records
+from secretariat.register import file_commands as register
 
 if TYPE_CHECKING:
     from secretariat.exchange.restoring import Comparison
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from secretariat.exchange.guest_moving import Arrived
 GROUPS = {
     "records": records.commands,
+    "register": register.commands,
     "agreements": agreements.commands,
     "log": ledger.commands,
     "peers": exchange.commands,

@@ -247,7 +247,9 @@ def statements(
     if originator is not None:
         text, bound["originator"] = text + " AND s.originator = %(originator)s", originator
     if words.strip():
-        text, bound["words"] = text + " AND s.search @@ %(words)s::tsquery", _wanted(words)
+        wanted = _wanted(words)
+        text += " AND s.search @@ %(words)s::tsquery" if wanted else " AND false"
+        bound["words"] = wanted
     if first is not None:
         text, bound["first"] = text + " AND s.true_last >= %(first)s", first
     if last is not None:
@@ -259,10 +261,8 @@ def statements(
 
 
 def _wanted(words: str) -> str:
-    """Write a tsquery of all words; each is quoted, so nothing in it is an operator."""
-    return (
-        " & ".join("'" + one.replace("'", "''").replace("\\", "\\\\") + "'" for one in lexemes(words)) or "''"
-    )
+    """Write a tsquery of all words; `lexemes` gives letters and digits only, so nothing is an operator."""
+    return " & ".join(f"'{one}'" for one in lexemes(words))
 
 
 def by_key(tx: sa.Connection, key: str, view: View, *, announced: bool = True) -> list[Row]:

@@ -1,0 +1,185 @@
+"""What the commands of the Register share: the options of a question, the node they ask, rows as data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from secretariat.agreements.release_commands import node_at
+from secretariat.base.clock import AsOf, now
+from secretariat.base.errors import InputError
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from secretariat.ledger.node import Node
+    from secretariat.register.boards import Board
+    from secretariat.register.model import Row, View
+
+TrueOn = Annotated[str, typer.Option("--true-on", help="Day or moment asked about. Default: now.")]
+KnownBy = Annotated[
+    str, typer.Option("--known-by", help="With what was known by then. Default: everything known.")
+]
+RecordedBy = Annotated[
+    str,
+    typer.Option("--recorded-by", help="With what this node had recorded by a day or a position of its log."),
+]
+Publicly = Annotated[bool, typer.Option("--publicly", help="By what was publicly known, not known to us.")]
+Parties = Annotated[
+    list[str] | None,
+    typer.Option("--party", help="Only what concerns this party; repeat for several at once."),
+]
+Zone = Annotated[str, typer.Option("--zone", help="Zone in which a day ends. Default: the node's.")]
+Key = Annotated[str, typer.Argument(help="Key or STIX id of a statement.")]
+Most = Annotated[int, typer.Option("--limit", help="At most so many lines.", min=1, max=10_000)]
+Login = Annotated[str, typer.Option("--as", help="Login of the person who does it.")]
+PAGE = 100
+
+
+class Asked:
+    """An open node and the question that the options make."""
+
+    def __init__(self, node: Node, tx: sa.Connection, view: View) -> None:
+        self.node = node
+        self.tx = tx
+        self.view = view
+
+
+@contextmanager
+def asking(
+    data: Path,
+    realm: str,
+    true_on: str,
+    known_by: str,
+    recorded_by: str,
+    parties: Sequence[str] | None,
+    *,
+    publicly: bool = False,
+    zone: str = "",
+) -> Iterator[Asked]:
+    """Open the node for reading and make the question. Refuses days and positions that cannot be."""
+    with node_at(data) as node, node.database.app(realm) as tx:
+        yield Asked(
+            node,
+            tx,
+            view_of(
+                tx,
+                node,
+                true_on,
+                known_by,
+                recorded_by,
+                parties,
+                publicly=publicly,
+                zone=zone,
+            ),
+        )
+
+
+def view_of(
+    tx: sa.Connection,
+    node: Node,
+    true_on: str,
+    known_by: str,
+    recorded_by: str,
+    parties: Sequence[str] | None,
+    *,
+    publicly: bool = False,
+    zone: str = "",
+) -> View:
+    """Make the question that options ask."""
+    from secretariat.ledger import service as ledger
+    from secretariat.register.model import View
+
+    shown = zone or node.settings.zone
+    position: int | None = None
+    recorded: datetime | None = None
+    if recorded_by.isdecimal() and len(recorded_by) != len("2012"):
+        position = int(recorded_by)
+        recorded = ledger.entry(tx, position).recorded_at
+    else:
+        recorded = moment(recorded_by, "--recorded-by", shown)
+    as_of = AsOf(
+        true_on=moment(true_on, "--true-on", shown),
+        known_by=moment(known_by, "--known-by", shown),
+        recorded_by=recorded,
+        position=position,
+        public=publicly,
+        zone=shown,
+    )
+    return View.of(as_of, now=now(), zone=shown, parties=tuple(parties or ()))
+
+
+def moment(text: str, option: str, zone: str) -> datetime | None:
+    """Read a day (its end in `zone`; a month and a year end with their last day) or a moment."""
+    from secretariat.base.clock import end_of_day
+    from secretariat.register.times import parse
+
+    if not text:
+        return None
+    found = parse(text, where=option)
+    try:
+        return found.at if found.at is not None else end_of_day(found.last, zone)
+    except (KeyError, ValueError, OSError) as error:
+        raise InputError(
+            f"no time zone {zone!r}", where="--zone", advice="write Asia/Seoul or UTC"
+        ) from error
+
+
+# --- as data --------------------------------------------------------------------------------------------
+
+
+def as_data(row: Row, view: View) -> dict[str, Any]:
+    """Give a statement as the commands print it: its object's members, and its times at this node."""
+    kept = {
+        name: value
+        for name, value in row.body.items()
+        if name not in {"extensions", "spec_version", "created_by_ref", "type"}
+    }
+    return {
+        **kept,
+        "state": row.state(view),
+        "known": row.known if row.known_exact else row.known_day,
+        "recorded_at": row.recorded_at,
+        "position": row.position,
+        "originator": row.originator,
+    }
+
+
+def sources_data(sources: dict[str, Row]) -> list[dict[str, Any]]:
+    """Give sources as references."""
+    return [source_data(one) for one in sources.values()]
+
+
+def source_data(one: Row) -> dict[str, Any]:
+    """Give a source as a reference."""
+    names = ("title", "publisher", "url", "source_kind", "lang")
+    found = {name: one.body[name] for name in names if name in one.body}
+    return {"key": one.key, "date": one.true_from, **found}
+
+
+def question_data(view: View) -> dict[str, Any]:
+    """Give the question that was asked."""
+    return {
+        "true_on": view.day,
+        "known_by": view.known_day,
+        "recorded_by": view.position if view.position is not None else view.recorded_by,
+        "publicly": view.public,
+        "parties": list(view.parties),
+        "zone": view.zone,
+    }
+
+
+def line_of(row: Row) -> str:
+    """Give a statement as one line."""
+    return f"{row.true_from or 'undated':<11} {row.key:<34} {row.title}"
+
+
+def more_of(board: Board[Any]) -> list[str]:
+    """Say how many lines of a board are not shown."""
+    rest = board.total - len(board.lines)
+    return [f"… and {rest} more"] if rest > 0 else []

@@ -1,0 +1,335 @@
+"""The boards: overdue, lagging, silent, contested, who met whom. One or two round trips each.
+
+The database picks and counts; the sums are those of `monitoring`, so that what a board shows and what a
+statement's own page explains cannot differ (a property test holds the two together).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import msgspec
+
+from secretariat.register import monitoring
+from secretariat.register.model import HELD, Row, View
+from secretariat.register.monitoring import LAG_DAYS, Lagging, Overdue
+from secretariat.register.store import COLUMNS, live, rows
+from secretariat.storage.engine import raw
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+PAGE = 100
+_Line = TypeVar("_Line")
+
+
+class Board(msgspec.Struct, Generic[_Line], frozen=True, kw_only=True):
+    """One page of a board and how many lines there are in all."""
+
+    lines: list[_Line]
+    total: int
+    sources: dict[str, Row] = {}
+    """The sources that the lines cite, by id."""
+
+
+class Gap(msgspec.Struct, frozen=True, kw_only=True):
+    """A series of meetings: when it last met, how long since, and its longest silence."""
+
+    series: str
+    parties: list[str]
+    held: int
+    first: date
+    last: date
+    last_key: str
+    last_title: str
+    since: int
+    """Days from the last meeting to the day asked about."""
+    longest: int | None
+    """Days of the longest gap between two meetings that were held."""
+    longest_from: str | None
+    longest_to: str | None
+    highest: int | None
+    """The highest number that a round bears; more than `held` means that rounds are not recorded."""
+
+    @property
+    def text(self) -> str:
+        """The sum as a line of text."""
+        return f"last held {self.last} ({self.last_key}), {self.since} days before"
+
+
+class Silent(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody looked and found nothing: since when, and who looked where."""
+
+    row: Row
+    since: date
+    as_of: date
+    """The last day for which it says so."""
+    days: int
+    looked_by: list[str]
+    looked_in: str | None
+
+
+class Silence(msgspec.Struct, frozen=True, kw_only=True):
+    """The board of silence."""
+
+    series: Board[Gap]
+    absences: Board[Silent]
+
+
+class Contested(msgspec.Struct, frozen=True, kw_only=True):
+    """A statement of which accounts differ."""
+
+    row: Row
+    accounts: list[Row]
+    conflicts: list[Row]
+    """Relations `conflicts-with` in which it stands."""
+
+
+class Met(msgspec.Struct, frozen=True, kw_only=True):
+    """Two parties: how often they met, and when first and last."""
+
+    one: str
+    other: str
+    times: int
+    first: date
+    last: date
+    last_key: str
+    levels: list[str]
+
+
+_COUNTS = "{alias}.begun <= %(day)s AND {alias}.status <> 'unverified'"
+_SUPERSEDED = (
+    " AND NOT EXISTS (SELECT 1 FROM register_statement o LEFT JOIN register_replaced q ON q.id = o.id"
+    " JOIN register_statement n ON n.stix_id = o.about LEFT JOIN register_replaced p ON p.id = n.id"
+    " WHERE o.other = c.stix_id AND o.says = 'supersedes' AND q.id IS NULL AND NOT o.retracted"
+    " AND p.id IS NULL AND NOT n.retracted AND n.begun <= %(day)s{known})"
+)
+
+
+def _promises(view: View) -> str:
+    """Write the commitments that stand and what moved them, as `c` and `e`."""
+    bare = msgspec.structs.replace(view, parties=())
+    known = "" if view.known_day is None else " AND n.known <= %(known_noon)s"
+    return (
+        "WITH e AS MATERIALIZED (SELECT s.about, bool_or(s.says IN ('done', 'late')) AS closed,"
+        " max(s.begun) FILTER (WHERE s.says IN ('done', 'late', 'partly', 'progress')) AS moved"
+        f" FROM {live(bare)} AND s.type = 'sct-evidence' AND {_COUNTS.format(alias='s')} GROUP BY s.about),"
+        f" c AS (SELECT s.* FROM {live(view)} AND s.type = 'sct-commitment' AND {_COUNTS.format(alias='s')})"
+        f" SELECT {COLUMNS.replace('s.', 'c.')}, count(*) OVER ()"
+        " FROM c LEFT JOIN e ON e.about = c.stix_id WHERE true" + _SUPERSEDED.format(known=known)
+    )
+
+
+def overdue(tx: sa.Connection, view: View, *, limit: int = PAGE, offset: int = 0) -> Board[Overdue]:
+    """Give the commitments whose day has passed, the longest first."""
+    text = (
+        _promises(view)
+        + " AND c.due_last < %(day)s AND NOT coalesce(e.closed, false)"
+        + " ORDER BY c.due_last, c.id LIMIT %(limit)s OFFSET %(offset)s"
+    )
+    found, total = _counted(tx, text, {**view.bound(), "limit": limit, "offset": offset})
+    evidence = evidence_for(tx, [one.stix_id for one in found], view)
+    lines = [monitoring.overdue(one, evidence.get(one.stix_id, ()), view) for one in found]
+    return Board(lines=[one for one in lines if one is not None], total=total)
+
+
+def lagging(
+    tx: sa.Connection,
+    view: View,
+    *,
+    days: int = LAG_DAYS,
+    limits: Mapping[str, int] | None = None,
+    limit: int = PAGE,
+    offset: int = 0,
+) -> Board[Lagging]:
+    """Give the commitments that nothing moved for over `days` (or their group's limit), oldest first."""
+    allowed = "%(days)s::int"
+    bound: dict[str, Any] = {**view.bound(), "limit": limit, "offset": offset, "days": days}
+    if limits:
+        allowed = (
+            "coalesce((SELECT min(l.days) FROM unnest(%(names)s::text[], %(spans)s::int[]) AS l (name, days)"
+            " WHERE l.name = ANY(c.orgs) OR (string_to_array(l.name, ',') @> c.parties"
+            " AND string_to_array(l.name, ',') <@ c.parties)), %(days)s::int)"
+        )
+        bound |= {"names": list(limits), "spans": list(limits.values())}
+    text = (
+        _promises(view)
+        + " AND NOT (coalesce(e.closed, false) AND c.cadence IS NULL)"
+        + f" AND %(day)s - greatest(e.moved, c.begun) > {allowed}"
+        + " ORDER BY greatest(e.moved, c.begun), c.id LIMIT %(limit)s OFFSET %(offset)s"
+    )
+    found, total = _counted(tx, text, bound)
+    evidence = evidence_for(tx, [one.stix_id for one in found], view)
+    lines = [
+        monitoring.lagging(
+            one, evidence.get(one.stix_id, ()), view, monitoring.limit_of(one, limits or {}, days)
+        )
+        for one in found
+    ]
+    return Board(lines=[one for one in lines if one is not None], total=total)
+
+
+def evidence_for(tx: sa.Connection, stix_ids: Sequence[str], view: View) -> dict[str, list[Row]]:
+    """Give the evidence for commitments, by commitment, as known by then; announced ones are told apart."""
+    bare = msgspec.structs.replace(view, parties=())
+    found = rows(
+        tx,
+        f"SELECT {COLUMNS} FROM {live(bare, announced=True)} AND s.type = 'sct-evidence'"
+        " AND s.about = ANY(%(ids)s) ORDER BY s.begun, s.id",
+        {**bare.bound(), "ids": list(stix_ids)},
+    )
+    by_promise: dict[str, list[Row]] = {}
+    for one in found:
+        by_promise.setdefault(one.about or "", []).append(one)
+    return by_promise
+
+
+def silence(tx: sa.Connection, view: View, *, limit: int = PAGE, offset: int = 0) -> Silence:
+    """Give the series by how long ago they last met, and the absences that were recorded, oldest first."""
+    bound = {**view.bound(), "held": sorted(HELD), "limit": limit, "offset": offset}
+    cursor = raw(tx).execute(
+        "WITH m AS (SELECT coalesce(s.series, s.aim || ' ' || array_to_string(s.parties, '-')) AS name, s.id,"
+        " s.key, s.title, s.begun, s.true_first, s.true_last, s.round, s.parties"
+        f" FROM {live(view)} AND s.kind = ANY(%(held)s) AND {_COUNTS.format(alias='s')}"
+        " AND (s.known_exact OR s.known::date >= s.true_first)),"
+        " g AS (SELECT m.*, m.begun - lag(m.begun) OVER w AS gap, lag(m.key) OVER w AS before FROM m"
+        " WHERE m.name IS NOT NULL WINDOW w AS (PARTITION BY m.name ORDER BY m.begun, m.id))"
+        " SELECT name, (array_agg(array_to_string(parties, ',') ORDER BY begun DESC, id DESC))[1],"
+        " count(*), min(begun), max(begun), (array_agg(key ORDER BY begun DESC, id DESC))[1],"
+        " (array_agg(title ORDER BY begun DESC, id DESC))[1],"
+        " %(day)s - max(begun), max(gap), (array_agg(before ORDER BY gap DESC NULLS LAST, id))[1],"
+        " (array_agg(key ORDER BY gap DESC NULLS LAST, id))[1], max(round), count(*) OVER ()"
+        " FROM g GROUP BY name HAVING count(*) > 1 OR max(round) > 1"
+        " ORDER BY max(begun), name LIMIT %(limit)s OFFSET %(offset)s",
+        bound,
+    )
+    gaps, total = [], 0
+    for row in cursor:
+        longest = row[8]
+        gaps.append(
+            Gap(
+                series=row[0],
+                parties=row[1].split(",") if row[1] else [],
+                held=row[2],
+                first=row[3],
+                last=row[4],
+                last_key=row[5],
+                last_title=row[6],
+                since=row[7],
+                longest=longest,
+                longest_from=None if longest is None else row[9],
+                longest_to=None if longest is None else row[10],
+                highest=row[11],
+            )
+        )
+        total = row[12]
+    found, absent = _counted(
+        tx,
+        f"SELECT {COLUMNS}, count(*) OVER () FROM {live(view)} AND s.kind = 'absence'"
+        " AND s.begun <= %(day)s ORDER BY s.begun, s.id LIMIT %(limit)s OFFSET %(offset)s",
+        bound,
+    )
+    sources = sources_of(tx, found, view)
+    silent = [silent_of(one, sources, view) for one in found]
+    return Silence(
+        series=Board(lines=gaps, total=total), absences=Board(lines=silent, total=absent, sources=sources)
+    )
+
+
+def silent_of(row: Row, sources: Mapping[str, Row], view: View) -> Silent:
+    """Say who looked where: as the absence states it, else the publishers of its sources."""
+    since = row.begun or view.day
+    publishers = [
+        str(sources[cite["source_ref"]].body.get("publisher", sources[cite["source_ref"]].title))
+        for cite in row.cites
+        if cite["source_ref"] in sources
+    ]
+    return Silent(
+        row=row,
+        since=since,
+        as_of=row.true_last or since,
+        days=(view.day - since).days,
+        looked_by=list(row.by) or list(dict.fromkeys(publishers)),
+        looked_in=row.body.get("looked_in") or row.body.get("scope"),
+    )
+
+
+def contested(tx: sa.Connection, view: View, *, limit: int = PAGE, offset: int = 0) -> Board[Contested]:
+    """Give the statements that are contested or of which accounts differ, with all accounts known by then."""
+    bare = msgspec.structs.replace(view, parties=())
+    found, total = _counted(
+        tx,
+        f"WITH a AS (SELECT DISTINCT s.about FROM {live(bare)} AND s.type = 'sct-account'"
+        " AND s.says <> 'agrees' UNION"
+        f" SELECT s.about FROM {live(bare)} AND s.type = 'relationship' AND s.says = 'conflicts-with' UNION"
+        f" SELECT s.other FROM {live(bare)} AND s.type = 'relationship' AND s.says = 'conflicts-with')"
+        f" SELECT {COLUMNS}, count(*) OVER () FROM {live(view)} AND s.type <> 'sct-evidence'"
+        " AND s.type <> 'sct-account' AND (s.status = 'contested' OR s.stix_id IN (SELECT about FROM a))"
+        " ORDER BY s.true_first, s.id LIMIT %(limit)s OFFSET %(offset)s",
+        {**view.bound(), "limit": limit, "offset": offset},
+    )
+    ids = [one.stix_id for one in found]
+    beside = rows(
+        tx,
+        f"SELECT {COLUMNS} FROM {live(bare)} AND ((s.type = 'sct-account' AND s.about = ANY(%(ids)s))"
+        " OR (s.type = 'relationship' AND s.says = 'conflicts-with'"
+        " AND (s.about = ANY(%(ids)s) OR s.other = ANY(%(ids)s)))) ORDER BY s.id",
+        {**bare.bound(), "ids": ids},
+    )
+    lines = [
+        Contested(
+            row=one,
+            accounts=[row for row in beside if row.type == "sct-account" and row.about == one.stix_id],
+            conflicts=[
+                row for row in beside if row.type == "relationship" and one.stix_id in {row.about, row.other}
+            ],
+        )
+        for one in found
+    ]
+    return Board(lines=lines, total=total, sources=sources_of(tx, [*found, *beside], view))
+
+
+def who_met(tx: sa.Connection, view: View) -> list[Met]:
+    """Give every pair of parties that met by the day asked about: how often, first, last."""
+    cursor = raw(tx).execute(
+        "WITH m AS (SELECT s.id, s.key, s.begun, s.level, s.parties"
+        f" FROM {live(view)} AND s.kind = 'meeting' AND {_COUNTS.format(alias='s')}"
+        " AND (s.known_exact OR s.known::date >= s.true_first))"
+        " SELECT a.party, b.party, count(*), min(m.begun), max(m.begun),"
+        " (array_agg(m.key ORDER BY m.begun DESC, m.id DESC))[1],"
+        " array_remove(array_agg(DISTINCT m.level), NULL) FROM m"
+        " CROSS JOIN LATERAL unnest(m.parties) AS a (party) JOIN LATERAL unnest(m.parties) AS b (party)"
+        " ON a.party < b.party GROUP BY 1, 2 ORDER BY 1, 2",
+        view.bound(),
+    )
+    return [
+        Met(one=row[0], other=row[1], times=row[2], first=row[3], last=row[4], last_key=row[5], levels=row[6])
+        for row in cursor
+    ]
+
+
+def sources_of(tx: sa.Connection, found: Sequence[Row], view: View) -> dict[str, Row]:
+    """Give the sources that rows cite, by id; also those dated later than the time asked about."""
+    wanted = sorted({cite["source_ref"] for one in found for cite in one.cites})
+    if not wanted:
+        return {}
+    every = View(day=view.day, recorded_by=view.recorded_by, position=view.position)
+    got = rows(
+        tx,
+        f"SELECT {COLUMNS} FROM {live(every)} AND s.stix_id = ANY(%(ids)s)",
+        {**every.bound(), "ids": wanted},
+    )
+    return {one.stix_id: one for one in got}
+
+
+def _counted(tx: sa.Connection, text: str, bound: dict[str, Any]) -> tuple[list[Row], int]:
+    """Run a query whose columns are those of a row and a count of all."""
+    names = list(Row.__struct_fields__)
+    cursor = raw(tx).cursor(binary=True)
+    cursor.execute(text.encode(), bound)
+    found, total = [], 0
+    for *columns, total in cursor:  # noqa: B007 the last one is given
+        found.append(Row(**dict(zip(names, columns, strict=True))))
+    return found, total

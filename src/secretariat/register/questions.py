@@ -1,0 +1,384 @@
+"""What an officer asks: how does this stand, what happened between us, what changed and what did we learn.
+
+Every answer names the statements and sources it rests on. Where nobody looked it says *not checked*; an
+absence says who looked, where, and as of when, and holds for that day and not after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from datetime import date
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from secretariat.register import boards, monitoring
+from secretariat.register.boards import Silent
+from secretariat.register.model import KINDS, Row, View
+from secretariat.register.monitoring import LAG_DAYS, Standing
+from secretariat.register.store import COLUMNS, MOST, by_key, live, rows, statements
+from secretariat.register.store import newest as newest_of
+from secretariat.register.times import noon
+from secretariat.storage.engine import raw
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+CHANGES = 500
+"""Most lines of one difference; the rest is counted."""
+
+
+class Cited(msgspec.Struct, frozen=True, kw_only=True):
+    """A source with the words that are cited from it."""
+
+    source: Row
+    quote: str | None
+    start: int | None
+    end: int | None
+    by: str
+    """The statement that cites it."""
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """How a statement stands on a day, by what was known then, and what that rests on."""
+
+    key: str
+    state: str
+    """not-known, announced, planned, possible, true, undated; for a commitment also done, late, overdue, …"""
+    words: str
+    """The answer as a sentence."""
+    checked: bool
+    """False where nothing was recorded that would answer: nobody looked."""
+    row: Row | None = None
+    standing: Standing | None = None
+    accounts: list[Row] = []
+    absences: list[Silent] = []
+    acts: list[Row] = []
+    """Acts about an instrument, in order."""
+    relations: list[Row] = []
+    superseded_by: list[Row] = []
+    others: list[Row] = []
+    """Statements of other parties under the same key."""
+    sources: list[Cited] = []
+    rests_on: list[str] = []
+    """Keys of every statement that the answer rests on."""
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One statement that is seen otherwise by the later question."""
+
+    what: Literal["learned", "happened", "corrected", "taken-back", "no-longer-seen", "held"]
+    """learned: not known before; held: only announced before; happened: known before, not yet true then."""
+    row: Row
+    before: Row | None = None
+    moved: list[tuple[str, str, str]] = []
+    """For evidence and commitments: (commitment, state before, state after)."""
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """What changed between two questions."""
+
+    changes: list[Change]
+    total: int
+    states: list[tuple[Row, str, str]]
+    """Commitments whose state changed: which, before, after."""
+
+
+def status(tx: sa.Connection, key: str, view: View, *, limit: int = LAG_DAYS) -> Answer:
+    """Say how the statement with this key or STIX id stands; what was not known by then is not checked."""
+    found = by_key(tx, key, msgspec.structs.replace(view, parties=()))
+    if not found:
+        return Answer(
+            key=key,
+            state="not-known",
+            words=f"not checked: nothing under {key} was {_known(view)}",
+            checked=False,
+        )
+    row, bare = found[0], msgspec.structs.replace(view, parties=())
+    beside = rows(
+        tx,
+        f"SELECT {COLUMNS} FROM {live(bare, announced=True)} AND (s.about = %(id)s OR s.other = %(id)s)"
+        " ORDER BY s.begun NULLS LAST, s.id",
+        {**bare.bound(), "id": row.stix_id},
+    )
+    evidence = [one for one in beside if one.type == "sct-evidence" and one.about == row.stix_id]
+    from_ids = [one.other for one in evidence if one.other is not None]
+    resting = statements(tx, bare, ids=from_ids) if from_ids else []
+    accounts = [one for one in beside if one.type == "sct-account" and one.known_in(view)]
+    relations = [one for one in beside if one.type == "relationship"]
+    newer = [one.about for one in relations if one.says == "supersedes" and one.other == row.stix_id]
+    over = statements(tx, bare, ids=[one for one in newer if one], true=True) if newer else []
+    carrying = [row, *accounts, *resting]
+    sources = boards.sources_of(tx, carrying, view)
+    said_none = {one.other for one in evidence if one.says == "none" and not monitoring.why_not(one, view)}
+    own = [one for one in beside if one.kind == "absence"]
+    own += [one for one in resting if one.kind == "absence" or one.stix_id in said_none]
+    if row.kind == "absence":
+        own.append(row)
+    own.sort(key=lambda one: (one.true_last or date.min, one.id))
+    absences = [
+        boards.silent_of(one, sources, view)
+        for one in own
+        if one.known_in(view) and one.begun is not None and (one.begun <= view.day or one is row)
+    ]
+    standing = (
+        monitoring.standing(row, evidence, view, limit)
+        if row.type in {"sct-commitment", "sct-project"}
+        else None
+    )
+    state = standing.state if standing is not None else row.state(view)
+    counted = [] if standing is None else [one.row.key for one in standing.marks if not one.why_not]
+    checked = (
+        standing is None or bool(standing.marks) or bool(absences) or state in {"not-promised", "not-known"}
+    )
+    return Answer(
+        key=row.key,
+        state=state,
+        words=_words(row, state, standing, absences, over, view, checked=checked),
+        checked=checked,
+        row=row,
+        standing=standing,
+        accounts=accounts,
+        absences=absences,
+        acts=[one for one in beside if one.type == "sct-instrument-status"],
+        relations=relations,
+        superseded_by=over,
+        others=[one for one in found[1:] if one.type == row.type],
+        sources=_cited(carrying, sources),
+        rests_on=list(dict.fromkeys([row.key, *counted, *(one.key for one in resting)])),
+    )
+
+
+def _known(view: View) -> str:
+    when = "recorded" if view.known_day is None else f"known by {view.known_day}"
+    return f"publicly {when}" if view.public else when
+
+
+def _words(
+    row: Row,
+    state: str,
+    standing: Standing | None,
+    absences: Sequence[Silent],
+    over: Sequence[Row],
+    view: View,
+    *,
+    checked: bool,
+) -> str:
+    said = f"{row.title}: "
+    if row.kind == "absence" and absences:
+        one = absences[-1]
+        return said + _looked(one, view)
+    if standing is None:
+        words = {
+            "true": f"true by {view.day} ({_span(row)})",
+            "possible": f"possibly true by {view.day}: the date is only known as {row.true_from}",
+            "planned": f"not yet on {view.day}: it is of {_span(row)}",
+            "announced": f"announced ({row.body.get('announced') or row.known_day}), not known as held",
+            "undated": "known, without a date",
+        }
+        return said + words.get(state, state)
+    words = {
+        "not-known": f"not {_known(view)}",
+        "not-promised": f"not yet promised on {view.day}",
+        "done": f"done, says {standing.closing.key if standing.closing else ''}",
+        "late": f"done late, says {standing.closing.key if standing.closing else ''}",
+        "overdue": f"overdue: {standing.overdue.sum.text if standing.overdue else ''}",
+        "partly": "partly done",
+        "moving": "moving",
+        "open": "open",
+    }
+    text = said + words[state]
+    if standing.lagging is not None:
+        text += f"; lagging: {standing.lagging.sum.text}"
+    if absences:
+        text += "; " + _looked(absences[-1], view)
+    if not checked:
+        text += "; not checked: no evidence was recorded, and nobody recorded to have looked"
+    if over:
+        text += f"; superseded by {over[-1].key}"
+    return text
+
+
+def _looked(one: Silent, view: View) -> str:
+    who = ", ".join(one.looked_by) or "nobody named"
+    where = f" in {one.looked_in}" if one.looked_in else ""
+    text = f"nothing found{where} as of {one.as_of} (looked: {who})"
+    if one.as_of < view.day:
+        text += f"; after that day, up to {view.day}: not checked"
+    elif one.as_of > view.day:
+        text += f", so nothing by {view.day} either"
+    return text
+
+
+def _span(row: Row) -> str:
+    return f"{row.true_from} to {row.true_to}" if row.true_to else str(row.true_from)
+
+
+def _cited(carrying: Sequence[Row], sources: dict[str, Row]) -> list[Cited]:
+    return [
+        Cited(
+            source=sources[cite["source_ref"]],
+            quote=cite.get("quote"),
+            start=cite.get("start"),
+            end=cite.get("end"),
+            by=one.key,
+        )
+        for one in carrying
+        for cite in one.cites
+        if cite["source_ref"] in sources
+    ]
+
+
+def timeline(
+    tx: sa.Connection,
+    view: View,
+    *,
+    kinds: Sequence[str] = (),
+    first: date | None = None,
+    last: date | None = None,
+    words: str = "",
+    newest: bool = False,
+    limit: int = MOST,
+    offset: int = 0,
+) -> list[tuple[Row, str]]:
+    """Give the facts that the question sees in order of truth, each with its state; undated ones last."""
+    found = statements(
+        tx,
+        view,
+        kinds=list(kinds) or list(KINDS),
+        first=first,
+        last=last,
+        words=words,
+        newest=newest,
+        limit=limit,
+        offset=offset,
+    )
+    return [(one, one.state(view)) for one in found]
+
+
+# --- what changed ---------------------------------------------------------------------------------------
+
+
+def diff(tx: sa.Connection, before: View, after: View, *, limit: int = CHANGES) -> Difference:
+    """Say what the later question sees otherwise than the earlier, newest truth first.
+
+    Counts facts, accounts, evidence and relations; and commitments whose state changed by what was learned or
+    by their due day passing between the two days.
+    """
+    names = list(Row.__struct_fields__)
+    cursor = raw(tx).cursor(binary=True)
+    a, b = _seen("a", before), _seen("b", after)
+    cursor.execute(
+        (
+            f"WITH x AS (SELECT s.*, {a[0]} AS a_seen, {a[1]} AS a_known, {b[0]} AS b_seen,"
+            f" {b[1]} AS b_known,"
+            " coalesce(s.begun <= %(a_day)s, true) AS a_true, coalesce(s.begun <= %(b_day)s, true) AS b_true,"
+            " s.retracted AS gone FROM register_statement s LEFT JOIN register_replaced r ON r.id = s.id"
+            f" WHERE s.type <> 'sct-source'{_narrowed(after)}), d AS (SELECT x.* FROM x WHERE"
+            " a_seen <> b_seen OR (b_seen AND (a_known <> b_known OR (b_known AND a_true <> b_true))))"
+            f" SELECT {COLUMNS.replace('s.', 'd.')}, a_seen, a_known, a_true, b_seen, b_known, b_true,"
+            " count(*) OVER () FROM d ORDER BY d.true_first DESC NULLS LAST, d.id DESC LIMIT %(limit)s"
+        ).encode(),
+        {**_bound("a", before), **_bound("b", after), "parties": list(after.parties), "limit": limit},
+    )
+    rows_seen: list[tuple[Row, tuple[bool, ...]]] = []
+    total = 0
+    for line in cursor:
+        row = Row(**dict(zip(names, line[: len(names)], strict=True)))
+        rows_seen.append((row, line[len(names) : -1]))
+        total = line[-1]
+    lost = [row.stix_id for row, seen in rows_seen if not seen[3]]
+    retracted = {stix for stix, row in newest_of(tx, lost).items() if row.retracted} if lost else set()
+    changes = _changes(rows_seen, retracted)
+    return Difference(changes=changes, total=total, states=_states(tx, changes, before, after))
+
+
+def _narrowed(view: View) -> str:
+    return ' AND (s.parties || s.orgs || s."by") @> %(parties)s' if view.parties else ""
+
+
+def _seen(name: str, view: View) -> tuple[str, str]:
+    """Write whether a question sees a row (known or announced), and whether it knows it."""
+    newest, seen = "r.id IS NULL", ["NOT s.retracted"]
+    if view.position is not None:
+        newest = f'(r.id IS NULL OR r."position" > %({name}_position)s)'
+        seen.append(f's."position" <= %({name}_position)s')
+    elif view.recorded_by is not None:
+        newest = f"(r.id IS NULL OR r.at > %({name}_recorded_by)s)"
+        seen.append(f"s.recorded_at <= %({name}_recorded_by)s")
+    if view.public:
+        seen.append("s.known_public IS NOT NULL")
+    if view.clear:
+        seen.append("s.tlp = 'CLEAR'")
+    known = "true"
+    if view.known_by is not None:
+        known = (
+            f"coalesce(s.known_public <= %({name}_known_noon)s, false)"
+            if view.public
+            else f"(s.known <= CASE WHEN s.known_exact THEN %({name}_known_by)s"
+            f" ELSE %({name}_known_noon)s END)"
+        )
+        seen.append(f"({known} OR coalesce(s.announced <= %({name}_known_noon)s::timestamptz::date, false))")
+    return f"({newest} AND {' AND '.join(seen)})", known
+
+
+def _bound(name: str, view: View) -> dict[str, Any]:
+    return {
+        f"{name}_day": view.day,
+        f"{name}_known_by": view.known_by,
+        f"{name}_known_noon": None if view.known_day is None else noon(view.known_day),
+        f"{name}_recorded_by": view.recorded_by,
+        f"{name}_position": view.position,
+    }
+
+
+def _changes(lines: Sequence[tuple[Row, tuple[bool, ...]]], retracted: AbstractSet[str]) -> list[Change]:
+    gone = {row.stix_id: row for row, seen in lines if seen[0] and not seen[3]}
+    come = {row.stix_id for row, seen in lines if seen[3]}
+    found = []
+    for row, (a_seen, a_known, _, b_seen, b_known, _) in lines:
+        if b_seen and not a_seen:
+            before = gone.get(row.stix_id)
+            found.append(Change(what="learned" if before is None else "corrected", row=row, before=before))
+        elif b_seen and b_known and not a_known:
+            found.append(Change(what="held", row=row, before=row))
+        elif b_seen and a_seen and b_known == a_known:
+            found.append(Change(what="happened", row=row, before=row))
+        elif b_seen or row.stix_id not in come:
+            what: Any = "taken-back" if row.stix_id in retracted else "no-longer-seen"
+            found.append(Change(what=what, row=row, before=row))
+    return found
+
+
+def _states(
+    tx: sa.Connection, changes: Sequence[Change], before: View, after: View
+) -> list[tuple[Row, str, str]]:
+    """Give the commitments whose state differs: touched by a change, or due between the two days."""
+    touched = {one.row.about for one in changes if one.row.type == "sct-evidence"}
+    touched |= {one.row.stix_id for one in changes if one.row.type == "sct-commitment"}
+    low, high = sorted((before.day, after.day))
+    promises = rows(
+        tx,
+        f"SELECT {COLUMNS} FROM {live(after)} AND s.type = 'sct-commitment'"
+        " AND (s.stix_id = ANY(%(touched)s) OR (s.due_last >= %(low)s AND s.due_last < %(high)s))"
+        " ORDER BY s.id LIMIT %(most)s",
+        {
+            **after.bound(),
+            "touched": sorted(one for one in touched if one),
+            "low": low,
+            "high": high,
+            "most": CHANGES,
+        },
+    )
+    if not promises:
+        return []
+    ids = [one.stix_id for one in promises]
+    then, now = boards.evidence_for(tx, ids, before), boards.evidence_for(tx, ids, after)
+    found = []
+    for one in promises:
+        was = monitoring.standing(one, then.get(one.stix_id, ()), before).state
+        is_now = monitoring.standing(one, now.get(one.stix_id, ()), after).state
+        if was != is_now:
+            found.append((one, was, is_now))
+    return found
