@@ -5,6 +5,7 @@ An error of ours is one line on stderr and exit code 2, never a traceback; a fau
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 import signal
@@ -18,7 +19,7 @@ import typer
 from secretariat import __version__
 from secretariat.agreements import commands as agreements
 from secretariat.base.clock import now
-from secretariat.base.console import DATA, Data, Json, emit
+from secretariat.base.console import DATA, Data, Json, emit, progress
 from secretariat.base.errors import ConflictError, InputError, SecretariatError, StateError
 from secretariat.base.settings import FILE, URL_VARIABLE, NodeSettings, read
 from secretariat.demo import commands as demo
@@ -165,17 +166,27 @@ def serve(
 
 @app.command()
 def backup(
-    file: Annotated[Path, typer.Argument(help="The file to write; it will hold private keys.")],
+    file: Annotated[
+        Path, typer.Argument(help="The file to write, - for standard output; it will hold private keys.")
+    ],
     data: Data = DATA,
     json: Json = False,
 ) -> None:
-    """Write settings, keys and all tables into one file, while the node runs or not."""
+    """Write settings, keys and all tables into one file, while the node runs or not.
+
+    It is not encrypted: pipe it into age or gpg where it leaves the machine.
+    """
     from secretariat.storage import backup as storage
     from secretariat.storage.opening import opened
 
     settings = NodeSettings.load(data)
     with opened(settings) as database:
-        made = storage.write(settings, database, file, now=now())
+        tables = storage.count_tables(database)
+        with progress("backing up tables", tables) as advance:
+            out = sys.stdout.buffer if str(file) == "-" else file
+            made = storage.write(settings, database, out, now=now(), advance=advance)
+    if str(file) == "-":
+        return
     size = file.stat().st_size
     emit(
         {
@@ -193,7 +204,10 @@ def backup(
 @app.command()
 def restore(
     file: Annotated[
-        Path | None, typer.Argument(help="What `secretariat backup` wrote.", exists=True, dir_okay=False)
+        Path | None,
+        typer.Argument(
+            help="What `secretariat backup` wrote; - for standard input.", dir_okay=False, allow_dash=True
+        ),
     ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Compare the restored node with what its partners last kept.")
@@ -213,7 +227,9 @@ def restore(
     if file is not None:
         from secretariat.storage import backup as storage
 
-        settings = storage.restore(file, data, now=now())
+        with progress("restoring tables") as advance:
+            source = sys.stdin.buffer if str(file) == "-" else file
+            settings = storage.restore(source, data, now=now(), advance=advance)
         emit(
             {"party": settings.party, "data": str(settings.data), "restored": settings.restored},
             f"{settings.data} holds the node of {settings.party} again. Next: secretariat restore --check",
@@ -240,10 +256,19 @@ def _checked(settings: NodeSettings, without: Sequence[str]) -> list[Comparison]
         raise StateError("this node was not restored from a backup", advice="there is nothing to check")
     with opened(settings) as database:
         found = asyncio.run(restoring.compare(Node.open(settings, database), without=without))
-    restoring.refuse(found)
+    behind = restoring.behind(found.partners)
+    writable = copy.copy(settings)
+    writable.restored = ""
+    with opened(writable) as database:
+        node = Node.open(writable, database)
+        restoring.destroy_again(node, found.newer, now=now())
+        settings.behind = behind or ""
+        settings.save()
+        restoring.refuse(found.partners)
+        asyncio.run(restoring.catch_up(node, without=without))
     settings.restored = ""
     settings.save()
-    return found
+    return found.partners
 
 
 for _word, _group in GROUPS.items():

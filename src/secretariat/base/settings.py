@@ -167,6 +167,13 @@ class NodeSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
             "checkpoints have been compared."
         ),
     ] = ""
+    behind: Annotated[
+        str,
+        Meta(
+            description="Set by `restore --check` where partners hold more of this node's log than the backup: "
+            "why the node stays read-only."
+        ),
+    ] = ""
     limits: Annotated[Limits, Meta(description="Limits, see below.")] = Limits()
     data: Annotated[Path, Meta(description="The data folder; never in the file.")] = Path()
 

@@ -18,7 +18,7 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 
 from secretariat.base.clock import now
 from secretariat.base.errors import NotFoundError, SecretariatError
-from secretariat.exchange import enrolment, identity, renewal, service, sync, wire
+from secretariat.exchange import enrolment, identity, renewal, restoring, service, sync, wire
 from secretariat.exchange import store as tables
 from secretariat.exchange.identity import Answer, ReplayError
 from secretariat.exchange.model import Peer
@@ -122,6 +122,18 @@ async def place(request: Asked, realm: FromPath[str]) -> Response[bytes]:
     return await answered(request, realm, answer)
 
 
+@get("/{realm:str}/peer/v1/kept", name="peer:kept", opt=requires(PEER))
+async def kept(
+    request: Asked, realm: FromPath[str], after: Annotated[int, QueryParameter(ge=0, le=2**53 - 1)] = 0
+) -> Response[bytes]:
+    """Give what this node kept of the caller's own log: a restored node asks what it has lost."""
+
+    async def answer(node: Node, peer: Peer, _: bytes) -> bytes:
+        return wire.encode(await asyncio.to_thread(restoring.kept_of, node, realm, peer.party, after))
+
+    return await answered(request, realm, answer)
+
+
 @post("/{realm:str}/peer/v1/deliver", name="peer:deliver", opt=requires(PEER), status_code=200)
 async def deliver(request: Asked, realm: FromPath[str]) -> Response[bytes]:
     """Take a page that the caller brings, because nobody can reach the caller; say where we stand then."""
@@ -211,5 +223,5 @@ def _caller(node: Node, realm: str, said: identity.Request, *, with_body: bool =
     return keys[caller.key_id][1]
 
 
-routes = [descriptor, renew, feed, place, deliver]
+routes = [descriptor, renew, feed, place, kept, deliver]
 background = [sync.keep_in_step]

@@ -32,7 +32,7 @@ from secretariat.exchange.take import OutOfStepError
 
 if TYPE_CHECKING:
     from secretariat.exchange.model import Peer
-    from secretariat.exchange.wire import Cursor, Taken
+    from secretariat.exchange.wire import Cursor, Kept, Taken
     from secretariat.ledger.node import Node
 
 log = logging.getLogger("secretariat.exchange")
@@ -62,6 +62,10 @@ class Remote:
     async def place(self) -> Taken:
         """Ask how far the partner is with our log."""
         return wire.read_taken(await self._call("GET", "place", b"", 0))
+
+    async def kept(self, after: int) -> Kept:
+        """Ask what the partner kept of our log, entries from a position on."""
+        return wire.read_kept(await self._call("GET", f"kept?{urlencode({'after': after})}", b"", 0))
 
     async def deliver(self, page: bytes) -> Taken:
         """Bring a page; gives how far the partner is then."""

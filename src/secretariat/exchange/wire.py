@@ -124,6 +124,22 @@ class Taken(msgspec.Struct, frozen=True):
     size: Natural
 
 
+class KeptEntry(msgspec.Struct, frozen=True):
+    """One entry of the asker's own log as the answering node kept it."""
+
+    position: Natural
+    salt: bytes
+    envelope: msgspec.Raw
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """What a node kept of the asker's log: the newest checkpoint (empty: none), and entries in order."""
+
+    checkpoint: str
+    entries: tuple[KeptEntry, ...]
+    more: bool = False
+
+
 class Key(msgspec.Struct, frozen=True):
     """A public key (Ed25519; for `sealing` X25519) and the name it goes by."""
 
@@ -166,13 +182,14 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
 
 _PAGE = msgspec.json.Decoder(Page)
 _TAKEN = msgspec.json.Decoder(Taken)
+_KEPT = msgspec.json.Decoder(Kept)
 _DESCRIPTOR = msgspec.json.Decoder(Descriptor)
 _PROBLEM = msgspec.json.Decoder(Problem)
 _ENCODER = msgspec.json.Encoder()
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-def encode(value: Page | Taken | Descriptor | Problem) -> bytes:
+def encode(value: Page | Taken | Kept | Descriptor | Problem) -> bytes:
     """Write a message; raw parts are spliced in untouched."""
     return _ENCODER.encode(value)
 
@@ -196,6 +213,14 @@ def read_taken(data: bytes) -> Taken:
         raise InputError(
             f"not a place in a log: {error}", advice="compare docs/protocol.md, Taken"
         ) from error
+
+
+def read_kept(data: bytes) -> Kept:
+    """Read what a partner kept of our log; refuses what is not that."""
+    try:
+        return _KEPT.decode(data)
+    except _UNREADABLE as error:
+        raise InputError(f"not what was kept: {error}", advice="compare docs/protocol.md, Kept") from error
 
 
 def read_descriptor(data: bytes) -> Descriptor:
@@ -234,7 +259,7 @@ def page_hash(entries: Iterable[tuple[int, bytes, int, Iterable[str]]]) -> str:
 
 def schemas() -> dict[str, Any]:
     """Give the JSON Schema (2020-12) of every message; raw parts are JSON of their own format."""
-    kinds = (Page, Taken, Descriptor, Problem)
+    kinds = (Page, Taken, Kept, Descriptor, Problem)
     references, definitions = msgspec.json.schema_components(kinds, ref_template="#/$defs/{name}")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

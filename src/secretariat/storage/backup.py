@@ -1,7 +1,8 @@
 """A node in one file: settings, keys and the tables of every realm; and back into an empty data folder.
 
 Rules:
-1. The file holds private keys and everything this node keeps: mode 0600, one tar with a manifest of hashes.
+1. The file holds private keys and everything this node keeps, unencrypted: mode 0600, one tar with a manifest
+   of hashes. To a stream it can be piped into what encrypts it.
 2. The tables are `pg_dump` data taken in one snapshot per realm as the application: it needs no rights of an
    administrator and works on either kind of server. Passwords of the database are not in it: `restore` draws
    new ones.
@@ -20,7 +21,8 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
@@ -46,6 +48,7 @@ _MANIFEST = "manifest.json"
 _MANIFEST_MAX = 1_048_576
 _NAMES = re.compile(r"node\.toml|keys(/[A-Za-z0-9_.-]+){1,4}|tables/(live|exercise)\.dump")
 _CHUNK = 1_048_576
+_TABLE_DONE = re.compile(r"dumping contents of table|processing data for table")
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,14 +62,38 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     files: dict[str, str]
 
 
-def write(settings: NodeSettings, database: Database, out: Path, *, now: datetime) -> Manifest:
-    """Write a backup of the running node to `out`. Refuses to overwrite a file."""
-    if out.exists():
+def count_tables(database: Database) -> int:
+    """Say how many tables a backup holds: the steps of its progress."""
+    count = 0
+    for realm in database.realms:
+        with database.app(realm) as tx:
+            rows = tx.exec_driver_sql(
+                "SELECT count(*) FROM pg_class WHERE relnamespace = current_schema()::regnamespace"
+                f" AND relkind = 'r' AND relname <> '{VERSION_TABLE}'"
+            )
+            count += rows.scalar_one()
+    return count
+
+
+def write(
+    settings: NodeSettings,
+    database: Database,
+    out: Path | IO[bytes],
+    *,
+    now: datetime,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Manifest:
+    """Write a backup of the running node to a new file or to a stream. Refuses to overwrite a file.
+
+    `advance` is called after each table. For a stream the parts lie in the data folder until it is written.
+    """
+    if isinstance(out, Path) and out.exists():
         raise ConflictError(f"{out} exists", advice="name a new file")
+    beside = out.parent if isinstance(out, Path) else settings.data
     try:
-        folder = Path(tempfile.mkdtemp(prefix=".backup-", dir=out.parent))
+        folder = Path(tempfile.mkdtemp(prefix=".backup-", dir=beside))
     except OSError as error:
-        raise InputError(f"cannot write into {out.parent}: {error.strerror}") from error
+        raise InputError(f"cannot write into {beside}: {error.strerror}") from error
     try:
         files = {base.FILE: settings.data / base.FILE}
         keys = settings.data / "keys"
@@ -75,7 +102,7 @@ def write(settings: NodeSettings, database: Database, out: Path, *, now: datetim
         }
         for realm in settings.realms:
             path = folder / f"{realm}.dump"
-            _dump(database, realm, path)
+            _dump(database, realm, path, advance)
             files[f"tables/{realm}.dump"] = path
         manifest = Manifest(
             format=FORMAT,
@@ -85,19 +112,36 @@ def write(settings: NodeSettings, database: Database, out: Path, *, now: datetim
             realms=tuple(settings.realms),
             files={name: _sha256(path) for name, path in files.items()},
         )
-        _pack(manifest, files, folder / "whole")
-        (folder / "whole").rename(out)
+        if isinstance(out, Path):
+            fd = os.open(folder / "whole", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(fd, "wb") as raw:
+                _pack(manifest, files, raw)
+                raw.flush()
+                os.fsync(raw.fileno())
+            (folder / "whole").rename(out)
+        else:
+            _pack(manifest, files, out)
+            out.flush()
     except OSError as error:
-        raise UnavailableError(
-            f"the backup could not be written: {error.strerror}", where=str(out)
-        ) from error
+        where = str(out) if isinstance(out, Path) else "standard output"
+        raise UnavailableError(f"the backup could not be written: {error.strerror}", where=where) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return manifest
 
 
-def restore(file: Path, data: Path, *, now: datetime, durable: bool = True) -> NodeSettings:
-    """Make the node of a backup in the empty folder `data`; it is marked as restored. Checks first."""
+def restore(
+    file: Path | IO[bytes],
+    data: Path,
+    *,
+    now: datetime,
+    durable: bool = True,
+    advance: Callable[[int], None] = lambda _: None,
+) -> NodeSettings:
+    """Make the node of a backup in the empty folder `data`; it is marked as restored. Checks first.
+
+    `advance` is called after each table.
+    """
     if data.exists() and any(data.iterdir()):
         raise ConflictError(f"{data} is not empty", advice="restore into an empty folder")
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -112,7 +156,7 @@ def restore(file: Path, data: Path, *, now: datetime, durable: bool = True) -> N
             opening.create(settings, schema=manifest.schema, durable=durable)
             with opening.administered(settings, durable=durable) as (admin, prefix):
                 for realm in manifest.realms:
-                    _load(admin, prefix, realm, content / "tables" / f"{realm}.dump")
+                    _load(admin, prefix, realm, content / "tables" / f"{realm}.dump", advance)
             (content / "keys").rename(settings.data / "keys")
         settings.save()
     except BaseException:
@@ -121,7 +165,7 @@ def restore(file: Path, data: Path, *, now: datetime, durable: bool = True) -> N
     return settings
 
 
-def _dump(database: Database, realm: str, path: Path) -> None:
+def _dump(database: Database, realm: str, path: Path, advance: Callable[[int], None]) -> None:
     words = dict(database.parameters(realm))
     # everything, also what is kept for guests: a row that the policy hides would be lost in silence
     words["options"] = f"-c secretariat.custodian={EVERYBODYS}"
@@ -135,16 +179,18 @@ def _dump(database: Database, realm: str, path: Path) -> None:
             "--data-only",
             "--enable-row-security",
             "--no-sync",
+            "--verbose",
             f"--schema={realm}",
             f"--exclude-table={realm}.{VERSION_TABLE}",
             f"--file={path}",
             f"--dbname={address}",
         ],
         password,
+        advance,
     )
 
 
-def _load(admin: str, prefix: str, realm: str, path: Path) -> None:
+def _load(admin: str, prefix: str, realm: str, path: Path, advance: Callable[[int], None]) -> None:
     """Load the tables of a realm as their owner, whom row-level security lets pass for that time."""
     roles = roles_of(prefix, realm)
     with psycopg.connect(admin, autocommit=True) as connection:
@@ -167,11 +213,13 @@ def _load(admin: str, prefix: str, realm: str, path: Path) -> None:
                     "--single-transaction",
                     "--exit-on-error",
                     "--no-owner",
+                    "--verbose",
                     f"--role={roles.owner}",
                     f"--dbname={address}",
                     str(path),
                 ],
                 password,
+                advance,
             )
 
 
@@ -188,38 +236,47 @@ def _unforced(connection: psycopg.Connection[Any], tables: Sequence[sql.Identifi
         each("FORCE")
 
 
-def _run(words: list[str], password: str) -> None:
+def _run(words: list[str], password: str, advance: Callable[[int], None]) -> None:
     program = programs(OURSELVES) / "bin" / words[0]
     environment = {"PATH": "/usr/bin:/bin", "PGPASSWORD": password, "LC_ALL": "C"}
-    done = subprocess.run(  # noqa: S603  a fixed command
-        [str(program), *words[1:]], env=environment, capture_output=True, check=False
-    )
-    if done.returncode != 0:
-        text = done.stderr.decode(errors="replace").strip()
-        raise UnavailableError(f"{words[0]} failed: {text[-500:]}")
+    last: deque[str] = deque(maxlen=5)
+    with (
+        subprocess.Popen(  # noqa: S603  a fixed command
+            [str(program), *words[1:]],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+        ) as running
+    ):
+        for line in running.stderr or ():
+            last.append(line.strip())
+            if _TABLE_DONE.search(line):
+                advance(1)
+    if running.returncode != 0:
+        raise UnavailableError(f"{words[0]} failed: {' '.join(last)[-500:]}")
 
 
-def _pack(manifest: Manifest, files: dict[str, Path], out: Path) -> None:
-    fd = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(fd, "wb") as raw:
-        with tarfile.open(fileobj=raw, mode="w", format=tarfile.PAX_FORMAT) as tar:
-            text = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
-            first = tarfile.TarInfo(_MANIFEST)
-            first.size, first.mode = len(text), 0o600
-            tar.addfile(first, io.BytesIO(text))
-            for name, path in files.items():
-                member = tarfile.TarInfo(name)
-                member.size, member.mode = path.stat().st_size, 0o600
-                with path.open("rb") as content:
-                    tar.addfile(member, content)
-        raw.flush()
-        os.fsync(raw.fileno())
+def _pack(manifest: Manifest, files: dict[str, Path], out: IO[bytes]) -> None:
+    with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT) as tar:
+        text = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
+        first = tarfile.TarInfo(_MANIFEST)
+        first.size, first.mode = len(text), 0o600
+        tar.addfile(first, io.BytesIO(text))
+        for name, path in files.items():
+            member = tarfile.TarInfo(name)
+            member.size, member.mode = path.stat().st_size, 0o600
+            with path.open("rb") as content:
+                tar.addfile(member, content)
 
 
-def _unpack(file: Path, folder: Path) -> Manifest:
+def _unpack(file: Path | IO[bytes], folder: Path) -> Manifest:
     """Write the members under `folder`. Refuses unknown, missing and changed members."""
     try:
-        with tarfile.open(file, mode="r|") as tar:
+        with (
+            tarfile.open(file, mode="r|") if isinstance(file, Path) else tarfile.open(fileobj=file, mode="r|")
+        ) as tar:
             first = tar.next()
             if first is None or first.name != _MANIFEST or first.size > _MANIFEST_MAX:
                 raise InputError("not a backup of a node", where=str(file))

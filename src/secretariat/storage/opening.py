@@ -73,6 +73,11 @@ def opened(settings: NodeSettings, *, serving: bool = False, durable: bool = Tru
     node takes no writes and is not served until it was checked (exchange/restoring.py).
     """
     with contextlib.ExitStack() as stack:
+        if serving and settings.behind:
+            raise StateError(
+                f"this node was restored behind what its partners hold and is read-only: {settings.behind}",
+                advice="restore a newer backup, or make a new node and enrol again",
+            )
         if serving and settings.restored:
             raise StateError(
                 f"this node was restored from a backup on {settings.restored} and was not checked yet",

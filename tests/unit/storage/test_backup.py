@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import tarfile
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from secretariat.base.clock import now
-from secretariat.base.errors import SecretariatError, UnavailableError
+from secretariat.base.errors import InputError, SecretariatError, UnavailableError
 from secretariat.base.settings import NodeSettings
 from secretariat.storage import backup
 from secretariat.storage.opening import opened, remove
@@ -133,3 +134,20 @@ def test_nothing_is_overwritten(saved: tuple[Path, Path]) -> None:
         backup.write(settings, database, file, now=now())
     with pytest.raises(SecretariatError, match="not empty"):
         backup.restore(file, data, now=now())
+
+
+def test_a_backup_goes_through_a_pipe_table_by_table(saved: tuple[Path, Path], folder: Path) -> None:
+    """Never in the clear on a disk: written to a stream, read from one; each table is a step."""
+    data, _ = saved
+    settings = NodeSettings.load(data)
+    stream, steps = io.BytesIO(), list[int]()
+    with opened(settings) as database:
+        backup.write(settings, database, stream, now=now(), advance=steps.append)
+        assert len(steps) == backup.count_tables(database) > 20
+    assert not list(data.glob(".backup-*"))
+    stream.seek(0)
+    loaded = list[int]()
+    backup.restore(stream, folder / "piped", now=now(), durable=False, advance=loaded.append)
+    assert len(loaded) == len(steps)
+    with pytest.raises(InputError, match="cannot read the backup"):
+        backup.restore(io.BytesIO(stream.getvalue()[:5000]), folder / "cut", now=now())
