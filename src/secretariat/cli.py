@@ -33,9 +33,9 @@ from secretariat.records import commands as records
 from secretariat.register import file_commands as register
 
 if TYPE_CHECKING:
+    from secretariat.exchange.guest_moving import Arrived
     from secretariat.exchange.restoring import Comparison
 
-    from secretariat.exchange.guest_moving import Arrived
 GROUPS = {
     "records": records.commands,
     "register": register.commands,
@@ -76,8 +76,10 @@ def _options(
 
 @app.command()
 def init(
-    party: Annotated[str, typer.Option("--party", help="Code of the party that runs this node, e.g. JP.")],
-    name: Annotated[str, typer.Option("--name", help="The party's name as pages show it.")],
+    party: Annotated[
+        str, typer.Option("--party", help="Code of the party that runs this node, e.g. JP.")
+    ] = "",
+    name: Annotated[str, typer.Option("--name", help="The party's name as pages show it.")] = "",
     data: Data = DATA,
     host: Annotated[str, typer.Option("--host", help="Host name of this node.")] = "localhost",
     port: Annotated[int, typer.Option("--port", help="Port of the live realm; exercise: the next.")] = 8400,
@@ -86,25 +88,20 @@ def init(
     ceiling: Annotated[
         list[str] | None, typer.Option("--ceiling", help="TABLE=LEVEL, the highest level kept; repeatable.")
     ] = None,
+    from_guest: Annotated[
+        Path | None, typer.Option("--from-guest", help="What `guests move` wrote: the party's history.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Make a node: settings, keys and database in an empty data folder.
 
     Uses the PostgreSQL of SECRETARIAT_DATABASE_URL when it is set, else an embedded one. With --from-guest
     the party and its name are those of the file, which is verified before anything is made.
-    from_guest: Annotated[
-        Path | None, typer.Option("--from-guest", help="What `guests move` wrote: the party's history.")
-    ] = None,
     """
+    from secretariat.exchange import guest_moving
     from secretariat.ledger import keys
     from secretariat.storage import opening
 
-    settings = NodeSettings(party=party, name=name, host=host, port=port, url=url, exercise_url=exercise_url)
-    settings.ceiling = dict(_pair(word) for word in ceiling or ())
-    from secretariat.exchange import guest_moving
-    settings.database_url = os.environ.get(URL_VARIABLE, "")
-    read(_text(settings), "the options")  # refuses what node.toml would refuse
-    if (data / FILE).exists():
     arrived = None if from_guest is None else guest_moving.read(from_guest)
     if arrived is not None:
         party, name = party or arrived.head.party, name or arrived.head.name
@@ -295,12 +292,6 @@ def _pair(word: str) -> tuple[str, str]:
     if not (mark and table and level):
         raise InputError(f"not TABLE=LEVEL: {word!r}", where="--ceiling")
     return table, level
-
-
-def _text(settings: NodeSettings) -> str:
-    from secretariat.base.settings import write
-
-    return write(settings)
 def _take_history(settings: NodeSettings, arrived: Arrived) -> None:
     """Keep what a guest brings from its host; an `init` killed in between is made anew as a whole."""
     from secretariat.exchange import guest_moving
@@ -311,3 +302,9 @@ def _take_history(settings: NodeSettings, arrived: Arrived) -> None:
         guest_moving.take(Node.open(settings, database), arrived, now=now())
 
 
+
+
+def _text(settings: NodeSettings) -> str:
+    from secretariat.base.settings import write
+
+    return write(settings)

@@ -25,7 +25,7 @@ from secretariat.base.errors import (
     ProofError,
     StateError,
 )
-from secretariat.exchange import guest_moving, guest_view, guests, service
+from secretariat.exchange import enrolment, guest_moving, guest_view, guests, service
 from secretariat.exchange.guest_settling import settle
 from secretariat.ledger import audit, dsse, entries, guest_keys, keys
 from secretariat.ledger import service as ledger
@@ -250,6 +250,8 @@ def test_receipts_are_the_guests_own_word_and_the_log_verifies(host):
     with host.database.app("live") as tx:
         signed = set(tx.exec_driver_sql("SELECT party, kind FROM entry WHERE kind = 'receipt'").all())
         report_ = audit.verify_database(tx, host.keyring("live"))
+        (position,) = tx.exec_driver_sql("SELECT min(position) FROM entry WHERE kind = 'receipt'").one()
+        assert ledger.verify_entry(tx, host.keyring("live"), position).holds
     assert [tuple(one) for one in signed] == [("KISIA", "receipt")]
     assert report_.holds, report_.problems
 
@@ -384,6 +386,8 @@ def test_an_entry_that_the_host_forges_after_the_move_fails_the_audit(host, move
         body = entries.Note(act="forged")
         ledger.append(tx, ring, [entries.Draft("note", None, body)], now=now())
         report_ = audit.verify_database(tx, host.keyring("live"))
+        (position,) = tx.exec_driver_sql("SELECT max(position) FROM entry").one()
+        assert not ledger.verify_entry(tx, host.keyring("live"), position).holds
     assert not report_.holds
 
 
@@ -454,3 +458,39 @@ def test_a_backup_holds_what_is_kept_for_guests(host, tmp_path):
         capture_output=True, check=True, text=True,
     ).stdout  # fmt: skip
     assert stix_id in text
+
+
+def test_killed_between_the_file_and_the_end_the_move_is_done_again(host, tmp_path, monkeypatch):
+    """The file is whole before anything ends here; a second `move` does the rest, the key then goes."""
+    with monkeypatch.context() as patch:
+        patch.setattr(guests, "leave", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            guest_moving.move(host, "KISIA", tmp_path / "one", by="admin", now=now())
+    assert guest_moving.read(tmp_path / "one").head.party == "KISIA"
+    guest_moving.move(host, "KISIA", tmp_path / "two", by="admin", now=now())
+    with pytest.raises(StateError):
+        guest_moving.move(host, "KISIA", tmp_path / "three", by="admin", now=now())
+
+
+def test_a_key_that_an_ending_left_behind_is_destroyed(host, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(guest_keys, "destroy", lambda *_: None)
+        guests.end(host, "KISIA", reason="left", by="admin", now=now())
+    folder = keys.folder_of(host.settings.data, "live")
+    assert (folder / "guests" / "KISIA" / "guest.pem").exists()
+    guests.agree_again(host, "live", now=now())
+    assert not (folder / "guests" / "KISIA" / "guest.pem").exists()
+
+
+def test_a_party_with_a_node_is_no_guest(host, node):
+    """Two must not speak for one party: neither a second host nor a node beside its host."""
+    with pytest.raises(InputError):
+        guests.add(host, "KR", name="itself", by="admin", now=now())
+    with pytest.raises(ConflictError):
+        guests.add(host, "KISIA", name="again", by="admin", now=now())
+    other = node("KISIA", name="Claims to be it")
+    sealed, words = enrolment.invite(other, "KR", now=now())
+    with pytest.raises(ConflictError, match="guest"):
+        enrolment.accept(host, sealed, words, now=now())
+    guest_moving.move(host, "KISIA", host.settings.data / "file", by="admin", now=now())
+    assert enrolment.accept(host, sealed, words, now=now()).party == "KISIA"

@@ -31,6 +31,7 @@ from secretariat.base.errors import (
     ProofError,
     StateError,
 )
+from secretariat.exchange import guest_store, instruments, wire
 from secretariat.exchange import store as tables
 from secretariat.exchange import wire
 from secretariat.exchange.fingerprint import fingerprint, same_fingerprint
@@ -174,6 +175,12 @@ def _enrol(
     sealed: bytes,
     via: str | None,
     now: datetime,
+    guest = guest_store.guest_of(tx, found.party)
+    if guest is not None and guest.state == "hosted":
+        raise ConflictError(
+            f"{found.party} is a guest here: this node speaks for it, and two must not",
+            advice=f"if the new node is its own, it moves first: secretariat guests move {found.party}",
+        )
 ) -> bool:
     known = {one.party: one for one in tables.read_peers(tx)}
     before = known.get(found.party)

@@ -111,7 +111,7 @@ def move(node: Node, party: str, out: Path, *, by: str, now: datetime) -> Moved:
                 ring = guest_keys.load(keys.folder_of(node.settings.data, realm), party, host)
                 with node.database.app(realm) as tx:
                     held = guest_store.guest_of(tx, party)
-                    if held is None or held.state != "hosted":
+                    if held is None or held.state == "ended":
                         raise NotFoundError(f"{party} is no guest here", where=party)
                     name = held.name
                     log = export.write_guest(tx, host, Path(folder) / f"{realm}.log", guest=party, now=now)
@@ -122,10 +122,12 @@ def move(node: Node, party: str, out: Path, *, by: str, now: datetime) -> Moved:
                 objects[realm], lines[realm] = len(found), log.entries
             head = Head(FORMAT, VERSION, party, name, node.party, realms)
             packed.writestr(_HEAD, msgspec.json.encode(head))
-        _leave(node, party, by, now)
-        beside.rename(out)
+        with beside.open("rb") as written:
+            os.fsync(written.fileno())
+        beside.rename(out)  # before anything ends here: killed now, `move` to another file does the rest
     finally:
         beside.unlink(missing_ok=True)
+    _leave(node, party, by, now)
     for realm in node.settings.realms:
         guest_keys.destroy(keys.folder_of(node.settings.data, realm), party)
     return Moved(party, str(out), objects, lines)
@@ -143,8 +145,9 @@ def _leave(node: Node, party: str, by: str, now: datetime) -> None:
     for realm in node.settings.realms:
         with node.database.app(realm) as tx:
             held = guest_store.guest_of(tx, party)
-            assert held is not None
-            guests.leave(tx, node, realm, held, act="move", reason=f"moved to an own node (by {by})", now=now)
+            if held is not None and held.state == "hosted":
+                reason = f"moved to an own node (by {by})"
+                guests.leave(tx, node, realm, held, act="move", reason=reason, now=now)
 
 
 # at the new node

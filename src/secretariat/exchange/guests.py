@@ -186,9 +186,13 @@ def _agree(tx: sa.Connection, node: Node, realm: str, ring: Keyring, now: dateti
 
 
 def agree_again(node: Node, realm: str, *, now: datetime) -> None:
-    """Let host and guests take the instruments that are recorded now, where they changed."""
+    """Let host and guests take the instruments that are recorded now; finish what an ending left undone."""
     with node.database.app(realm) as tx:
-        held = guest_store.guests(tx, hosted_only=True)
+        every = guest_store.guests(tx)
+        for one in every:
+            if one.state != "hosted":  # its `move` or `end` was killed before it came to this
+                guest_keys.destroy(keys.folder_of(node.settings.data, realm), one.party)
+        held = [one for one in every if one.state == "hosted"]
         if not held:
             return
         hashes = sorted(one.hash for one in agreements.instruments(tx))

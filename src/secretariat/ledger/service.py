@@ -24,7 +24,7 @@ from sqlalchemy import Connection
 from secretariat.base.errors import InputError, NotFoundError, ProofError, StateError
 from secretariat.ledger import checkpoint as notes
 from secretariat.ledger import dsse, entries, merkle, store, tiles
-from secretariat.ledger.entries import Draft, Key, KeyLine, Statement
+from secretariat.ledger.entries import Draft, Guest, Key, KeyLine, Statement
 from secretariat.ledger.keys import Keyring, Signer, key_id
 from secretariat.ledger.merkle import Frontier
 from secretariat.ledger.model import Entry, EntryLine, Head
@@ -314,12 +314,25 @@ def verify_entry(tx: Connection, keyring: Keyring, position: int) -> Verdict:
         except ProofError as error:
             steps.append(Step(name, holds=False, detail=str(error)))
 
-    step("signature", lambda: _signed(found, keyring.public))
+    own = found.party == (keyring.host or keyring).party
+    keys = (keyring.host or keyring).public if own else _guest_keys(tx, found)
+    step("signature", lambda: _signed(found, keys))
     step("digest", lambda: _same("digest", entries.digest_of(found.envelope, found.salt), found.digest))
     step("leaf", lambda: _same("leaf", entries.leaf_of(found.digest), found.leaf))
     step("checkpoint", lambda: _checkpoint_line(note, keyring))
     step("inclusion", lambda: _included(tx, found, notes.parse(note)))
     return Verdict(position, size, steps)
+
+
+def _guest_keys(tx: Connection, found: Entry) -> dict[str, bytes]:
+    """Give the key that this log named for a guest before one of its entries; nothing once it had left."""
+    keys: dict[str, bytes] = {}
+    for one in store.read_entries(tx, kinds=["guest"], end=found.position):
+        body = entries.body_as(entries.read(dsse.payload_of(one.envelope)), Guest)
+        if body.party == found.party:
+            public = bytes.fromhex(body.key) if body.act == "add" and body.key is not None else None
+            keys = {} if public is None else {key_id(public): public}
+    return keys
 
 
 def _signed(found: Entry, keys: Mapping[str, bytes]) -> str:
