@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
+from secretariat.agreements.offered_commands import between, offers
 from secretariat.agreements.release_commands import Purpose, node_at, verbs
 from secretariat.base.clock import AsOf, end_of_day, now, parse_stamp
 from secretariat.base.console import DATA, Data, Json, Realm, emit
@@ -297,6 +298,10 @@ def import_instruments(
         f"{done.review} to review",
         json=json,
     )
+
+
+commands.command("between")(between)
+commands.add_typer(offers, name="offered")
 
 
 @commands.command("review")

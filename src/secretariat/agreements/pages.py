@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from litestar import Request, Response
 from litestar.params import FromPath
 
-from secretariat.agreements import facts, grants, release_pages, standing_pages, store
+from secretariat.agreements import between_pages, facts, grants, release_pages, standing_pages, store
 from secretariat.agreements.book import day_in
 from secretariat.agreements.matrix import cell
 from secretariat.agreements.model import Decision, Facts, Instrument, Moment, Question, StatusEvent
@@ -402,6 +402,7 @@ routes = [
     instruments_page,
     instrument_page,
     explain_page,
+    *between_pages.routes,
     *release_pages.routes,
     *standing_pages.routes,
 ]

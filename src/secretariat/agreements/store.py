@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -42,6 +42,7 @@ instrument_agreed = sa.Table(
     sa.Column("by", sa.Text, nullable=False),
     sa.Column("set_hash", BYTEA, nullable=False),
     sa.Column("hashes", JSONB, nullable=False),
+    sa.Column("names", JSONB, nullable=False, server_default="{}"),
     sa.Column("origin", sa.Text, nullable=False),
     sa.Column("position", sa.BigInteger, nullable=False),
     sa.Column("recorded_at", _MOMENT, nullable=False),
@@ -221,17 +222,20 @@ def keep_agreed(
     hashes: Sequence[bytes],
     origin: str,
     position: int,
+    names: Mapping[bytes, str] | None = None,
     now: datetime,
 ) -> None:
-    """Record which instruments one side takes as those between this node and `partner`."""
+    """Record which instruments one side takes as those between this node and `partner`, and their names."""
     raw(tx).execute(
-        "INSERT INTO instrument_agreed (partner, by, set_hash, hashes, origin, position, recorded_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s)",
+        "INSERT INTO instrument_agreed"
+        " (partner, by, set_hash, hashes, names, origin, position, recorded_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
         (
             partner,
             by,
             bytes.fromhex(set_hash(one.hex() for one in hashes)),
             Jsonb([one.hex() for one in sorted(hashes)]),
+            Jsonb({digest.hex(): name for digest, name in (names or {}).items()}),
             origin,
             position,
             now,
@@ -269,6 +273,19 @@ def said(tx: sa.Connection, partner: str) -> list[Said]:
         (partner,),
     )
     return [Said(by, frozenset(hashes), begins, ends) for by, hashes, begins, ends in rows]
+
+
+def names_said(tx: sa.Connection, partner: str) -> dict[str, str]:
+    """Give how a partner's newest list calls the instruments that it names, by hash."""
+    row = (
+        raw(tx)
+        .execute(
+            "SELECT names FROM instrument_agreed WHERE partner = %s AND by = %s ORDER BY id DESC LIMIT 1",
+            (partner, partner),
+        )
+        .fetchone()
+    )
+    return {} if row is None else dict(row[0])
 
 
 LATE = timedelta(days=1)

@@ -319,15 +319,19 @@ def announce(node: Node, realm: str, *, now: datetime) -> list[str]:
 def note_agreed(tx: sa.Connection, peer: Peer, position: int, statement: Statement, *, now: datetime) -> None:
     """Record which instruments a partner takes as those between the two. Refuses a false hash of the set."""
     body = entries.body_as(statement, InstrumentAgreed)
-    hashes = [
-        bytes.fromhex(one["hash"])
-        for one in body.instruments
-        if isinstance(one, dict) and isinstance(one.get("hash"), str)
-    ]
+    names = instruments.named_by(body.instruments)
+    hashes = list(names)
     if set_hash(one.hex() for one in hashes) != body.set_hash:
         raise ProofError("the hash of the instruments is not that of the list", where=f"entry {position}")
     agreements.keep_agreed(
-        tx, partner=peer.party, by=peer.party, hashes=hashes, origin=peer.origin, position=position, now=now
+        tx,
+        partner=peer.party,
+        by=peer.party,
+        hashes=hashes,
+        origin=peer.origin,
+        position=position,
+        names=names,
+        now=now,
     )
 
 

@@ -44,6 +44,7 @@ def upgrade() -> None:
         sa.Column("by", sa.Text, nullable=False),
         sa.Column("set_hash", BYTEA, nullable=False),
         sa.Column("hashes", JSONB, nullable=False),
+        sa.Column("names", JSONB, nullable=False, server_default="{}"),
         sa.Column("origin", sa.Text, nullable=False),
         sa.Column("position", sa.BigInteger, nullable=False),
         sa.Column("recorded_at", _MOMENT, nullable=False),
