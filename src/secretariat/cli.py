@@ -111,6 +111,11 @@ def init(
             where="--party, --name",
         )
 
+    settings = NodeSettings(party=party, name=name, host=host, port=port, url=url, exercise_url=exercise_url)
+    settings.ceiling = dict(_pair(word) for word in ceiling or ())
+    settings.database_url = os.environ.get(URL_VARIABLE, "")
+    read(_text(settings), "the options")  # refuses what node.toml would refuse
+    if (data / FILE).exists():
         raise ConflictError(f"{data} already holds a node", advice="choose an empty folder with --data")
     unfinished = data / ".unfinished"
     if unfinished.exists() and not settings.database_url:
@@ -129,15 +134,15 @@ def init(
         folder = keys.folder_of(settings.data, realm)
         if not folder.exists():
             keys.create(folder, party=party, realm=realm, host=host)
+        if arrived is not None and realm in arrived.signers:
+            guest_moving.take_keys(arrived, folder, realm)
+    if arrived is not None:
+        _take_history(settings, arrived)
     settings.save()  # last: a folder without settings is not a node
     unfinished.unlink()
     emit(
         {"party": party, "data": str(settings.data), "realms": settings.realms},
         f"{settings.data} holds the node of {party}. Next: secretariat person add, secretariat serve",
-        if arrived is not None and realm in arrived.signers:
-            guest_moving.take_keys(arrived, folder, realm)
-    if arrived is not None:
-        _take_history(settings, arrived)
         json=json,
     )
 
@@ -287,11 +292,6 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _pair(word: str) -> tuple[str, str]:
-    table, mark, level = word.partition("=")
-    if not (mark and table and level):
-        raise InputError(f"not TABLE=LEVEL: {word!r}", where="--ceiling")
-    return table, level
 def _take_history(settings: NodeSettings, arrived: Arrived) -> None:
     """Keep what a guest brings from its host; an `init` killed in between is made anew as a whole."""
     from secretariat.exchange import guest_moving
@@ -302,6 +302,11 @@ def _take_history(settings: NodeSettings, arrived: Arrived) -> None:
         guest_moving.take(Node.open(settings, database), arrived, now=now())
 
 
+def _pair(word: str) -> tuple[str, str]:
+    table, mark, level = word.partition("=")
+    if not (mark and table and level):
+        raise InputError(f"not TABLE=LEVEL: {word!r}", where="--ceiling")
+    return table, level
 
 
 def _text(settings: NodeSettings) -> str:
