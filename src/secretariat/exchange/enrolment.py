@@ -33,7 +33,6 @@ from secretariat.base.errors import (
 )
 from secretariat.exchange import guest_store, instruments, wire
 from secretariat.exchange import store as tables
-from secretariat.exchange import wire
 from secretariat.exchange.fingerprint import fingerprint, same_fingerprint
 from secretariat.exchange.model import Peer
 from secretariat.exchange.wire import Descriptor, Key, RealmKeys
@@ -175,13 +174,13 @@ def _enrol(
     sealed: bytes,
     via: str | None,
     now: datetime,
+) -> bool:
     guest = guest_store.guest_of(tx, found.party)
     if guest is not None and guest.state == "hosted":
         raise ConflictError(
             f"{found.party} is a guest here: this node speaks for it, and two must not",
             advice=f"if the new node is its own, it moves first: secretariat guests move {found.party}",
         )
-) -> bool:
     known = {one.party: one for one in tables.read_peers(tx)}
     before = known.get(found.party)
     if before is not None and before.root_key != found.root.public:
