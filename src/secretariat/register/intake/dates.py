@@ -169,7 +169,7 @@ class _Reader:
             if _first < first and f.b.year is None and f.b.month is not None and (f.a.month or 0) > f.b.month:
                 b = b._replace(year=(b.year or 0) + 1)
                 _first, last, _precision = _span(b, self.lang, f.note)
-            if _edge(last, last=True) < _edge(first, last=False):
+            if edge(last, last=True) < edge(first, last=False):
                 raise _Never(f"it would end ({last}) before it begins ({first})")
             precision = "range"
         note = "" if f.note == "apr" else f.note
@@ -421,9 +421,9 @@ class _Reader:
     def _season(self, part: str, way: int) -> int:
         own = self.own or date.min
         first, last, _precision = _span(Slot(own.year, part=part), self.lang, "")
-        if way < 0 and _edge(first, last=False) > own:
+        if way < 0 and edge(first, last=False) > own:
             return own.year - 1
-        if way > 0 and _edge(last, last=True) < own:
+        if way > 0 and edge(last, last=True) < own:
             return own.year + 1
         return own.year
 
@@ -485,7 +485,7 @@ def _months(day: date, shift: int) -> tuple[int, int]:
     return whole // 12, whole % 12 + 1
 
 
-def _edge(text: str, *, last: bool) -> date:
+def edge(text: str, *, last: bool) -> date:
     parts = [int(one) for one in text.split("-")]
     if len(parts) == 1:
         return date(parts[0], 12, 31) if last else date(parts[0], 1, 1)
