@@ -22,8 +22,11 @@ from secretariat.register.asking import (
     asking,
 )
 from secretariat.register.commands import commands
+from secretariat.register.overlap.commands import overlap
 
 __all__ = ["commands"]
+
+commands.add_typer(overlap, name="overlap")
 
 
 @commands.command("import")

@@ -77,18 +77,7 @@ class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
     comparison: Comparison
     rounds: tuple[Row, ...] = ()
     judged_before: Row | None = None
-    """A verdict `different` that no longer holds, because a side has changed since."""
-
-
-class Suggestions(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found for one statement, and how it was looked for."""
-
-    of: Row
-    method: Method
-    found: tuple[Suggestion, ...]
-    looked_at: int
-    waiting: int
-    """Statements not yet in the index: not checked."""
+    """A verdict `different` that no longer holds because a side has changed, or any if all was asked for."""
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +87,19 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     other: Row
     comparison: Comparison
     verdict: Row | None = None
+
+
+class Suggestions(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found for one statement, and how it was looked for."""
+
+    of: Row
+    method: Method
+    found: tuple[Suggestion, ...]
+    judged: tuple[Pair, ...]
+    """What was said of it and others already."""
+    looked_at: int
+    waiting: int
+    """Statements not yet in the index: not checked."""
 
 
 class Board(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ parties alike, so each weighs 1. Works that run at the same time cost more when 
 falling to a third in three years); a shared body or named instrument adds as much. Two statements of one day
 between the same parties mostly stand in one document, whose authors told them apart (-0.3). A leaders'
 meeting touches everything and duplicates nothing (-0.2 against what is none). An aim that officers named
-equal weighs like a feature of its own and is left out of every measurement.
+equal halves what is left to one, and is left out of every measurement.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from secretariat.register.words import lexemes
 NEAR = 0.5
 """From this score on a pair stands on the board."""
 
-_WEIGHT = {"text": 1.0, "themes": 1.0, "parties": 1.0, "bodies": 0.2, "time": 0.2, "aim": 1.0}
+_WEIGHT = {"text": 1.0, "themes": 1.0, "parties": 1.0, "bodies": 0.2, "time": 0.2}
 _ONE_TEXT, _LEADERS = -0.3, -0.2
-_WHOLE = sum(weight for feature, weight in _WEIGHT.items() if feature != "aim")
+_WHOLE = sum(_WEIGHT.values())
 _YEARS = 3.0
 _EQUALLY = 0.05
 _ROUND = 85
@@ -46,7 +46,7 @@ _COMMON = """
 _USUAL = frozenset(_COMMON.split())
 """Words that nearly every record of this field has."""
 
-_NAME = re.compile(r"\b[A-Z][A-Za-z]*[A-Z][A-Za-z/-]*\b")
+_NAME = re.compile(r"\b[A-Z][A-Za-z]*[A-Z][A-Za-z]*\b")
 _NO_NAME = frozenset({"dprk", "rok", "prc", "usa", "us", "uk", "eu", "un", "it"})
 _ORDINAL = re.compile(
     r"\b(?:\d+(?:st|nd|rd|th)?|first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth"
@@ -147,8 +147,6 @@ def compare(
         _reason("bodies", *_by_bodies(one.bodies, other.bodies)),
         _reason("time", *_by_time(one.day, other.day)),
     ]
-    if aim and one.aim is not None and one.aim == other.aim:
-        reasons.append(_reason("aim", 1.0, (one.aim,)))
     if (
         one.day is not None
         and one.exact
@@ -159,8 +157,12 @@ def compare(
         reasons.append(Reason(feature="one text", value=1, weight=_ONE_TEXT, gives=_ONE_TEXT / _WHOLE))
     if (one.level == "leaders") != (other.level == "leaders"):
         reasons.append(Reason(feature="leaders", value=1, weight=_LEADERS, gives=_LEADERS / _WHOLE))
-    score = math.fsum(reason.gives for reason in reasons)
-    return Comparison(score=round(min(1.0, max(0.0, score)), 4), method=method, reasons=tuple(reasons))
+    score = min(1.0, max(0.0, math.fsum(reason.gives for reason in reasons)))
+    if aim and one.aim is not None and one.aim == other.aim:
+        more = round((1 - score) / 2, 4)
+        reasons.append(Reason(feature="aim", value=1, weight=0.5, gives=more, because=(one.aim,)))
+        score += more
+    return Comparison(score=round(score, 4), method=method, reasons=tuple(reasons))
 
 
 def _reason(feature: str, value: float, because: tuple[str, ...] = ()) -> Reason:

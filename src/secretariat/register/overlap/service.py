@@ -12,7 +12,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
@@ -168,10 +168,12 @@ def suggestions(
     limit: int = FIRST,
     by: By = None,
     aim: bool = True,
+    judged: bool = False,
 ) -> Suggestions:
     """Give what may pursue the same aim as one statement, nearest first, one row per line of work.
 
-    `party`: whose verdicts close a pair (None: anybody's). Refuses a key that the question does not see.
+    `party`: whose verdicts close a pair (None: anybody's). `judged` offers those too; `aim` False leaves out
+    what the records say of their aims (both for measuring). Refuses a key that the question does not see.
     """
     how = method(by)
     of = _seen(tx, view, key)
@@ -186,30 +188,35 @@ def suggestions(
     )
     compared = [(one, rules.compare(own, one, meaning=_likeness(how), aim=aim)) for one in found]
     kept = store.kept(tx, view, [of.stix_id, *(one.stix_id for one in found)], rules.KEEPS)
-    judged = store.verdicts(tx, view, [of.stix_id], party)
+    said = store.verdicts(tx, view, [of.stix_id], party)
     rows = store.seen(tx, view, [one.id for one in found])
     made: list[Suggestion] = []
     for line in rules.lines(own, compared, kept):
-        open_ = [
-            pair
-            for pair in line
-            if not _holds(judged.get(_pair_of(of, rows[pair[0].id])), of, rows[pair[0].id])
+        offered = [
+            (rows[one.id], comparison)
+            for one, comparison in line
+            if judged or not _holds(said.get(_pair_of(of, rows[one.id])), of, rows[one.id])
         ]
-        if not open_:
+        if not offered:
             continue
-        first, comparison = open_[0]
+        first, comparison = offered[0]
         made.append(
             Suggestion(
-                row=rows[first.id],
+                row=first,
                 comparison=comparison,
-                rounds=tuple(rows[one.id] for one, _ in open_[1:]),
-                judged_before=judged.get(_pair_of(of, rows[first.id])),
+                rounds=tuple(row for row, _ in offered[1:]),
+                judged_before=said.get(_pair_of(of, first)),
             )
         )
         if len(made) == limit:
             break
     return Suggestions(
-        of=of, method=how, found=tuple(made), looked_at=len(found), waiting=store.count_waiting(tx)
+        of=of,
+        method=how,
+        found=tuple(made),
+        judged=tuple(_judged(tx, view, how, said.values())),
+        looked_at=len(found),
+        waiting=store.count_waiting(tx),
     )
 
 
@@ -299,7 +306,7 @@ def board(
     return Board(
         method=how,
         pairs=tuple(rows[:limit]),
-        judged=tuple(_judged(tx, view, how, limit)),
+        judged=tuple(_judged(tx, view, how, store.every_verdict(tx, view, limit=PAGE))),
         waiting=store.count_waiting(tx),
         more=len(rows) > limit,
     )
@@ -354,8 +361,7 @@ def _of_lines(
     return (same(left, first) and same(right, second)) or (same(left, second) and same(right, first))
 
 
-def _judged(tx: sa.Connection, view: View, how: Method, limit: int) -> Iterable[Pair]:
-    found = store.every_verdict(tx, view, limit=limit)
+def _judged(tx: sa.Connection, view: View, how: Method, found: Collection[Row]) -> Iterable[Pair]:
     rows = store.by_stix(
         tx, view, {ref for one in found for ref in (one.about, one.other) if ref is not None}
     )

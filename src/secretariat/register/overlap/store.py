@@ -266,11 +266,12 @@ def verdicts(
 
 
 def every_verdict(tx: sa.Connection, view: View, *, limit: int) -> list[Row]:
-    """Give the verdicts that the question sees, newest first."""
+    """Give the verdicts that the question sees: what overlaps before what does not, the newest first."""
     return statements.rows(
         tx,
         f"SELECT {statements.COLUMNS} FROM {statements.live(view)} AND s.type = 'relationship'"
-        " AND s.says = ANY(%(verdicts)s) ORDER BY s.recorded_at DESC, s.id DESC LIMIT %(limit)s",
+        " AND s.says = ANY(%(verdicts)s)"
+        " ORDER BY (s.says = 'different-aim'), s.recorded_at DESC, s.id DESC LIMIT %(limit)s",
         {**view.bound(), "verdicts": list(VERDICTS.values()), "limit": limit},
     )
 
