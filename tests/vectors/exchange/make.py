@@ -22,6 +22,7 @@ from secretariat.exchange.wire import Cursor, Descriptor, Key, RealmKeys
 from secretariat.ledger import dsse, entries, object_signature
 from secretariat.ledger.keys import Keyring, Signer
 from secretariat.ledger.property_tree import root_of
+from secretariat.ledger.sealing import SealingKeys
 from secretariat.records.canonical import canonical
 
 HERE = Path(__file__).parent
@@ -48,7 +49,8 @@ def ring(party: str, first: int) -> Keyring:
         Signer.from_seed(bytes([number]) * 32) for number in range(first, first + len(ROLES))
     )
     origin = f"{party.lower()}.example/live"
-    return Keyring(party, "live", origin, root, record, log, transport, witness, root.public)
+    sealing = SealingKeys.from_seed(bytes([first + len(ROLES)]) * 32)
+    return Keyring(party, "live", origin, root, record, log, transport, witness, root.public, sealing=sealing)
 
 
 def descriptor_of(keys: Keyring) -> bytes:
@@ -58,6 +60,7 @@ def descriptor_of(keys: Keyring) -> bytes:
         return Key(signer.key_id, signer.public)
 
     assert keys.root is not None
+    assert keys.sealing is not None
     live = RealmKeys(
         origin=keys.origin,
         url=f"https://{keys.party.lower()}.example",
@@ -66,6 +69,7 @@ def descriptor_of(keys: Keyring) -> bytes:
         transport=key(keys.transport),
         witness=key(keys.witness),
         root=key(keys.root),
+        sealing=Key(keys.sealing.key_id, keys.sealing.public),
     )
     made_at = "2026-11-22T02:09:36.123456Z"
     said = Descriptor(1, keys.party, f"Party {keys.party}", key(keys.root), made_at, {"live": live})
