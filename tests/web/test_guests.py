@@ -494,3 +494,20 @@ def test_a_party_with_a_node_is_no_guest(host, node):
         enrolment.accept(host, sealed, words, now=now())
     guest_moving.move(host, "KISIA", host.settings.data / "file", by="admin", now=now())
     assert enrolment.accept(host, sealed, words, now=now()).party == "KISIA"
+
+
+def test_a_guest_releases_to_nobody_whose_node_could_not_believe_it(host, node):
+    """An entry of another party in the host's log would make a partner refuse the host's whole page."""
+    partner = node("JP", name="Japan")
+    sealed, words = enrolment.invite(partner, "KR", now=now())
+    enrolment.accept(host, sealed, words, now=now())
+    stix_id, draft = report("From the association", marking=CLEAR)
+    releaser = person(host, "kisia.releaser")
+    guests.write(host, "live", releaser, io.BytesIO(bundle(draft)), now=now())
+    with pytest.raises(DeniedError, match="does not reach JP"):
+        guests.publish(host, "live", releaser, stix_id, to=["KR", "JP"], now=now())
+    done = guests.publish(host, "live", releaser, stix_id, now=now())
+    assert set(done.granted) == {"KR", "OTHER"}
+    with host.database.app("live") as tx:
+        asked = "SELECT count(*) FROM entry WHERE recipient = 'JP' AND party <> 'KR'"
+        assert tx.exec_driver_sql(asked).scalar() == 0

@@ -202,11 +202,14 @@ def agree_again(node: Node, realm: str, *, now: datetime) -> None:
 
 
 def recipients(tx: sa.Connection, mine: Node, realm: str) -> list[str]:
-    """Name the parties to whom a guest may release: this node's partners, other guests, and its host."""
+    """Name the parties to whom a guest may release: its host, and the host's other guests.
+
+    Not the host's partners: their nodes believe entries of the host's log only when the host signed them.
+    """
     host = mine.keyring(realm).host
     assert host is not None
-    known = [one.code for one in grants.parties(tx, partners_only=True) if one.code != mine.party]
-    return [host.party, *known]
+    others = [one.party for one in guest_store.guests(tx, hosted_only=True) if one.party != mine.party]
+    return [host.party, *others]
 
 
 def listed(node: Node, realm: str) -> list[Guest]:
@@ -287,8 +290,16 @@ def publish(
                 where=two.stix_id,
                 advice="a node of its own can",
             )
+        reach = recipients(tx, mine, realm)
+        chosen = list(dict.fromkeys(to)) if to is not None else reach
+        if beyond := sorted(set(chosen) - set(reach)):
+            raise DeniedError(
+                f"a guest's release does not reach {', '.join(beyond)}",
+                where="to",
+                advice="release it to the host, which may pass it on; or move to a node of its own",
+            )
         done = publish_in(
-            tx, mine, realm, versions, to=to, basis=Basis(by=person.login), purpose=purpose, now=now
+            tx, mine, realm, versions, to=chosen, basis=Basis(by=person.login), purpose=purpose, now=now
         )
     settle(node, realm, now=now)
     return done
