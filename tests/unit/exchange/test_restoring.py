@@ -59,6 +59,8 @@ def test_a_node_restored_behind_its_partner_stays_read_only_and_says_why(
 ) -> None:
     """JP is restored from before it answered KR: KR holds entries of JP's log that the backup lacks."""
     kr, jp = serving("KR"), serving("JP")
+    kr.start()
+    jp.start()
     for one, other in ((kr, jp), (jp, kr)):
         sealed = tmp_path / f"{other.party}.json"
         words = str(other.run("peers", "invite", one.party, "--out", str(sealed))["fingerprint"])
