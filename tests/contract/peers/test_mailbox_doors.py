@@ -1,0 +1,231 @@
+"""The mailbox's doors over HTTP, who may become reached by it, and what the database shows a reader."""
+
+from __future__ import annotations
+
+import contextlib
+import runpy
+from datetime import timedelta
+from pathlib import Path
+
+import httpx2
+import msgspec
+import pytest
+
+from secretariat.base.clock import now
+from secretariat.base.errors import InputError, NotFoundError, StateError
+from secretariat.exchange import (
+    enrolment,
+    identity,
+    letters,
+    mailbox_pages,
+    mailbox_service,
+    peer_pages,
+    service,
+    wire,
+)
+from secretariat.exchange.letters import Collected, Have, Posted, Sealed
+from secretariat.ledger import sealing
+from simulator import START
+
+served = runpy.run_path(str(Path(__file__).with_name("served.py")))
+KEY = "x25519-" + "0" * 32
+
+
+def accept(one, other, **given):
+    sealed, words = enrolment.invite(other, one.party, now=START)
+    return enrolment.accept(one, sealed, words, now=START, **given)
+
+
+class Office:
+    """KR's mailbox, serving; JP and US are its partners and never listen."""
+
+    def __init__(self, node, stack: contextlib.ExitStack, **limits: int) -> None:
+        listening = served["free_socket"]()
+        stack.callback(listening.close)
+        port = listening.getsockname()[1]
+        kr = node("KR", host="127.0.0.1", port=port, realms=("live",))
+        kr.settings.limits = msgspec.structs.replace(kr.settings.limits, **limits)
+        self.nodes = {"KR": kr}
+        for party in ("JP", "US"):
+            self.nodes[party] = node(party, realms=("live",), reachable=False)
+            accept(kr, self.nodes[party])
+            accept(self.nodes[party], kr)
+        stack.enter_context(served["serving"](kr, listening))
+
+    def allow(self, *parties: str) -> None:
+        for party in parties:
+            mailbox_service.allow(self.nodes["KR"], "live", party, by="admin", now=now())
+
+    def ask(self, party: str, door: str, body: bytes) -> httpx2.Response:
+        kr = self.nodes["KR"]
+        url = f"{kr.settings.address('live')}/live/peer/v1/mailbox/{door}"
+        request = identity.Request("POST", url, {}, body)
+        signer = self.nodes[party].keyring("live").transport
+        nonce = f"{now().timestamp():030.9f}"
+        identity.sign_request(request, to="KR", signer=signer, now=now(), nonce=nonce)
+        with httpx2.Client(trust_env=False) as client:
+            got = client.post(url, headers=request.headers, content=body)
+        answer = identity.Answer(got.status_code, dict(got.headers), got.content, request)
+        keys = kr.keyring("live").transport
+        identity.verify_answer(
+            answer, find={keys.key_id: keys.public}.get, now=now(), skew=timedelta(seconds=60)
+        )
+        return got
+
+    def post(self, party: str, to: str, number: int = 1, box: bytes = b"x") -> httpx2.Response:
+        letter = Sealed(1, "live", party, to, number, KEY, box)
+        return self.ask(party, "letters", letters.encode(letter))
+
+    def collect(self, party: str, have: Have | None = None) -> Collected:
+        got = self.ask(party, "collect?wait=0", letters.encode(have or Have()))
+        assert got.status_code == 200, got.text
+        return letters.read(got.content, Collected)
+
+
+@pytest.fixture
+def office(node, monkeypatch):
+    monkeypatch.setattr("secretariat.app.ROUTES", (*peer_pages.routes, *mailbox_pages.routes))
+    with contextlib.ExitStack() as stack:
+        yield lambda **limits: Office(node, stack, **limits)
+
+
+def test_a_letter_is_kept_handed_to_its_reader_alone_and_destroyed_when_read(office):
+    there = office()
+    there.allow("JP", "US")
+    kept = letters.read(there.post("US", "JP", 7, b"sealed").content, Posted)
+    assert kept.number == 7
+    (held,) = there.collect("JP").letters
+    assert (held.letter.party, held.letter.number, held.letter.box) == ("US", 7, b"sealed")
+    assert there.collect("US").letters == ()
+    assert there.collect("JP", Have({"US": 7})).letters == ()
+    (us, jp) = sorted(mailbox_service.shares(there.nodes["KR"], "live"), key=lambda one: one.party)[::-1]
+    assert (us.party, us.letters, jp.party, jp.waiting) == ("US", 0, "JP", 0)
+
+
+def test_who_was_not_allowed_is_refused_by_name_and_so_is_a_letter_to_such(office):
+    there = office()
+    there.allow("US")
+    for party, to in (("JP", "US"), ("US", "JP")):
+        got = there.post(party, to)
+        assert (got.status_code, got.json()["code"]) == (403, "denied")
+    got = there.ask("JP", "collect", letters.encode(Have()))
+    assert (got.status_code, got.json()["code"]) == (403, "denied")
+
+
+def test_a_full_mailbox_answers_clearly(office):
+    there = office(mailbox_letters=1)
+    there.allow("JP", "US")
+    assert there.post("US", "JP", 1).status_code == 200
+    got = there.post("US", "JP", 2)
+    assert (got.status_code, got.json()["code"], got.json()["where"]) == (
+        507,
+        "mailbox-full",
+        "mailbox_letters",
+    )
+    assert got.headers["content-type"] == wire.PROBLEM_TYPE
+    assert there.post("JP", "US", 1).status_code == 200
+
+
+def test_what_is_no_message_is_refused_and_said(office):
+    there = office()
+    there.allow("JP", "US")
+    for body in (b"", b"{", b"[]", b'{"v":"1","numbers":1}', b"\xff\xfe", b'{"numbers":{"US":-1}}'):
+        for door in ("letters", "collect"):
+            got = there.ask("US", door, body)
+            assert (got.status_code, got.json()["code"]) == (422, "bad-input"), (door, body)
+
+
+def test_a_stranger_learns_nothing(office):
+    there = office()
+    url = f"{there.nodes['KR'].settings.address('live')}/live/peer/v1/mailbox/"
+    with httpx2.Client(trust_env=False) as client:
+        for door in ("letters", "collect"):
+            got = client.post(url + door, content=b"{}")
+            assert (got.status_code, got.json()["code"]) == (401, "not-authentic")
+
+
+def test_under_its_own_role_a_reader_sees_its_letters_and_no_others(office):
+    there = office()
+    there.allow("JP", "US")
+    there.post("US", "JP")
+    from secretariat.storage.engine import raw
+
+    for reader, many in (("JP", 1), ("US", 0), ("CN", 0)):
+        with there.nodes["KR"].database.peer("live", reader) as tx:
+            assert raw(tx).execute("SELECT count(*) FROM letter").fetchone() == (many,)
+
+
+def test_allowing_is_an_entry_and_only_partners_are_allowed(office):
+    there = office()
+    there.allow("JP")
+    with pytest.raises(NotFoundError, match="CN is not an accepted partner"):
+        mailbox_service.allow(there.nodes["KR"], "live", "CN", by="admin", now=now())
+    mailbox_service.forbid(there.nodes["KR"], "live", "JP", by="admin", now=now())
+    with pytest.raises(NotFoundError, match="does not use"):
+        mailbox_service.forbid(there.nodes["KR"], "live", "JP", by="admin", now=now())
+
+
+def test_a_node_without_inbound_names_no_address_and_opens_no_door(node, monkeypatch):
+    monkeypatch.setattr("secretariat.app.ROUTES", (*peer_pages.routes, *mailbox_pages.routes))
+    listening = served["free_socket"]()
+    port = listening.getsockname()[1]
+    jp = node("JP", host="127.0.0.1", port=port, realms=("live",), reachable=False)
+    found = enrolment.open_descriptor(enrolment.describe(jp, now=START))
+    assert found.realms["live"].url == ""
+    with contextlib.closing(listening), served["serving"](jp, listening):
+        for door in ("descriptor", "feed", "place", "mailbox/letters"):
+            url = f"http://127.0.0.1:{port}/live/peer/v1/{door}"
+            with httpx2.Client(trust_env=False) as client:
+                got = client.post(url) if "mailbox" in door else client.get(url)
+            assert (got.status_code, got.json()["code"]) == (404, "not-found")
+
+
+def test_a_partner_is_reached_through_one_that_can_be_reached(node):
+    jp, kr, us = node("JP"), node("KR"), node("US", reachable=False)
+    with pytest.raises(NotFoundError, match="no partner that can be reached"):
+        accept(jp, us, via="KR")
+    accept(jp, kr)
+    accept(jp, us, via="KR")
+    (contact,) = [one for one in service.contacts(jp, "live", now=START) if one.party == "US"]
+    assert (contact.via, contact.url) == ("KR", "")
+    accept(jp, us)  # again, with its present keys: the way stays
+    assert service.known_peer(jp, "live", "US").via == "KR"
+    accept(jp, us, via="")
+    assert service.known_peer(jp, "live", "US").via == ""
+    accept(jp, us, via="KR")
+    cn = node("CN", reachable=False)
+    for via, wrong in (("US", "can be reached"), ("CN", "can be reached")):
+        with pytest.raises(NotFoundError, match=wrong):
+            accept(jp, cn, via=via)
+    with pytest.raises(InputError, match="not its own mailbox"):
+        accept(jp, kr, via="KR")
+
+
+def test_without_a_sealing_key_there_is_no_mailbox(node):
+    jp, kr, us = node("JP"), node("KR"), node("US")
+    accept(jp, kr)
+    for realm in us.keys:
+        us.keys[realm] = without_sealing(us.keys[realm])
+    with pytest.raises(StateError, match="US has no sealing key"):
+        accept(jp, us, via="KR")
+
+
+def without_sealing(ring):
+    import dataclasses
+
+    return dataclasses.replace(ring, sealing=None)
+
+
+def test_a_new_sealing_key_is_in_the_next_descriptor_and_letters_go_to_it(node):
+    jp, kr, us = node("JP"), node("KR"), node("US")
+    accept(jp, kr)
+    accept(jp, us, via="KR")
+    (before,) = service.known_peer(jp, "live", "US").sealing_keys
+    from secretariat.ledger import keys
+    from secretariat.ledger.node import Node
+
+    for realm in us.settings.realms:
+        sealing.rotate(keys.folder_of(us.settings.data, realm))
+    accept(jp, Node.open(us.settings, us.database))
+    (after,) = service.known_peer(jp, "live", "US").sealing_keys
+    assert after != before
