@@ -191,9 +191,16 @@ def prepare(node: Node) -> None:
 
 
 def configuration(application: Litestar) -> uvicorn.Config:
-    """Say how uvicorn runs the application: uvloop and httptools, no access log, short draining."""
+    """Say how uvicorn runs the application: uvloop and httptools, no access log, short draining.
+
+    Who a request comes from is read from X-Forwarded-* only where a trusted proxy's address sent it.
+    """
+    node: Node = application.state.node
+    trusted = list(node.settings.trusted_proxies)
     return uvicorn.Config(
         application,
+        proxy_headers=bool(trusted),
+        forwarded_allow_ips=trusted,
         loop="uvloop",
         http="httptools",
         ws="none",

@@ -134,6 +134,13 @@ class NodeSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     exercise_url: Annotated[
         str, Meta(description="Address by which others reach the exercise realm; empty: http://host:port+1.")
     ] = ""
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Addresses or networks of proxies whose X-Forwarded-For and -Proto are believed; none "
+            "are by default."
+        ),
+    ] = ()
     reachable: Annotated[
         bool,
         Meta(
