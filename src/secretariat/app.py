@@ -55,6 +55,7 @@ from secretariat.people import store as people_store
 from secretariat.records import collections
 from secretariat.records import store as records_store
 from secretariat.register import tables as register_tables
+from secretariat.register.intake import tables as intake_tables
 from secretariat.register.overlap import tables as overlap_tables
 from secretariat.storage.engine import REALMS, Database
 from secretariat.storage.feed import Listener
@@ -94,6 +95,7 @@ TABLES = (
     agreements_store,
     register_tables,
     overlap_tables,
+    intake_tables,
     exchange_store,
     guest_store,
     mailbox_store,

@@ -23,7 +23,7 @@ DATA_VARIABLE = "SECRETARIAT_DATA"
 
 Size = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[int, Meta(ge=1)]
-_CODE = r"^[A-Z0-9][A-Z0-9_.-]{0,31}$"
+CODE = r"^[A-Z0-9][A-Z0-9_.-]{0,31}$"
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -117,7 +117,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 class NodeSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """The settings of one node."""
 
-    party: Annotated[str, Meta(pattern=_CODE, description="Code of the party that runs this node, e.g. JP.")]
+    party: Annotated[str, Meta(pattern=CODE, description="Code of the party that runs this node, e.g. JP.")]
     name: Annotated[str, Meta(min_length=1, description="The party's name as pages show it.")]
     host: Annotated[
         str, Meta(min_length=1, description="Host name of this node; part of its logs' origin.")
@@ -162,6 +162,13 @@ class NodeSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         dict[str, str],
         Meta(description="Highest level kept, per level table; tables not named: unclassified only."),
     ] = {}
+    intake_proxy: Annotated[
+        str,
+        Meta(
+            description="HTTP proxy through which Intake may fetch documents by address, e.g. "
+            "http://proxy.example:3128; empty: nothing is fetched. Private addresses are refused all the same."
+        ),
+    ] = ""
     zone: Annotated[str, Meta(description="Time zone in which pages show times and a date ends.")] = "UTC"
     database_url: Annotated[
         str,

@@ -22,11 +22,14 @@ from secretariat.register.asking import (
     asking,
 )
 from secretariat.register.commands import commands
+from secretariat.register.intake.commands import intake_command, proposals
 from secretariat.register.overlap.commands import overlap
 
 __all__ = ["commands"]
 
 commands.add_typer(overlap, name="overlap")
+commands.command("intake")(intake_command)
+commands.add_typer(proposals, name="proposals")
 
 
 @commands.command("import")

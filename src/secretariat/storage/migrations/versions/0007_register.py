@@ -14,6 +14,7 @@ depends_on = None
 _MOMENT = sa.DateTime(timezone=True)
 _TEXTS = ARRAY(sa.Text)
 _OVERLAP = ("register_overlap", "register_overlap_token", "register_overlap_pair")
+_INTAKE = ("register_intake", "register_intake_proposal")
 
 
 def upgrade() -> None:
@@ -60,9 +61,6 @@ def upgrade() -> None:
         sa.Column("says", sa.Text),
         sa.Column("tlp", sa.Text),
         sa.Column("retracted", sa.Boolean, nullable=False),
-        sa.Column("salt", BYTEA, nullable=False),
-        sa.Column("body", JSONB, nullable=False),
-        sa.Column("search", TSVECTOR, nullable=False),
     )
     table = "register_statement"
     op.create_index(None, table, ["key"])
@@ -79,7 +77,19 @@ def upgrade() -> None:
             f"ix_{table}_{name}", table, columns, postgresql_where=sa.text(f"{column} IS NOT NULL")
         )
     op.create_index(f"ix_{table}_recorded", table, ["recorded_at", "id"])
-    op.create_index(f"ix_{table}_search", table, ["search"], postgresql_using="gin")
+    op.create_table(
+        "register_detail",
+        sa.Column(
+            "id",
+            sa.BigInteger,
+            sa.ForeignKey("register_statement.id", ondelete="CASCADE"),
+            primary_key=True,
+            autoincrement=False,
+        ),
+        sa.Column("salt", BYTEA, nullable=False),
+        sa.Column("search", TSVECTOR, nullable=False),
+    )
+    op.create_index("ix_register_detail_search", "register_detail", ["search"], postgresql_using="gin")
     op.create_table(
         "register_replaced",
         sa.Column(
@@ -116,9 +126,11 @@ def upgrade() -> None:
     op.create_index(None, "register_source", ["sha256"])
     op.create_index(None, "register_source", ["text_sha256"])
     protect(op, "register_statement", append_only=True)
+    protect(op, "register_detail", append_only=True)
     protect(op, "register_replaced", append_only=True)
     protect(op, "register_source", append_only=True)
     _overlap()
+    _intake()
 
 
 def _overlap() -> None:
@@ -172,9 +184,44 @@ def _overlap() -> None:
         protect(op, table, app=KEPT)
 
 
+def _intake() -> None:
+    op.create_table(
+        "register_intake",
+        sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+        sa.Column("capture", sa.BigInteger, nullable=False, unique=True),
+        sa.Column("source_key", sa.Text, nullable=False),
+        sa.Column("source_id", sa.Text, nullable=False),
+        sa.Column("source_kind", sa.Text, nullable=False),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("title", sa.Text, nullable=False),
+        sa.Column("reading", JSONB, nullable=False),
+        sa.Column("note", sa.Text),
+        sa.Column("opened_at", _MOMENT, nullable=False),
+        sa.Column("opened_by", sa.Text, nullable=False),
+    )
+    op.create_table(
+        "register_intake_proposal",
+        sa.Column("intake", sa.BigInteger, sa.ForeignKey("register_intake.id"), primary_key=True),
+        sa.Column("number", sa.Integer, primary_key=True),
+        sa.Column("body", JSONB, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("version", sa.Integer, nullable=False),
+        sa.Column("stix_id", sa.Text),
+        sa.Column("record_key", sa.Text),
+        sa.Column("reason", sa.Text),
+        sa.Column("decided_at", _MOMENT),
+        sa.Column("decided_by", sa.Text),
+        sa.CheckConstraint("state IN ('open', 'accepted', 'rejected')", name="state"),
+    )
+    for table in _INTAKE:
+        protect(op, table)
+
+
 def downgrade() -> None:
     """Drop them."""
+    for table in reversed(_INTAKE):
+        op.drop_table(table)
     for table in reversed(_OVERLAP):
         op.drop_table(table)
-    for table in ("register_source", "register_replaced", "register_statement"):
+    for table in ("register_source", "register_replaced", "register_detail", "register_statement"):
         op.drop_table(table)
