@@ -70,14 +70,18 @@ def accept(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Enrol the partner of a descriptor, after its words were compared."""
-    from secretariat.exchange import enrolment
+    """Enrol the partner of a descriptor, or meet a partner's guest, after its words were compared."""
+    from secretariat.exchange import enrolment, guest_meeting
 
     try:
         sealed = file.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read {file}: {error.strerror}", where=str(file)) from error
     with opened_node(data) as node:
+        if guest_meeting.is_introduction(sealed):
+            met = guest_meeting.meet(node, sealed, fingerprint, now=now())
+            emit(met, f"{met.party} ({met.name}) is hosted by {met.host}", json=json)
+            return
         done = enrolment.accept(node, sealed, fingerprint, realms=realm, via=via, now=now())
     again = " again, with its present keys" if done.renewed else ""
     emit(done, f"{done.party} ({done.name}) is enrolled in {', '.join(done.realms)}{again}", json=json)

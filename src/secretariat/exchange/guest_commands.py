@@ -101,6 +101,26 @@ def list_guests(data: Data = DATA, realm: Realm = "live", json: Json = False) ->
     emit(shown, "\n".join(lines) or "no guest: secretariat guests add PARTY --name NAME", json=json)
 
 
+@commands.command("introduce")
+def introduce(
+    party: Party,
+    out: Annotated[Path, typer.Option("--out", help="Where to write the introduction.")],
+    data: Data = DATA,
+    json: Json = False,
+) -> None:
+    """Write what partners take with `peers accept`: whose guest the party is, and its key, signed by both."""
+    from secretariat.exchange import guest_meeting
+
+    with opened_node(data) as node:
+        sealed, words = guest_meeting.introduce(node, party, now=now())
+    out.write_bytes(sealed)
+    emit(
+        {"party": party, "file": str(out), "fingerprint": words},
+        f"{out} introduces {party}. A person of {party} reads these words to each partner:\n{words}",
+        json=json,
+    )
+
+
 @commands.command("move")
 def move(
     party: Party,

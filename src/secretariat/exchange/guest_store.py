@@ -10,6 +10,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import BYTEA
 
+from secretariat.ledger.keys import key_id
 from secretariat.storage.engine import raw
 from secretariat.storage.metadata import metadata
 
@@ -35,6 +36,29 @@ guest_place = sa.Table(
     sa.Column("party", sa.Text, primary_key=True),
     sa.Column("position", sa.BigInteger, nullable=False),
 )
+
+
+hosted_party = sa.Table(
+    "hosted_party",
+    metadata,
+    sa.Column("party", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("public", BYTEA, nullable=False),
+    sa.Column("introduction", BYTEA, nullable=False),
+    sa.Column("since", _MOMENT, nullable=False),
+)
+
+
+class Met(msgspec.Struct, frozen=True):
+    """A party that a partner hosts, as both introduced it."""
+
+    party: str
+    name: str
+    host: str
+    public: bytes
+    introduction: bytes
+    since: datetime
 
 
 class Guest(msgspec.Struct, frozen=True):
@@ -155,3 +179,39 @@ def shelved(tx: sa.Connection, party: str) -> list[int]:
         (party,),
     )
     return [number for (number,) in rows]
+
+
+def met(tx: sa.Connection, party: str) -> Met | None:
+    """Give a party that a partner hosts; None for every other."""
+    row = (
+        raw(tx)
+        .execute(
+            "SELECT party, name, host, public, introduction, since FROM hosted_party WHERE party = %s",
+            (party,),
+        )
+        .fetchone()
+    )
+    return None if row is None else Met(*row)
+
+
+def write_met(tx: sa.Connection, one: Met) -> None:
+    """Keep how a hosted party was introduced; the same again changes nothing."""
+    raw(tx).execute(
+        "INSERT INTO hosted_party (party, name, host, public, introduction, since)"
+        " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        (one.party, one.name, one.host, one.public, one.introduction, one.since),
+    )
+
+
+def met_keys(tx: sa.Connection, party: str) -> dict[str, bytes]:
+    """Give the key of a party that an accepted partner hosts; nothing for every other."""
+    row = (
+        raw(tx)
+        .execute(
+            "SELECT h.public FROM hosted_party h JOIN peer p ON p.party = h.host AND p.state = 'accepted'"
+            " WHERE h.party = %s",
+            (party,),
+        )
+        .fetchone()
+    )
+    return {} if row is None else {key_id(row[0]): row[0]}

@@ -55,7 +55,8 @@ class PartnerRows(Transaction):
                 self._keys[party] = self.keyring.public
             else:
                 peer = self.peer(party)
-                self._keys[party] = peer.record_keys if peer is not None and peer.state != "removed" else {}
+                own = peer.record_keys if peer is not None and peer.state != "removed" else {}
+                self._keys[party] = {**guest_store.met_keys(self.tx, party), **own}
         return self._keys[party]
 
     def kept_log(self, origin: str) -> KeptLog | None:

@@ -194,6 +194,15 @@ def upgrade() -> None:
         sa.CheckConstraint("state IN ('hosted', 'moved', 'ended')", name="state"),
     )
     op.create_table(
+        "hosted_party",
+        sa.Column("party", sa.Text, primary_key=True),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("host", sa.Text, nullable=False),
+        sa.Column("public", BYTEA, nullable=False),
+        sa.Column("introduction", BYTEA, nullable=False),
+        sa.Column("since", MOMENT, nullable=False),
+    )
+    op.create_table(
         "guest_place",
         sa.Column("party", sa.Text, primary_key=True),
         sa.Column("position", sa.BigInteger, nullable=False),
@@ -218,6 +227,7 @@ def upgrade() -> None:
 TABLES = (
     "guest",
     "guest_place",
+    "hosted_party",
     "peer",
     "request_nonce",
     "arrival",

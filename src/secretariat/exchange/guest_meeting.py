@@ -1,0 +1,149 @@
+"""How a partner's node learns that a party is hosted, and by which key it speaks (decisions.md 5).
+
+Rules:
+
+1. The host writes an introduction: party, host, the guest's key and log per realm. The guest's key signs it,
+   and the host's root key countersigns: neither can say it alone.
+2. It is taken like a descriptor: with the twelve words of the guest's key, read over a second channel by a
+   person of the guest. The host must be an enrolled partner under that very root key.
+3. A party is bound to its first key and host. Another host that claims it, or another key under its code, is
+   refused; so is a party that has a node here, or is this node's own guest.
+4. From then on this node believes what the guest signed: objects that the host passes on, and the guest's own
+   word inside the host's receipts. It grants nothing to a hosted party: that is the host's to do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from secretariat.agreements import grants
+from secretariat.base.clock import stamp
+from secretariat.base.errors import (
+    ConflictError,
+    DeniedError,
+    InputError,
+    NotFoundError,
+    ProofError,
+    StateError,
+)
+from secretariat.exchange import guest_store
+from secretariat.exchange import store as tables
+from secretariat.exchange.fingerprint import fingerprint, same_fingerprint
+from secretariat.exchange.guest_store import Met
+from secretariat.exchange.guest_view import view
+from secretariat.ledger import dsse
+from secretariat.ledger import service as ledger
+from secretariat.ledger.entries import Draft, Enrol
+from secretariat.ledger.keys import key_id
+from secretariat.records.canonical import canonical
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import sqlalchemy as sa
+
+    from secretariat.ledger.node import Node
+
+INTRODUCTION_TYPE = "application/vnd.secretariat.introduction+json"
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a guest speaks in one realm: the host's log, and the guest's key."""
+
+    origin: str
+    key: str
+
+
+class Introduction(msgspec.Struct, frozen=True):
+    """A hosted party, as its host and itself introduce it."""
+
+    v: int
+    party: str
+    name: str
+    host: str
+    made_at: str
+    realms: dict[str, Place]
+
+
+def introduce(node: Node, party: str, *, now: datetime) -> tuple[bytes, str]:
+    """Give a guest's introduction for partners, and the words that a person of the guest reads to them."""
+    root = node.keyring(node.settings.realms[0]).root
+    if root is None:
+        raise StateError("the root key is not on this machine", advice="bring root.pem for this one step")
+    rings = {realm: view(node, realm, party).keyring(realm) for realm in node.settings.realms}
+    with node.database.app(node.settings.realms[0]) as tx:
+        held = guest_store.guest_of(tx, party)
+    assert held is not None
+    places: dict[str, Place] = {
+        str(realm): Place(ring.origin, ring.record.public.hex()) for realm, ring in rings.items()
+    }
+    said = Introduction(1, party, held.name, node.party, stamp(now), places)
+    first = rings[node.settings.realms[0]].record
+    sealed = dsse.seal(canonical(msgspec.to_builtins(said)), INTRODUCTION_TYPE, first)
+    return dsse.add_signature(sealed, root), fingerprint(party, first.public)
+
+
+def is_introduction(sealed: bytes) -> bool:
+    """Whether a file introduces a guest; else it is a descriptor."""
+    return dsse.parse(sealed).payload_type == INTRODUCTION_TYPE
+
+
+def meet(node: Node, sealed: bytes, words: str | None, *, now: datetime) -> Introduction:
+    """Take a partner's guest as that; refuses as the rules above say."""
+    try:
+        said = msgspec.json.decode(dsse.payload_of(sealed), type=Introduction)
+        public = bytes.fromhex(said.realms[node.settings.realms[0]].key)
+        every = {realm: bytes.fromhex(one.key) for realm, one in said.realms.items()}
+    except (msgspec.DecodeError, KeyError, ValueError) as error:
+        raise InputError(f"not an introduction: {error}", where="file") from error
+    if said.party == node.party:
+        raise InputError("this introduces your own party", advice="you have a node: nobody hosts you")
+    if words is None or not same_fingerprint(said.party, public, words):
+        raise DeniedError(
+            f"the words are not those of the key of {said.party}",
+            where="--fingerprint",
+            advice="ask a person of that party to read them again, not one of its host",
+        )
+    for realm in node.settings.realms:
+        if realm in every:
+            with node.database.app(realm) as tx:
+                _meet(tx, node, realm, said, sealed, public, every[realm], now)
+    return said
+
+
+def _meet(
+    tx: sa.Connection,
+    node: Node,
+    realm: str,
+    said: Introduction,
+    sealed: bytes,
+    first: bytes,
+    public: bytes,
+    now: datetime,
+) -> None:
+    peers = {one.party: one for one in tables.read_peers(tx, "WHERE state = 'accepted'")}
+    host = peers.get(said.host)
+    if host is None:
+        raise NotFoundError(f"its host {said.host} is not enrolled here", advice="secretariat peers accept")
+    held = dsse.unseal(
+        sealed, {key_id(first): first, key_id(host.root_key): host.root_key}, INTRODUCTION_TYPE
+    )
+    if set(held.key_ids) != {key_id(first), key_id(host.root_key)}:
+        raise ProofError(f"not signed by both {said.party} and its host {said.host}", where="signatures")
+    if said.realms[realm].origin != host.origin:
+        raise ProofError(f"{said.host}'s log is {host.origin}, not {said.realms[realm].origin}")
+    before = guest_store.met(tx, said.party)
+    if said.party in peers or guest_store.guest_of(tx, said.party) is not None:
+        raise ConflictError(f"{said.party} has a node, or is a guest here", where="party")
+    if before is not None and (before.host, before.public) != (said.host, public):
+        raise ConflictError(
+            f"{said.party} is known here as a guest of {before.host} with the key {key_id(before.public)}",
+            where="party",
+            advice="one party has one voice: ask it which host is its own",
+        )
+    grants.keep_party(tx, said.party, name=said.name, kind="agency", now=now)
+    guest_store.write_met(tx, Met(said.party, said.name, said.host, public, sealed, now))
+    act = Enrol(act="accept", party=said.party, root_key=public.hex(), origin=host.origin, reason="hosted")
+    ledger.append(tx, node.keyring(realm), [Draft("enrol", None, act)], now=now)
