@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from secretariat.agreements import commands as agreements
 from secretariat.base.clock import now
 from secretariat.base.console import DATA, Data, Json, emit, progress
 from secretariat.base.errors import ConflictError, InputError, SecretariatError, StateError
-from secretariat.base.settings import FILE, URL_VARIABLE, NodeSettings, read
+from secretariat.base.settings import CODE, FILE, URL_VARIABLE, NodeSettings, read
 from secretariat.demo import commands as demo
 from secretariat.exchange import commands as exchange
 from secretariat.exchange import guest_commands as guests
@@ -111,6 +112,13 @@ def init(
             where="--party, --name",
         )
 
+    if not re.fullmatch(CODE, party):
+        raise InputError(
+            f"{party[:40]!r} is no party code",
+            where="--party",
+            advice="1 to 32 capital letters, digits, dots, dashes or underscores, beginning with a letter or"
+            " digit: JP, KR, EU.CERT",
+        )
     settings = NodeSettings(party=party, name=name, host=host, port=port, url=url, exercise_url=exercise_url)
     settings.ceiling = dict(_pair(word) for word in ceiling or ())
     settings.database_url = os.environ.get(URL_VARIABLE, "")

@@ -143,7 +143,7 @@ def test_our_sentences_are_in_the_pages_language(site):
     assert "日付ではありません：&#39;tomorrow&#39;" in text
     set_language("ko")
     try:
-        assert said("only JP withdraws what it made") == "JP이(가) 만든 것은 JP만 철회합니다"
+        assert said("only JP withdraws what it made") == "작성한 당사자인 JP만 철회할 수 있습니다"
         assert 'lang="en"' in said("something nobody translated <b>")
         assert "<b>" not in said("something nobody translated <b>")
     finally:

@@ -6,9 +6,16 @@ import re
 
 import pytest
 
+from secretariat.agreements.book import package_book
+from secretariat.agreements.titles import TITLES
 from secretariat.web import words
 
 PLACES = re.compile(r"%\([a-z]+\)[sd]|\{\d+\}")
+
+
+def entry(catalogue, key):
+    context, sep, message = key.partition("\x04") if isinstance(key, str) else ("", "", key[0])
+    return catalogue.get(message, context=context) if sep else catalogue.get(message or context)
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +28,7 @@ def test_no_string_is_missing(tag, wanted):
     catalogue = words.catalogue(tag)
     missing = {}
     for key, places in wanted.items():
-        one = catalogue.get(key if isinstance(key, str) else key[0])
+        one = entry(catalogue, key)
         if one is None or not (one.string if isinstance(one.string, str) else all(one.string)):
             missing[key] = places
     assert missing == {}
@@ -29,9 +36,7 @@ def test_no_string_is_missing(tag, wanted):
 
 def test_simplified_chinese_is_counted(wanted):
     catalogue = words.catalogue("zh-Hans")
-    have = sum(
-        bool(getattr(catalogue.get(key if isinstance(key, str) else key[0]), "string", "")) for key in wanted
-    )
+    have = sum(bool(getattr(entry(catalogue, key), "string", "")) for key in wanted)
     print(f"zh-Hans: {have} of {len(wanted)}")  # noqa: T201  (counted, as promised)
     assert have > 0
 
@@ -53,7 +58,9 @@ def test_no_string_is_left_over(tag, wanted):
     extra = [
         m.id
         for m in words.catalogue(tag)
-        if m.id and (m.id if isinstance(m.id, str) else m.id[0]) not in known
+        if m.id
+        and f"{m.context}\x04{m.id}" not in known
+        and (m.context or (m.id if isinstance(m.id, str) else m.id[0]) not in known)
     ]
     assert extra == []
 
@@ -72,3 +79,16 @@ def test_no_string_is_left_over(tag, wanted):
 )
 def test_language_of_a_browser(accept, expected):
     assert words.negotiate(accept) == expected
+
+
+def test_a_withdrawn_report_and_a_party_that_withdrew_are_two_words():
+    words.set_language("ja")
+    try:
+        assert words.pgettext("instrument", "withdrawn") != words.gettext("withdrawn")
+    finally:
+        words.set_language("en")
+    assert words.pgettext("instrument", "withdrawn") == "withdrawn"
+
+
+def test_every_title_of_the_package_is_in_the_pages_languages():
+    assert {one.title for one in package_book().instruments.values()} == set(TITLES)

@@ -17,8 +17,9 @@ from secretariat.agreements.book import day_in
 from secretariat.agreements.matrix import cell
 from secretariat.agreements.model import Decision, Facts, Instrument, Moment, Question, StatusEvent
 from secretariat.agreements.rules import decide
-from secretariat.agreements.service import day_or_moment
+from secretariat.agreements.service import day_or_moment, known_party
 from secretariat.agreements.status import state_at
+from secretariat.agreements.titles import title_of
 from secretariat.agreements.wording import (
     VERIFICATION_WORDS,
     kinds_of,
@@ -37,7 +38,7 @@ from secretariat.web.routing import page
 from secretariat.web.screen import Screen, screen_of
 from secretariat.web.tables import Column, Table
 from secretariat.web.words import gettext as _
-from secretariat.web.words import mark
+from secretariat.web.words import mark, pgettext
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -68,7 +69,6 @@ EVENT_WORDS = {
     "suspended": mark("suspended"),
     "resumed": mark("resumed"),
     "terminated": mark("terminated"),
-    "withdrawn": mark("withdrawn"),
     "termination_notice": mark("notice of termination"),
     "effect_of_notice_suspended": mark("effect of the notice suspended"),
     "contested_reading": mark("reading contested"),
@@ -173,7 +173,8 @@ def instruments_page(request: Request[Any, Any, Any]) -> Response[Any]:
         rows.append(
             {
                 "key": one.key,
-                "title": one.title,
+                "title": title_of(one.title),
+                "written": one.title,
                 "kind": one.kind.replace("_", " "),
                 "parties": ", ".join(one.parties),
                 "binding": _("yes") if one.binding else _("no"),
@@ -258,6 +259,7 @@ def instrument_page(request: Request[Any, Any, Any], key: FromPath[str]) -> Resp
         "agreements/instrument.html",
         [articles, history],
         one=one,
+        heading=title_of(one.title),
         state=state,
         note=sentence(state.note),
         warnings=[sentence(note) for note in state.warnings],
@@ -277,6 +279,8 @@ def _events(one: Instrument) -> list[StatusEvent]:
 
 def _event_word(event: StatusEvent) -> str:
     word = event.event or event.state or ""
+    if word == "withdrawn":  # of an instrument a party withdraws from, a report is withdrawn: two words
+        return pgettext("instrument", "withdrawn")
     return _(EVENT_WORDS[word]) if word in EVENT_WORDS else word.replace("_", " ")
 
 
@@ -341,6 +345,8 @@ def explain_page(request: Request[Any, Any, Any]) -> Response[Any]:
     scheme, _sep, level = asked["level"].partition("/")
     decision = None
     if asked["to"]:
+        known_party(book, asked["from"], codes, where="from")
+        known_party(book, asked["to"], codes, where="to")
         decision = _decide(screen, book, asked, scheme, level)
     trace = Table(
         "trace",

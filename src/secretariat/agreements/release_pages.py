@@ -127,8 +127,9 @@ def _release(
             raise NotFoundError("no such report here", where=stix_id[:100], advice="look in Reports")
         earlier = workflow.of_object(tx, stix_id)
         purpose = _purpose(screen)
-        if "purpose" not in screen.query and earlier:
-            purpose = earlier[0].purpose  # the last one is the likeliest; the form shows it
+        if "purpose" not in screen.query:  # the last one is the likeliest; the form shows it
+            by = screen.visitor.login if screen.visitor else ""
+            purpose = earlier[0].purpose if earlier else workflow.last_purpose(tx, by)
         outlooks = service.forecast(tx, screen.node, [stix_id], screen.bar.as_of, purpose=purpose, now=now())
         members = service.with_members(tx, [stix_id])
         names = {one.code: one.name for one in grants.parties(tx)}

@@ -80,7 +80,20 @@ def explain(
 ) -> Explanation:
     """Say whether an object may go to a party, and why. Refuses an object that is (or was) not here."""
     with node.database.app(realm) as tx:
+        known_party(whole_book(tx), to, [node.party, *(one.code for one in grants.parties(tx))], where="--to")
         return explain_in(tx, node, stix_id, to, as_of, purpose=purpose, now=now)
+
+
+def known_party(book: Book, code: str, enrolled: Iterable[str], *, where: str) -> None:
+    """Refuse a code that neither an enrolled partner nor any instrument recorded here bears."""
+    named = {name for one in book.instruments.values() for name in one.parties}
+    members = {one.party for group in book.groups.values() for one in group}
+    if code not in {*enrolled, *book.parties, *named, *members}:
+        raise NotFoundError(
+            f"no such partner: {code[:32]!r}",
+            where=where,
+            advice="neither a partner nor a party of an instrument here has this code",
+        )
 
 
 def explain_in(

@@ -184,6 +184,20 @@ def of_object(tx: sa.Connection, stix_id: str) -> list[Release]:
     return [Release(*row) for row in rows]
 
 
+def last_purpose(tx: sa.Connection, by: str) -> str | None:
+    """Give the purpose that a person stated last; None where it stated none yet."""
+    row = (
+        raw(tx)
+        .execute(
+            "SELECT purpose FROM release WHERE proposed_by = %s AND purpose IS NOT NULL"
+            " ORDER BY proposed_at DESC LIMIT 1",
+            (by,),
+        )
+        .fetchone()
+    )
+    return None if row is None else str(row[0])
+
+
 def concur(node: Node, realm: str, number: uuid.UUID, *, office: str, by: str) -> Release:
     """Record that an office concurs. Refuses an office that is not asked."""
     with node.database.app(realm) as tx:

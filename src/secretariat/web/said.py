@@ -85,6 +85,8 @@ TEMPLATES = (
     mark("the root key of {0} is bound to {1} here"),
     mark("the root key is not on this machine, and only it signs a descriptor"),
     mark("bring root.pem into the key folder for this one step"),
+    mark("no such partner: {0}"),
+    mark("neither a partner nor a party of an instrument here has this code"),
     mark("{0} is not an accepted partner"),
     mark("{0} is not a partner"),
     # people and tokens

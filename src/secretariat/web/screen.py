@@ -211,7 +211,7 @@ def environment() -> jinja2.Environment:
         cache_size=200,
     )
     env.policies["ext.i18n.trimmed"] = True
-    env.install_gettext_callables(words.gettext, words.ngettext, newstyle=True)  # type: ignore[attr-defined]
+    env.install_gettext_callables(words.gettext, words.ngettext, newstyle=True, pgettext=words.pgettext)  # type: ignore[attr-defined]
     env.globals.update(languages=words.LANGUAGES, asset=asset, icon=icon)
     env.filters.update(filters.FILTERS)
     return env

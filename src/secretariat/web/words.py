@@ -46,6 +46,11 @@ def gettext(message: str) -> str:
     return translations(_language.get()).gettext(message)
 
 
+def pgettext(context: str, message: str) -> str:
+    """The message as meant in a context: one English word may be two in another language."""
+    return translations(_language.get()).pgettext(context, message)
+
+
 def ngettext(singular: str, plural: str, number: int) -> str:
     """The form for `number`."""
     return translations(_language.get()).ngettext(singular, plural, number)
@@ -101,15 +106,27 @@ def translations(tag: str) -> NullTranslations:
 
 
 def extract() -> dict[str | tuple[str, ...], list[str]]:
-    """Find every string of pages in templates and Python, with the places it stands."""
+    """Find every string of pages in templates and Python, with the places it stands.
+
+    A message of a context has both as its key, with U+0004 between, as gettext itself keeps it.
+    """
     found: dict[str | tuple[str, ...], list[str]] = {}
-    for filename, line, message, _comments, _context in extract_from_dir(
+    for filename, line, message, _comments, context in extract_from_dir(
         str(PACKAGE),
         method_map=[("**/templates/**.html", "jinja2"), ("**.py", "python")],
         options_map={"**/templates/**.html": {"newstyle_gettext": "true", "trimmed": "true"}},
-        keywords={"_": None, "gettext": None, "ngettext": (1, 2), "mark": None, "N_": None},
+        keywords={
+            "_": None,
+            "gettext": None,
+            "ngettext": (1, 2),
+            "mark": None,
+            "N_": None,
+            "pgettext": ((1, "c"), 2),
+        },
     ):
         if message:
             key = message if isinstance(message, str) else tuple(message)
+            if context is not None and isinstance(key, str):
+                key = f"{context}\x04{key}"
             found.setdefault(key, []).append(f"{filename}:{line}")
     return found
