@@ -49,6 +49,8 @@ class Letter(msgspec.Struct, frozen=True, omit_defaults=True):
     place: Taken
     again: bool = False
     page: msgspec.Raw | UnsetType = UNSET
+    statement: msgspec.Raw | UnsetType = UNSET
+    """The writer's descriptor under its root key, until the reader is known to have it."""
 
 
 class Sealed(msgspec.Struct, frozen=True):
@@ -153,6 +155,17 @@ def open_letter(sealed: Sealed, keys: SealingKeys, writers: Mapping[str, bytes])
     if said != (sealed.v, sealed.realm, sealed.party, sealed.to, sealed.number):
         raise LetterError("letter-broken", f"the letter says {said} and its cover another", where="cover")
     return found
+
+
+def statement_of(sealed: Sealed, keys: SealingKeys) -> bytes | None:
+    """Give the descriptor in a letter that was not verified yet; its root key's seal is what counts."""
+    info = info_of(sealed.realm, sealed.party, sealed.to, sealed.number, sealed.key)
+    try:
+        body = dsse.payload_of(keys.open(sealed.box, sealed.key, info))
+        found = msgspec.json.decode(body, type=Letter)
+    except (SecretariatError, *_UNREADABLE):
+        return None
+    return None if found.statement is UNSET else bytes(found.statement)
 
 
 def page_of(letter: Letter) -> Page | None:

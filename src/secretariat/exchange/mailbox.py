@@ -72,6 +72,10 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
     wrote_at: datetime | None = None
     paged_at: datetime | None = None
     heard_at: datetime | None = None
+    offered: str = ""
+    """The own keys (`keys_of`) that the last letter stated."""
+    known: str = ""
+    """The own keys that the partner confirmed to know: it read a letter that stated them."""
     box: bytes = b""
     """The letter, sealed, that the mailbox has not confirmed yet."""
 
@@ -165,6 +169,12 @@ def step(
     return mail, None
 
 
+def keys_of(ring: Keyring) -> str:
+    """Name the keys that a partner must know to read and answer letters."""
+    sealing = "" if ring.sealing is None else ring.sealing.key_id
+    return f"{ring.record.key_id} {ring.log.key_id} {ring.transport.key_id} {sealing}"
+
+
 def compose(
     mail: Mail,
     place: Taken,
@@ -174,10 +184,12 @@ def compose(
     ring: Keyring,
     key: tuple[str, bytes],
     now: datetime,
+    statement: bytes | None = None,
 ) -> Mail:
     """Write the letter that `step` asked for, sealed to `key`; `data` are the page's own bytes.
 
     Numbers are microseconds since 1970, or one more than the last: they go on after a restored backup too.
+    `statement` is our descriptor, where the partner may not know our present keys.
     """
     number = max(mail.number + 1, int(now.timestamp() * 1_000_000))
     letter = Letter(
@@ -191,6 +203,7 @@ def compose(
         place=place,
         again=mail.again,
         page=UNSET if page is None else msgspec.Raw(data),
+        statement=UNSET if statement is None else msgspec.Raw(statement),
     )
     box = letters.encode(letters.close(letter, ring.transport, *key))
     after = mail.sent if page is None else Taken(page.next, _size(page))
@@ -203,6 +216,7 @@ def compose(
         again=False,
         wrote_at=now,
         paged_at=mail.paged_at if page is None else now,
+        offered=mail.known if statement is None else keys_of(ring),
         box=box,
     )
 
@@ -231,7 +245,8 @@ def hear(mail: Mail, letter: Letter, now: datetime) -> Mail:
         mail, heard=letter.number, heard_at=now, confirmed=place, tries=0 if moved else mail.tries
     )
     if place == mail.sent:
-        return msgspec.structs.replace(heard, ahead=0, tries=0)
+        known = mail.offered if moved else mail.known
+        return msgspec.structs.replace(heard, ahead=0, tries=0, known=known)
     if place.after > mail.sent.after or place.after < mail.confirmed.after:
         # It has more than we sent again, or one of the two went back to a backup.
         return msgspec.structs.replace(heard, sent=place, ahead=0)

@@ -6,14 +6,24 @@ and `shares` the mailbox's.
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from secretariat.base.errors import DeniedError, NotFoundError, SecretariatError, StateError
-from secretariat.exchange import letters, mailbox, mailbox_store, service, wire
+from secretariat.base.errors import (
+    ConflictError,
+    DeniedError,
+    InputError,
+    NotFoundError,
+    ProofError,
+    SecretariatError,
+    StateError,
+)
+from secretariat.exchange import enrolment, letters, mailbox, mailbox_store, renewal, service, wire
 from secretariat.exchange import store as tables
+from secretariat.exchange.enrolment import open_descriptor
 from secretariat.exchange.letters import LetterError
 from secretariat.exchange.model import Refusal
 from secretariat.exchange.postgres import transaction
@@ -111,7 +121,12 @@ def _compose(
             advice="accept its newest descriptor: secretariat peers accept",
         )
     key = next(iter(peer.sealing_keys.items()))
-    return mailbox.compose(mail, place, page, data, ring=node.keyring(realm), key=key, now=now)
+    ring = node.keyring(realm)
+    statement = None
+    if mail.known != mailbox.keys_of(ring):
+        with contextlib.suppress(StateError):  # the root key is kept elsewhere: the partner accepts a file
+            statement = enrolment.describe(node, now=now)
+    return mailbox.compose(mail, place, page, data, ring=ring, key=key, now=now, statement=statement)
 
 
 def note_posted(node: Node, realm: str, party: str, number: int, *, now: datetime) -> None:
@@ -150,7 +165,7 @@ def read_letter(
     sealed = held.letter
     try:
         peer = _writer(node, realm, via, sealed)
-        letter = _open(node, realm, peer, sealed)
+        letter = _open(node, realm, peer, sealed, now)
         with transaction(node, realm, now) as store:
             mail = store.mail(peer.party)
             place = _place(store, peer)
@@ -159,6 +174,10 @@ def read_letter(
     except LetterError as error:
         _refuse(node, realm, sealed.party, via, error, now)
         return "replayed" if error.code == "letter-replayed" else "broken"
+    except (ProofError, ConflictError, DeniedError, InputError) as error:  # the statement of keys in it
+        broken = LetterError("letter-broken", error.what, where=error.where, advice=error.advice)
+        _refuse(node, realm, sealed.party, via, broken, now)
+        return "broken"
     if gap is not None:
         advice = f"{via}'s node lost, held back or destroyed them; what mattered is sent again"
         missed = LetterError("letter-missing", gap, where="previous", advice=advice)
@@ -187,12 +206,17 @@ def _writer(node: Node, realm: str, via: str, sealed: Sealed) -> Peer:
     return found[0]
 
 
-def _open(node: Node, realm: str, peer: Peer, sealed: Sealed) -> Letter:
+def _open(node: Node, realm: str, peer: Peer, sealed: Sealed, now: datetime) -> Letter:
+    """Open a letter; under a key that is not known, take the new keys that it states under the root key."""
     keys = node.keyring(realm).sealing
     if keys is None:
         raise LetterError(
             "letter-broken", "this node has no sealing key", advice="secretariat log rotate sealing"
         )
+    statement = letters.statement_of(sealed, keys)
+    if statement is not None and open_descriptor(statement).party == peer.party:
+        renewal.renew(node, realm, statement, now=now)
+        peer = service.known_peer(node, realm, peer.party)
     return letters.open_letter(sealed, keys, peer.transport_keys)
 
 

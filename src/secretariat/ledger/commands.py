@@ -287,7 +287,7 @@ def rotate(
     _keyring(settings, realm)
     if role == "sealing":  # it signs nothing: partners learn it from the next descriptor
         sealed = sealing.rotate(keys.folder_of(settings.data, realm))
-        text = f"sealing: {sealed.key_id}; give partners a new descriptor: secretariat peers invite"
+        text = f"sealing: {sealed.key_id}; partners learn it when the node serves again"
         emit({"role": role, "key_id": sealed.key_id}, text, json=json)
         return
     with opened(settings, serving=True) as database, database.app(realm) as tx:

@@ -229,3 +229,64 @@ def test_a_new_sealing_key_is_in_the_next_descriptor_and_letters_go_to_it(node):
     accept(jp, Node.open(us.settings, us.database))
     (after,) = service.known_peer(jp, "live", "US").sealing_keys
     assert after != before
+
+
+class Letters:
+    """JP and US, each reached through KR; letters pass by hand."""
+
+    def __init__(self, node) -> None:
+        self.now = now()
+        self.nodes = {party: node(party, realms=("live",)) for party in ("JP", "KR", "US")}
+        for party, other in (("JP", "US"), ("US", "JP")):
+            accept(self.nodes[party], self.nodes["KR"])
+            accept(self.nodes[party], self.nodes[other], via="KR")
+
+    def pass_one(self, party: str, to: str) -> str | None:
+        self.now += timedelta(minutes=5)
+        writer = self.nodes[party]
+        peer = service.known_peer(writer, "live", to)
+        one = mailbox_service.write_letter(writer, "live", peer, now=self.now)
+        if one is None:
+            return None
+        mailbox_service.note_posted(writer, "live", to, one.number, now=self.now)
+        held = letters.Held(1, "", letters.read(one.box, Sealed))
+        return mailbox_service.read_letter(self.nodes[to], "live", "KR", held, now=self.now)
+
+    def settle(self) -> list[str]:
+        pairs = [("JP", "US"), ("US", "JP")] * 4
+        return [done for party, to in pairs if (done := self.pass_one(party, to)) is not None]
+
+
+def test_new_keys_pass_through_the_mailbox_under_the_root_key(node):
+    from secretariat.ledger import keys
+    from secretariat.ledger import service as ledger
+    from secretariat.ledger.node import Node
+
+    there = Letters(node)
+    assert set(there.settle()) == {"read"}
+    us = there.nodes["US"]
+    folder = keys.folder_of(us.settings.data, "live")
+    ring = us.keyring("live")
+    for role in ("transport", "log", "record"):
+        ring = keys.rotate(folder, role, party="US", realm="live", host=us.settings.host)
+    sealing.rotate(folder)
+    fresh = there.nodes["US"] = Node.open(us.settings, us.database)
+    with fresh.database.app("live") as tx:
+        ledger.append(tx, fresh.keyring("live"), [ledger.key_draft(ring, reason="new")], now=there.now)
+    assert set(there.settle()) == {"read"}
+    known = service.known_peer(there.nodes["JP"], "live", "US")
+    assert set(known.transport_keys) == {fresh.keyring("live").transport.key_id}
+    assert set(known.sealing_keys) == {fresh.keyring("live").sealing.key_id}
+    with fresh.database.app("live") as tx:
+        size = ledger.head(tx).size
+    assert service.place(there.nodes["JP"], "live", "US").size == size
+
+
+def test_a_letter_that_comes_by_another_mailbox_than_agreed_is_refused(node):
+    there = Letters(node)
+    us = there.nodes["US"]
+    one = mailbox_service.write_letter(us, "live", service.known_peer(us, "live", "JP"), now=there.now)
+    held = letters.Held(1, "", letters.read(one.box, Sealed))
+    jp = there.nodes["JP"]
+    assert mailbox_service.read_letter(jp, "live", "CN", held, now=there.now) == "broken"
+    assert [one.code for one in service.refusals(jp, "live")] == ["letter-broken"]
