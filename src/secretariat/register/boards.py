@@ -15,7 +15,7 @@ import msgspec
 from secretariat.register import monitoring
 from secretariat.register.model import HELD, Row, View
 from secretariat.register.monitoring import LAG_DAYS, Lagging, Overdue
-from secretariat.register.store import COLUMNS, live, rows
+from secretariat.register.store import COLUMNS, live, rows, with_objects
 from secretariat.storage.engine import raw
 
 if TYPE_CHECKING:
@@ -326,10 +326,7 @@ def sources_of(tx: sa.Connection, found: Sequence[Row], view: View) -> dict[str,
 
 def _counted(tx: sa.Connection, text: str, bound: dict[str, Any]) -> tuple[list[Row], int]:
     """Run a query whose columns are those of a row and a count of all."""
-    names = list(Row.__struct_fields__)
     cursor = raw(tx).cursor(binary=True)
     cursor.execute(text.encode(), bound)
-    found, total = [], 0
-    for *columns, total in cursor:  # noqa: B007 the last one is given
-        found.append(Row(**dict(zip(names, columns, strict=True))))
-    return found, total
+    found = cursor.fetchall()
+    return with_objects(tx, found), found[0][-1] if found else 0

@@ -17,7 +17,7 @@ from secretariat.register import boards, monitoring
 from secretariat.register.boards import Silent
 from secretariat.register.model import KINDS, Row, View
 from secretariat.register.monitoring import LAG_DAYS, Standing
-from secretariat.register.store import COLUMNS, MOST, by_key, live, rows, statements
+from secretariat.register.store import COLUMNS, MOST, READ, by_key, live, rows, statements, with_objects
 from secretariat.register.store import newest as newest_of
 from secretariat.register.times import noon
 from secretariat.storage.engine import raw
@@ -266,15 +266,14 @@ def diff(tx: sa.Connection, before: View, after: View, *, limit: int = CHANGES) 
     Counts facts, accounts, evidence and relations; and commitments whose state changed by what was learned or
     by their due day passing between the two days.
     """
-    names = list(Row.__struct_fields__)
     cursor = raw(tx).cursor(binary=True)
     a, b = _seen("a", before), _seen("b", after)
     cursor.execute(
         (
             f"WITH x AS (SELECT s.*, {a[0]} AS a_seen, {a[1]} AS a_known, {b[0]} AS b_seen,"
             f" {b[1]} AS b_known,"
-            " coalesce(s.begun <= %(a_day)s, true) AS a_true, coalesce(s.begun <= %(b_day)s, true) AS b_true,"
-            " s.retracted AS gone FROM register_statement s LEFT JOIN register_replaced r ON r.id = s.id"
+            " coalesce(s.begun <= %(a_day)s, true) AS a_true, coalesce(s.begun <= %(b_day)s, true) AS b_true"
+            " FROM register_statement s LEFT JOIN register_replaced r ON r.id = s.id"
             f" WHERE s.type <> 'sct-source'{_narrowed(after)}), d AS (SELECT x.* FROM x WHERE"
             " a_seen <> b_seen OR (b_seen AND (a_known <> b_known OR (b_known AND a_true <> b_true))))"
             f" SELECT {COLUMNS.replace('s.', 'd.')}, a_seen, a_known, a_true, b_seen, b_known, b_true,"
@@ -282,12 +281,11 @@ def diff(tx: sa.Connection, before: View, after: View, *, limit: int = CHANGES) 
         ).encode(),
         {**_bound("a", before), **_bound("b", after), "parties": list(after.parties), "limit": limit},
     )
-    rows_seen: list[tuple[Row, tuple[bool, ...]]] = []
-    total = 0
-    for line in cursor:
-        row = Row(**dict(zip(names, line[: len(names)], strict=True)))
-        rows_seen.append((row, line[len(names) : -1]))
-        total = line[-1]
+    lines = cursor.fetchall()
+    total = lines[0][-1] if lines else 0
+    rows_seen = [
+        (row, line[len(READ) : -1]) for row, line in zip(with_objects(tx, lines), lines, strict=True)
+    ]
     lost = [row.stix_id for row, seen in rows_seen if not seen[3]]
     retracted = {stix for stix, row in newest_of(tx, lost).items() if row.retracted} if lost else set()
     changes = _changes(rows_seen, retracted)

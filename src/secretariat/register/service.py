@@ -445,7 +445,6 @@ def _write(
                 source=node.party,
                 tlp=version.label.tlp,
                 salt=salts[place],
-                data=version.data,
             )
             for place, (number, one, version) in enumerate(zip(ids, fresh, versions, strict=True))
         ],

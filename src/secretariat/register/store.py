@@ -14,12 +14,17 @@ import msgspec
 import sqlalchemy as sa
 
 from secretariat.register.model import Projected, Row, View
-from secretariat.register.tables import register_replaced, register_source, register_statement
+from secretariat.register.tables import (
+    register_detail,
+    register_replaced,
+    register_source,
+    register_statement,
+)
 from secretariat.register.times import noon
 from secretariat.register.words import lexemes
 from secretariat.storage.engine import raw
 
-__all__ = ["register_replaced", "register_source", "register_statement"]
+__all__ = ["register_detail", "register_replaced", "register_source", "register_statement"]
 
 MOST = 500
 """Rows of one answer; the rest is counted."""
@@ -61,16 +66,9 @@ _COLUMNS: dict[str, str] = {
     "says": "text",
     "tlp": "text",
     "retracted": "bool",
-    "salt": "bytea",
-    "body": "text",
-    "search": "text",
 }
 _QUOTED = {"by": '"by"', "position": '"position"'}
-_CAST = {
-    **{name: f"string_to_array({_QUOTED.get(name, name)}, E'\\x1f')" for name in _LISTS},
-    "body": "body::jsonb",
-    "search": "array_to_tsvector(string_to_array(search, ' '))",
-}
+_CAST = {name: f"string_to_array({_QUOTED.get(name, name)}, E'\\x1f')" for name in _LISTS}
 _NAMES = ", ".join(_QUOTED.get(name, name) for name in _COLUMNS)
 _INSERT = (
     f"INSERT INTO register_statement ({_NAMES}) SELECT "
@@ -79,9 +77,14 @@ _INSERT = (
     + ", ".join(f"%b::{kind}[]" for kind in _COLUMNS.values())
     + f") AS new ({_NAMES}) ON CONFLICT (id) DO NOTHING"
 )
-_READ = list(Row.__struct_fields__)
-COLUMNS = ", ".join("s." + _QUOTED.get(name, name) for name in _READ)
-"""What a `Row` is made of, from a table alias `s`."""
+_INSERT_DETAIL = (
+    "INSERT INTO register_detail (id, salt, search)"
+    " SELECT id, salt, array_to_tsvector(string_to_array(search, ' '))"
+    " FROM unnest(%b::int8[], %b::bytea[], %b::text[]) AS new (id, salt, search) ON CONFLICT (id) DO NOTHING"
+)
+READ = [name for name in Row.__struct_fields__ if name != "body"]
+COLUMNS = ", ".join("s." + _QUOTED.get(name, name) for name in READ)
+"""What a `Row` is made of beside its object, from a table alias `s`."""
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,8 +99,6 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     tlp: str | None
     salt: bytes
-    data: bytes
-    """The object's canonical bytes."""
 
 
 def put(tx: sa.Connection, lines: Sequence[Line]) -> None:
@@ -106,27 +107,39 @@ def put(tx: sa.Connection, lines: Sequence[Line]) -> None:
         return
     cursor = raw(tx).cursor()
     cursor.execute(_INSERT, [list(column) for column in zip(*map(_values, lines), strict=True)])
-    _note_replaced(tx, [one.id for one in lines])
-
-
-def _note_replaced(tx: sa.Connection, ids: Sequence[int]) -> None:
-    """Write for each statement touched by `ids` which of its versions lost their place, once."""
-    raw(tx).execute(
-        'INSERT INTO register_replaced (id, "by", at, "position")'
-        " SELECT DISTINCT ON (old.id) old.id, new.id, greatest(new.recorded_at, old.recorded_at),"
-        ' greatest(new."position", old."position")'
-        " FROM register_statement touched JOIN register_statement old ON old.stix_id = touched.stix_id"
-        " JOIN register_statement new ON new.stix_id = old.stix_id AND new.version > old.version"
-        " WHERE touched.id = ANY(%s) ORDER BY old.id, new.recorded_at, new.version"
-        " ON CONFLICT (id) DO NOTHING",
-        (list(ids),),
+    cursor.execute(
+        _INSERT_DETAIL,
+        ([one.id for one in lines], [one.salt for one in lines], [_searched(one.columns) for one in lines]),
     )
+    _note_replaced(tx, list({one.columns.stix_id for one in lines}))
+
+
+def _note_replaced(tx: sa.Connection, stix_ids: Sequence[str]) -> None:
+    """Write for statements of several versions which of these lost their place, once."""
+    found = raw(tx).execute(
+        "SELECT stix_id FROM register_statement WHERE stix_id = ANY(%s) GROUP BY stix_id HAVING count(*) > 1",
+        (list(stix_ids),),
+    )
+    several = [stix for (stix,) in found]
+    if several:
+        raw(tx).execute(
+            'INSERT INTO register_replaced (id, "by", at, "position")'
+            " SELECT DISTINCT ON (old.id) old.id, new.id, greatest(new.recorded_at, old.recorded_at),"
+            ' greatest(new."position", old."position")'
+            " FROM register_statement old JOIN register_statement new ON new.stix_id = old.stix_id"
+            " AND new.version > old.version WHERE old.stix_id = ANY(%s)"
+            " ORDER BY old.id, new.recorded_at, new.version ON CONFLICT (id) DO NOTHING",
+            (several,),
+        )
+
+
+def _searched(one: Projected) -> str:
+    return " ".join(lexemes(one.words))
 
 
 def _values(line: Line) -> tuple[Any, ...]:
     one = line.columns
     public = None if one.known_public is None else noon(one.known_public)
-    words = lexemes(one.words + " " + one.title if one.title not in one.words else one.words)
     return (
         line.id,
         one.stix_id,
@@ -162,9 +175,6 @@ def _values(line: Line) -> tuple[Any, ...]:
         one.says,
         line.tlp,
         one.retracted,
-        line.salt,
-        line.data.decode(),
-        " ".join(words),
     )
 
 
@@ -200,6 +210,9 @@ def live(view: View, *, announced: bool = False) -> str:
         f"register_statement s LEFT JOIN register_replaced r ON r.id = s.id{replaced}"
         f" WHERE r.id IS NULL AND {' AND '.join(seen)}"
     )
+
+
+_FOUND = " AND s.id IN (SELECT id FROM register_detail WHERE search @@ %(words)s::tsquery)"
 
 
 def statements(
@@ -248,7 +261,7 @@ def statements(
         text, bound["originator"] = text + " AND s.originator = %(originator)s", originator
     if words.strip():
         wanted = _wanted(words)
-        text += " AND s.search @@ %(words)s::tsquery" if wanted else " AND false"
+        text += _FOUND if wanted else " AND false"
         bound["words"] = wanted
     if first is not None:
         text, bound["first"] = text + " AND s.true_last >= %(first)s", first
@@ -298,7 +311,19 @@ def newest(tx: sa.Connection, stix_ids: Iterable[str]) -> dict[str, Row]:
 
 
 def rows(tx: sa.Connection, text: str, bound: dict[str, Any]) -> list[Row]:
-    """Run a query whose columns are `COLUMNS`."""
+    """Run a query whose columns are `COLUMNS`, and give the rows with their objects."""
     cursor = raw(tx).cursor(binary=True)
     cursor.execute(text.encode(), bound)
-    return [Row(**dict(zip(_READ, row, strict=True))) for row in cursor]
+    return with_objects(tx, cursor.fetchall())
+
+
+def with_objects(tx: sa.Connection, found: Sequence[Sequence[Any]]) -> list[Row]:
+    """Make rows of what a query for `COLUMNS` gave (more columns may follow): a second, short round trip."""
+    if not found:
+        return []
+    cursor = raw(tx).cursor(binary=True)
+    cursor.execute(b"SELECT id, bytes FROM object_version WHERE id = ANY(%s)", ([one[0] for one in found],))
+    objects = dict(cursor.fetchall())
+    return [
+        Row(**dict(zip(READ, one, strict=False)), body=msgspec.json.decode(objects[one[0]])) for one in found
+    ]

@@ -7,7 +7,7 @@ the log. A row goes when its object version is destroyed.
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, TSVECTOR
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, TSVECTOR
 
 from secretariat.storage.metadata import metadata
 
@@ -57,9 +57,6 @@ register_statement = sa.Table(
     sa.Column("says", sa.Text),
     sa.Column("tlp", sa.Text),
     sa.Column("retracted", sa.Boolean, nullable=False),
-    sa.Column("salt", BYTEA, nullable=False),
-    sa.Column("body", JSONB, nullable=False),
-    sa.Column("search", TSVECTOR, nullable=False),
     sa.Index(None, "stix_id", "version"),
     sa.Index(None, "type", "begun"),
     sa.Index(None, "kind", "true_first"),
@@ -68,8 +65,24 @@ register_statement = sa.Table(
     sa.Index("ix_register_statement_due", "due_last", postgresql_where=sa.text("due_last IS NOT NULL")),
     sa.Index("ix_register_statement_series", "series", postgresql_where=sa.text("series IS NOT NULL")),
     sa.Index("ix_register_statement_recorded", "recorded_at", "id"),
-    sa.Index("ix_register_statement_search", "search", postgresql_using="gin"),
 )
+"""Narrow on purpose: a question reads all of it. The object's bytes stand in `object_version`."""
+
+register_detail = sa.Table(
+    "register_detail",
+    metadata,
+    sa.Column(
+        "id",
+        sa.BigInteger,
+        sa.ForeignKey("register_statement.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    sa.Column("salt", BYTEA, nullable=False),
+    sa.Column("search", TSVECTOR, nullable=False),
+    sa.Index("ix_register_detail_search", "search", postgresql_using="gin"),
+)
+"""What a question does not read: the salt of the digest in the log's `record` entry, and the words."""
 
 register_replaced = sa.Table(
     "register_replaced",

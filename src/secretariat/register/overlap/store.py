@@ -110,8 +110,9 @@ def put(tx: sa.Connection, items: Sequence[tuple[Profile, date, Iterable[int]]])
 def without_vector(tx: sa.Connection, *, limit: int) -> list[tuple[int, str, str]]:
     """Give profiles that no model of meaning has read yet: id, text, language."""
     found = raw(tx).execute(
-        "SELECT s.id, s.title || '. ' || coalesce(s.body->>'summary', ''), o.lang FROM register_overlap o"
-        " JOIN register_statement s ON s.id = o.id WHERE o.vector IS NULL ORDER BY s.id LIMIT %s",
+        "SELECT s.id, s.title || '. ' || coalesce(convert_from(v.bytes, 'UTF8')::jsonb->>'summary', ''), o.lang"
+        " FROM register_overlap o JOIN register_statement s ON s.id = o.id"
+        " JOIN object_version v ON v.id = s.id WHERE o.vector IS NULL ORDER BY s.id LIMIT %s",
         (limit,),
     )
     return [(number, text, lang) for number, text, lang in found]
