@@ -351,10 +351,10 @@ def set_state(tx: sa.Connection, ids: Sequence[int], state: str) -> None:
 def relabel(tx: sa.Connection, marks: dict[int, Label]) -> None:
     """Give versions another label, when more of their origin became known."""
     numbers = keep_labels(tx, set(marks.values()))
-    cursor = raw(tx).cursor()
-    cursor.executemany(
-        "UPDATE object_version SET label = %s WHERE id = %s",
-        [(numbers[mark], one) for one, mark in marks.items()],
+    raw(tx).execute(
+        "UPDATE object_version v SET label = new.label FROM unnest(%s::int8[], %s::int4[]) AS new (id, label)"
+        " WHERE v.id = new.id",
+        (list(marks), [numbers[mark] for mark in marks.values()]),
     )
 
 
