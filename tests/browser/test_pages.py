@@ -198,6 +198,37 @@ def test_withdraw_wants_the_code_typed(visit, place):
     assert page.input_value("#w-reason") == "a wrong address"
 
 
+def test_narrow_takes_back_from_the_holders_chosen(visit, place):
+    page, report = visit(), place.report["kr_community"]
+    page.goto(f"/reports/{report}")
+    if not page.locator("#holders + .scroll", has_text="JP").count():
+        page.goto(f"/reports/{report}/release")
+        page.check("#to-JP")
+        if page.locator("input[name=confirmed]").count():
+            page.check("input[name=confirmed]")
+        page.click("button[value=release]")
+        page.wait_for_url("**/releases/*")
+    page.goto("/ledger")
+    entry = page.inner_text("main tbody tr:first-child th")
+    page.goto(f"/reports/{report}/narrow")
+    check(page, "narrow-granted")
+    page.fill("#n-reason", "sent by mistake")
+    page.fill("#n-code", report.rpartition("--")[2][:6])
+    page.click("main button.main")
+    assert "chosen" in page.inner_text("[role=alert]")
+    page.check("input[name=to][value=JP]")
+    page.fill("#n-code", report.rpartition("--")[2][:6])
+    page.click("main button.main")
+    page.wait_for_url("**#holders")
+    assert "JP" in page.inner_text("#holders + .scroll")
+    page.goto(f"/reports/{report}/narrow")
+    assert page.locator("input[name=to][value=JP]").count() == 0
+    page.goto(f"/reports/{report}?recorded_by={entry}")
+    then = page.inner_text("#holders + .scroll")
+    assert "JP" in then
+    assert "cannot answer" not in then
+
+
 def test_without_script(visit, place):
     page = visit(java_script_enabled=False)
     page.select_option("#language", "ja")

@@ -218,18 +218,30 @@ def narrow(
     stix_id: Annotated[str, typer.Argument(metavar="OBJECT", help="STIX id.")],
     to: Annotated[str, typer.Option("--from", help="The party that loses it.")],
     reason: Reason,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--version", help="`modified` of a version; repeatable. Default: all."),
+    ] = None,
     data: Data = DATA,
     realm: Realm = "live",
     by: By = "",
     json: Json = False,
 ) -> None:
-    """Take the grant of an object back from one party."""
+    """Take the grant of an object, or of some of its versions, back from one party."""
     from secretariat.exchange import service
+    from secretariat.records import store as records
 
+    person = by or getpass.getuser()
     with opened_node(data) as node:
-        called = service.narrow(
-            node, realm, stix_id, to=to, reason=reason, by=by or getpass.getuser(), now=now()
-        )
+        if only:
+            with node.database.app(realm) as tx:
+                versions = records.versions(tx, stix_id)
+            roots = [one.root for one in versions if one.root is not None and one.modified in only]
+            (called,) = service.narrow_some(
+                node, realm, {stix_id: roots}, to=[to], reason=reason, by=person, now=now()
+            )
+        else:
+            called = service.narrow(node, realm, stix_id, to=to, reason=reason, by=person, now=now())
     emit(called, _called("narrowed", called), json=json)
 
 
