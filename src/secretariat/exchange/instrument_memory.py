@@ -35,5 +35,13 @@ class MemoryShelf:
         for one in wants:
             self._m.wants[one.partner, one.digest] = one
 
+    def forget_wants(self, partner: str, named: Collection[bytes]) -> None:
+        self._m.wants = {
+            key: one for key, one in self._m.wants.items() if one.partner != partner or one.digest in named
+        }
+
+    def undecided(self, partner: str) -> int:
+        return sum(source == partner for _, source in self._m.offers.values())
+
     def offer_text(self, text: Text, partner: str) -> None:
         self._m.offers.setdefault(text.digest, (text, partner))

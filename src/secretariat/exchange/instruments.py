@@ -2,7 +2,7 @@
 
 Rules:
 1. Wanted is what a partner's signed list names (`instrument-agreed`) and this node does not hold, at most
-   `MOST_WANTS` of one partner at a time.
+   `MOST_WANTS` of one partner at a time, those counted that a person has not decided on yet.
 2. It is asked for by its hash, over signed requests. A text is given only to a party that may be shown it
    (agreements/audience.py); one that is not here and one that is not for the asker get the same answer.
 3. An answer counts when it was asked for, is not longer than the limit, hashes to what was asked, is in
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     """Gives the key of a text that can be decided by; refuses any other."""
 
 VERSION: Final = 1
-MOST_WANTS: Final = 500
+MOST_WANTS: Final = 200
 MOST_LISTED: Final = 5_000
 MOST_TRIES: Final = 12
 AT_ONCE: Final = 20
@@ -103,6 +103,14 @@ class Shelf(Protocol):
         """Write wants as a whole."""
         ...
 
+    def forget_wants(self, partner: str, named: Collection[bytes]) -> None:
+        """Forget what was wanted of a partner and is not among `named`."""
+        ...
+
+    def undecided(self, partner: str) -> int:
+        """Give how many texts of a partner wait for a person."""
+        ...
+
     def offer_text(self, text: Text, partner: str) -> None:
         """Keep a text for the operator to decide on."""
         ...
@@ -134,7 +142,8 @@ class _Listed(msgspec.Struct, frozen=True):
 
 
 def note_wanted(shelf: Shelf, partner: str, named: Mapping[bytes, str], now: datetime) -> int:
-    """Want what a new list of a partner names and is not here; what it no longer names is given up."""
+    """Want what a new list of a partner names and is not here; what it no longer names is forgotten."""
+    shelf.forget_wants(partner, named)
     here = shelf.texts_here(named)
     old = {one.digest: one for one in shelf.wants(partner)}
     wanted = [
@@ -144,19 +153,14 @@ def note_wanted(shelf: Shelf, partner: str, named: Mapping[bytes, str], now: dat
         for digest, key in named.items()
         if digest not in here and (digest not in old or old[digest].state != "open")
     ]
-    open_now = sum(one.state == "open" and one.digest in named for one in old.values())
-    wanted = wanted[: max(0, MOST_WANTS - open_now)]
-    dropped = [
-        msgspec.structs.replace(one, state="refused", why="the partner no longer names it")
-        for one in old.values()
-        if one.state in {"open", "unanswered"} and one.digest not in named
-    ]
+    busy = shelf.undecided(partner) + sum(one.state == "open" for one in old.values())
+    wanted = wanted[: max(0, MOST_WANTS - busy)]
     settled = [
         msgspec.structs.replace(one, state="came", why="")
         for one in old.values()
         if one.state != "came" and one.digest in here
     ]
-    shelf.save_wants([*wanted, *dropped, *settled])
+    shelf.save_wants([*wanted, *settled])
     return len(wanted)
 
 

@@ -66,6 +66,21 @@ class InstrumentRows(Transaction):
                 (one.partner, one.digest, one.key, one.state, one.tries, one.next_at, one.since, one.why),
             )
 
+    def forget_wants(self, partner: str, named: Collection[bytes]) -> None:
+        raw(self.tx).execute(
+            "DELETE FROM instrument_want WHERE partner = %s AND digest <> ALL(%s)", (partner, list(named))
+        )
+
+    def undecided(self, partner: str) -> int:
+        row = (
+            raw(self.tx)
+            .execute(
+                "SELECT count(*) FROM instrument_offer WHERE source = %s AND state = 'offered'", (partner,)
+            )
+            .fetchone()
+        )
+        return 0 if row is None else int(row[0])
+
     def offer_text(self, text: Text, partner: str) -> None:
         agreements.keep_offer(self.tx, text.digest, text.key, text.body, source=partner, now=self.now)
 

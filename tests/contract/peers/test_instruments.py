@@ -227,7 +227,18 @@ def test_what_a_later_list_leaves_out_is_no_longer_wanted(shelves):
     shelves.list("JP", {shelves.digest: "syn-kr-jp"})
     shelves.list("JP", {})
     assert shelves.due() == []
-    assert shelves.states() == ["refused"]
+    assert shelves.states() == []
+
+
+def test_texts_that_nobody_decided_on_count_against_what_a_partner_may_make_us_fetch(shelves):
+    for number in range(3):
+        digest = bytes([number]) * 32
+        with shelves.world.nodes["JP"].store(shelves.world.now) as store:
+            store.offer_text(Text(digest, f"k{number}", b"{}"), "KR")
+    named = {n.to_bytes(32, "big"): f"n{n}" for n in range(1, MOST_WANTS + 9)}
+    assert shelves.list("JP", named) == MOST_WANTS - 3
+    assert shelves.list("JP", {n.to_bytes(32, "big"): "x" for n in range(900, 1_500)}) == MOST_WANTS - 3
+    assert len(shelves.states()) == MOST_WANTS - 3  # what is no longer named is not kept
 
 
 def test_what_was_imported_meanwhile_is_no_longer_wanted(shelves):
