@@ -137,7 +137,11 @@ def _objects_of(node: Node, realm: str, party: str) -> list[Version]:
     """Give what the guest sees: what was granted to it, and what it wrote."""
     with node.database.peer(realm, party) as tx:
         ids = guest_store.shelved(tx, party)
-        found = records.by_ids(tx, ids)
+    found = []
+    for database in (node.database, node.database.kept_for(party)):
+        with database.app(realm) as tx:
+            found += records.by_ids(tx, ids)
+    found.sort(key=lambda one: one.id)
     return [Version(**{name: getattr(one, name) for name in Version.__struct_fields__}) for one in found]
 
 

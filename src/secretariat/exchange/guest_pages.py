@@ -35,6 +35,8 @@ from secretariat.web.tables import Column, Table
 from secretariat.web.words import gettext as _
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from secretariat.exchange.guest_store import Shown
     from secretariat.ledger.node import Node
 
@@ -54,14 +56,20 @@ def _person(screen: Screen) -> tuple[Person, str]:
     return person, person.party
 
 
-def _marking(one: Shown) -> Marking:
-    label = msgspec.convert(one.label, Label)
-    return Marking.of(label.tlp, label.scheme, label.level, label.orig)
+def _markings(screen: Screen, seen: Sequence[Shown]) -> dict[int, Marking]:
+    """Give the markings of what the page shows, by label row."""
+    with screen.transaction() as tx:
+        found = guest_store.labels(tx, [one.label for one in seen])
+    marks = {}
+    for number, value in found.items():
+        label = msgspec.convert(value, Label)
+        marks[number] = Marking.of(label.tlp, label.scheme, label.level, label.orig)
+    return marks
 
 
-def _row(one: Shown) -> dict[str, Any]:
+def _row(one: Shown, marks: dict[int, Marking]) -> dict[str, Any]:
     obj = msgspec.json.decode(one.data)
-    marking = _marking(one)
+    marking = marks[one.label]
     return {
         "stix_id": one.stix_id,
         "type": one.type,
@@ -97,12 +105,13 @@ def _guest(request: Request[Any, Any, Any], error: SecretariatError | None = Non
     person, party = _person(screen)
     with screen.node.database.peer(screen.realm, party) as tx:
         seen = guest_store.shown(tx, REPORTS)
-    granted = [one for one in seen if one.originator != party]
-    own = [one for one in seen if one.originator == party]
+    marks = _markings(screen, seen)
+    granted = [_row(one, marks) for one in seen if one.originator != party]
+    own = [_row(one, marks) for one in seen if one.originator == party]
     answer = screen.answer(
         "exchange/guest.html",
-        [_table("granted", [_row(one) for one in granted]), _table("own", [_row(one) for one in own])],
-        markings=[_marking(one) for one in seen],
+        [_table("granted", granted), _table("own", own)],
+        markings=list(marks.values()),
         party=party,
         may_write=person.may(Permission.GUEST_WRITE),
         error=error,
@@ -149,12 +158,13 @@ def _report(
         members = list(guest_store.shown_versions(tx, named).values())
     with screen.transaction() as tx:
         people_service.note_read(tx, who=person.login, subject=stix_id, page=screen.path, now=now())
+    marks = _markings(screen, [one, *members])
     is_own = one.originator == party
     answer = screen.answer(
         "exchange/guest_report.html",
-        [_table("objects", [_row(member) for member in members])],
-        markings=[_marking(each) for each in (one, *members)],
-        row=_row(one),
+        [_table("objects", [_row(member, marks) for member in members])],
+        markings=list(marks.values()),
+        row=_row(one, marks),
         obj=obj,
         root=one.root,
         absent=len(named) - len(members),

@@ -128,6 +128,12 @@ def addressed(
     return rows.fetchall()
 
 
+def labels(tx: sa.Connection, numbers: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """Give labels by row, as the application: asked only of versions that the reader was shown."""
+    rows = raw(tx).execute("SELECT id, label FROM label WHERE id = ANY(%s)", (sorted(set(numbers)),))
+    return dict(rows.fetchall())
+
+
 class Shown(msgspec.Struct, frozen=True):
     """An object version as the database shows it to a guest."""
 
@@ -137,7 +143,8 @@ class Shown(msgspec.Struct, frozen=True):
     originator: str
     source: str
     data: bytes
-    label: dict[str, Any]
+    label: int
+    """Row of its label, which `labels` gives."""
     version: datetime
     recorded_at: datetime
     revoked: bool
@@ -146,8 +153,8 @@ class Shown(msgspec.Struct, frozen=True):
 
 
 _SHOWN = (
-    "SELECT v.id, v.stix_id, v.type, v.originator, v.source, v.bytes, m.label, v.version, v.recorded_at,"
-    " v.revoked, v.root, v.state FROM object_version v JOIN label m ON m.id = v.label"
+    "SELECT v.id, v.stix_id, v.type, v.originator, v.source, v.bytes, v.label, v.version, v.recorded_at,"
+    " v.revoked, v.root, v.state FROM object_version v"
 )
 
 

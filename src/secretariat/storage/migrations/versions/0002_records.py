@@ -124,12 +124,7 @@ def upgrade() -> None:
         sa.Column("target", sa.Text, primary_key=True),
     )
     op.create_index(None, "derivation", ["target"])
-    protect(
-        op,
-        "label",
-        peer="EXISTS (SELECT 1 FROM object_version v WHERE v.label = label.id)",
-        append_only=True,
-    )
+    protect(op, "label", append_only=True)
     protect(op, "derivation")
     protect(op, "collection", peer=_MAY_READ)
     protect(op, "item_past")
