@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from contract.peers.test_nodes import Nodes, indicator
+from secretariat.agreements import store as agreements
 from secretariat.base.clock import now
 from secretariat.base.errors import ConflictError, DeniedError, ProofError
 from secretariat.exchange import enrolment, peer_pages, renewal, wire
@@ -164,8 +165,10 @@ def test_a_node_with_new_keys_goes_on_with_its_partners_by_itself(node, monkeypa
         there.nodes, there.now = made, now()
         again = listening["KR"].dup()
         with served["serving"](made["KR"], listening["KR"]):
+            until(lambda: agreed(made["KR"], "JP") and agreed(made["JP"], "KR"), 60)
+            there.now = now()
             there.publish("KR", indicator("a"))
-            until(lambda: len(there.sees("JP")) == 1)
+            until(lambda: len(there.sees("JP")) == 1, 60)
         made["KR"] = rotated(made["KR"], "record", "log", "transport", moment=now())
         with served["serving"](made["KR"], again):
             there.now = now()
@@ -188,6 +191,11 @@ def test_a_node_with_new_keys_goes_on_with_its_partners_by_itself(node, monkeypa
                 got = client.post(door, content=other)
                 assert (got.status_code, got.json()["code"]) == (422, "proof-failed")
                 assert client.post(door, content=b"x" * (renewal.MAX_BYTES + 1)).status_code == 413
+
+
+def agreed(node, partner: str) -> bool:
+    with node.database.app("live") as tx:
+        return bool(agreements.agreed(tx, partner, node.party))
 
 
 def _plain(node):
