@@ -27,8 +27,19 @@
     } else if (event.key === "t") {
       const field = document.getElementById("true_on");
       if (field) { event.preventDefault(); field.focus(); }
+    } else if (/^[a-z]$/.test(event.key)) {
+      const near = event.target.closest?.("[data-keys]");
+      const button = near?.querySelector(`button[data-key="${event.key}"]`);
+      if (button) { event.preventDefault(); button.click(); }
     }
   });
+
+  for (const element of document.querySelectorAll("button[data-focus]")) {
+    element.hidden = false;
+    element.addEventListener("click", () => document.getElementById(element.dataset.focus)?.focus());
+  }
+  const aimed = /^#[\w-]+$/.test(location.hash) ? document.getElementById(location.hash.slice(1)) : null;
+  if (aimed?.matches("details[data-keys]")) aimed.querySelector("summary").focus();
 
   for (const element of document.querySelectorAll("select[data-submit]")) {
     element.addEventListener("change", () => element.form.requestSubmit());
