@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from uuid import UUID
 
 import pytest
+from typer.testing import CliRunner
 
-from secretariat.agreements import grants
+from secretariat.agreements import grants, workflow
+from secretariat.agreements.service import explain
 from secretariat.base.clock import now
+from secretariat.base.errors import NotFoundError, StateError
+from secretariat.cli import app
 from secretariat.exchange import enrolment
 from secretariat.exchange.fingerprint import fingerprint
 from secretariat.web.said import TEMPLATES, said
@@ -149,3 +154,31 @@ def test_our_sentences_are_in_the_pages_language(site):
     finally:
         set_language("en")
     assert len(set(TEMPLATES)) == len(TEMPLATES)
+
+
+def test_the_second_person_signs_and_from_then_it_stands(site):
+    first = site("releaser")
+    with first.node.database.app("live") as tx:
+        grants.keep_party(tx, "JP", name="Japan", partner=True, now=now())
+    place = first.post("/releases/standing", data=TERMS, follow_redirects=False).headers["location"]
+    number = UUID(place.rpartition("/")[2])
+    with pytest.raises(StateError, match="second person"):
+        workflow.publish_standing(first.node, "live", [], number, now=now())
+    signed = workflow.sign_standing(first.node, "live", number, by="jun", now=now())
+    assert (signed.signed_by, signed.entry is not None) == (["releaser", "jun"], True)
+    assert f'href="/ledger/entries/{signed.entry}"' in first.get(place).text
+    assert "active" in first.get("/releases/standing").text
+
+
+def test_nobody_is_asked_about_who_is_unknown(site):
+    client = site("releaser")
+    answer = client.get("/agreements/explain?from=KR&to=ZZ&tlp=AMBER")
+    assert (answer.status_code, "no such partner" in answer.text) == (404, True)
+    with pytest.raises(NotFoundError, match="no such partner: 'ZZ'"):
+        explain(client.node, "live", GOOD["id"], "ZZ", now=now())
+
+
+def test_init_says_what_a_code_looks_like(tmp_path):
+    said = CliRunner().invoke(app, ["init", "--party", "c c", "--name", "C", "--data", str(tmp_path / "n")])
+    assert said.exit_code != 0
+    assert "capital letters" in str(said.exception) + said.output + getattr(said.exception, "advice", "")
