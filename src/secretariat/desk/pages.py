@@ -24,6 +24,7 @@ RAIL = (
     Entry("guest", mark("Shared with us"), (Permission.GUEST_READ, "/guest")),
     Entry("guest-log", mark("Entries"), (Permission.GUEST_READ, "/guest/log")),
     Entry("reports", mark("Reports"), (Permission.READ_REPORTS, "/reports")),
+    Entry("register", mark("Register"), (Permission.READ_REGISTER, "/register")),
     Entry("agreements", mark("Agreements"), (Permission.READ_AGREEMENTS, "/agreements")),
     Entry("ledger", mark("Ledger"), (Permission.READ_LEDGER, "/ledger")),
     Entry(

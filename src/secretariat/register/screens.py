@@ -1,0 +1,100 @@
+"""What the Register's pages share: the sections, the question of the bar, links, markings and table rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from secretariat.base.clock import now
+from secretariat.base.marking import Marking
+from secretariat.register.model import Row, View
+from secretariat.register.wording import KIND_WORDS, STATE_WORDS, STATUS_WORDS, word_of
+from secretariat.web.words import gettext as _
+from secretariat.web.words import mark
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from secretariat.web.screen import Screen
+
+SECTIONS = (
+    ("timeline", mark("Time line"), "/register"),
+    ("meetings", mark("Meetings"), "/register/meetings"),
+    ("instruments", mark("Instruments"), "/register/instruments"),
+    ("commitments", mark("Commitments"), "/register/commitments"),
+    ("projects", mark("Projects"), "/register/projects"),
+    ("parties", mark("Parties"), "/register/parties"),
+    ("boards", mark("Boards"), "/register/boards"),
+    ("intake", mark("Intake"), "/register/intake"),
+    ("notes", mark("Notes"), "/register/notes"),
+    ("brief", mark("Brief"), "/register/brief"),
+)
+"""Second line of navigation: key, word, address."""
+
+WORDS_MAX = 200
+PARTIES_MAX = 12
+
+
+def sections() -> list[tuple[str, str, str]]:
+    """Give the sections in the page's language, for the macro `tabs`."""
+    return [(key, _(word), address) for key, word, address in SECTIONS]
+
+
+def view_of(screen: Screen, *, clear: bool = False) -> View:
+    """Give the question that the bar and the choice of parties ask."""
+    return View.of(
+        screen.bar.as_of, now=now(), zone=screen.zone, parties=chosen_parties(screen.query), clear=clear
+    )
+
+
+def chosen_parties(query: Mapping[str, str]) -> tuple[str, ...]:
+    """Read the codes of a choice of parties, `JP,KR`; at most a dozen, the rest is left out."""
+    words = query.get("party", "")[:WORDS_MAX].replace("-", ",").replace(" ", ",")
+    return tuple(dict.fromkeys(one for one in words.split(",") if one))[:PARTIES_MAX]
+
+
+def address_of(key: str) -> str:
+    """Give the address of a statement's own page."""
+    return f"/register/statements/{key}"
+
+
+def marking_of(row: Row) -> Marking:
+    """Give the marking of a statement as its page bears it."""
+    return Marking(row.tlp, None, 0, row.originator)
+
+
+def markings_of(rows: Iterable[Row]) -> list[Marking]:
+    """Give the markings of all that a page shows."""
+    return [marking_of(one) for one in rows]
+
+
+def when(row: Row) -> str:
+    """Write when it was true, as precisely as is known."""
+    if row.true_from is None:
+        return ""
+    return (
+        f"{row.true_from} – {row.true_to}" if row.true_to and row.true_to != row.true_from else row.true_from
+    )
+
+
+def line_of(row: Row, view: View) -> dict[str, Any]:
+    """Give the row of a table of statements."""
+    state = row.state(view)
+    return {
+        "key": row.key,
+        "when": when(row),
+        "sort": str(row.true_first or ""),
+        "kind": word_of(KIND_WORDS, row.kind),
+        "title": row.title,
+        "lang": row.body.get("lang") or "en",
+        "parties": list(row.parties),
+        "orgs": list(row.orgs),
+        "place": row.body.get("place") or "",
+        "state": state,
+        "state_word": word_of(STATE_WORDS, state),
+        "status": row.status,
+        "status_word": word_of(STATUS_WORDS, row.status),
+        "sources": len(row.cites),
+        "originator": row.originator,
+        "tlp": row.tlp,
+        "known": row.known,
+    }
