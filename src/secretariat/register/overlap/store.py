@@ -41,6 +41,16 @@ class Waiting(msgspec.Struct, frozen=True):
     day: date
 
 
+def alone(tx: sa.Connection) -> bool:
+    """Say whether nobody else writes the index of this realm until the transaction ends."""
+    row = (
+        raw(tx)
+        .execute("SELECT pg_try_advisory_xact_lock(hashtextextended(current_schema || ' overlap', 0))")
+        .fetchone()
+    )
+    return bool(row and row[0])
+
+
 def waiting(tx: sa.Connection, *, limit: int, sweep: bool = False) -> list[Waiting]:
     """Give statements that are not in the index: the newer ones, or with `sweep` all (a slower look)."""
     missing = (
@@ -58,16 +68,23 @@ def waiting(tx: sa.Connection, *, limit: int, sweep: bool = False) -> list[Waiti
 
 
 def count_waiting(tx: sa.Connection) -> int:
-    """Count the statements newer than the index."""
+    """Count the statements newer than the index, and those whose pairs are not written yet."""
     row = (
         raw(tx)
         .execute(
-            "SELECT count(*) FROM register_statement s WHERE s.kind = ANY(%s) AND NOT s.retracted"
-            " AND s.id > coalesce((SELECT max(id) FROM register_overlap), 0)",
+            "SELECT (SELECT count(*) FROM register_statement s WHERE s.kind = ANY(%s) AND NOT s.retracted"
+            " AND s.id > coalesce((SELECT max(id) FROM register_overlap), 0))"
+            " + (SELECT count(*) FROM register_overlap WHERE NOT paired)",
             (list(INDEXED),),
         )
         .fetchone()
     )
+    return int(row[0]) if row else 0
+
+
+def count(tx: sa.Connection) -> int:
+    """Count the statements in the index."""
+    row = raw(tx).execute("SELECT count(*) FROM register_overlap").fetchone()
     return int(row[0]) if row else 0
 
 
@@ -110,7 +127,8 @@ def put(tx: sa.Connection, items: Sequence[tuple[Profile, date, Iterable[int]]])
 def without_vector(tx: sa.Connection, *, limit: int) -> list[tuple[int, str, str]]:
     """Give profiles that no model of meaning has read yet: id, text, language."""
     found = raw(tx).execute(
-        "SELECT s.id, s.title || '. ' || coalesce(convert_from(v.bytes, 'UTF8')::jsonb->>'summary', ''), o.lang"
+        "SELECT s.id, s.title || '. ' || coalesce(convert_from(v.bytes, 'UTF8')::jsonb->>'summary', ''),"
+        " o.lang"
         " FROM register_overlap o JOIN register_statement s ON s.id = o.id"
         " JOIN object_version v ON v.id = s.id WHERE o.vector IS NULL ORDER BY s.id LIMIT %s",
         (limit,),
@@ -119,24 +137,34 @@ def without_vector(tx: sa.Connection, *, limit: int) -> list[tuple[int, str, str
 
 
 def set_vectors(tx: sa.Connection, vectors: Mapping[int, bytes]) -> None:
-    """Write vectors into profiles."""
+    """Write vectors into profiles; their pairs are then to be written anew."""
     raw(tx).execute(
-        "UPDATE register_overlap o SET vector = new.vector"
+        "UPDATE register_overlap o SET vector = new.vector, paired = false"
         " FROM unnest(%b::int8[], %b::bytea[]) AS new (id, vector) WHERE o.id = new.id",
         (list(vectors), list(vectors.values())),
     )
 
 
-def put_pairs(tx: sa.Connection, of: int, pairs: Mapping[int, float]) -> None:
-    """Write the pairs of one statement in place of those it had."""
+def unpaired(tx: sa.Connection, *, limit: int) -> list[int]:
+    """Give profiles whose pairs are not written yet."""
+    found = raw(tx).execute("SELECT id FROM register_overlap WHERE NOT paired ORDER BY id LIMIT %s", (limit,))
+    return [number for (number,) in found]
+
+
+def put_pairs(tx: sa.Connection, pairs: Mapping[int, Mapping[int, float]]) -> None:
+    """Write the pairs of statements in place of those they had: statement -> other -> score."""
     cursor = raw(tx).cursor()
-    cursor.execute("DELETE FROM register_overlap_pair WHERE low = %s OR high = %s", (of, of))
+    of = list(pairs)
+    cursor.execute("DELETE FROM register_overlap_pair WHERE low = ANY(%s) OR high = ANY(%s)", (of, of))
+    lines = [(one, other, score) for one, others in pairs.items() for other, score in others.items()]
     cursor.execute(
         "INSERT INTO register_overlap_pair (low, high, score)"
-        " SELECT least(%s, other), greatest(%s, other), score"
-        " FROM unnest(%b::int8[], %b::float4[]) AS new (other, score) ON CONFLICT DO NOTHING",
-        (of, of, list(pairs), list(pairs.values())),
+        " SELECT least(one, other), greatest(one, other), score"
+        " FROM unnest(%b::int8[], %b::int8[], %b::float4[]) AS new (one, other, score)"
+        " ON CONFLICT DO NOTHING",
+        [list(column) for column in zip(*lines, strict=True)] or [[], [], []],
     )
+    cursor.execute("UPDATE register_overlap SET paired = true WHERE id = ANY(%s)", (of,))
 
 
 def clear(tx: sa.Connection) -> None:

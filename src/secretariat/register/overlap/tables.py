@@ -41,10 +41,12 @@ register_overlap = sa.Table(
     sa.Column("exact", sa.Boolean, nullable=False),
     sa.Column("lang", sa.Text, nullable=False),
     sa.Column("vector", BYTEA),
+    sa.Column("paired", sa.Boolean, nullable=False, server_default=sa.false()),
     _kept(),
     sa.Index("ix_register_overlap_without", "id", postgresql_where=sa.text("vector IS NULL")),
+    sa.Index("ix_register_overlap_unpaired", "id", postgresql_where=sa.text("NOT paired")),
 )
-"""What is compared of each statement version."""
+"""What is compared of each statement version; `paired` once its pairs are written."""
 
 register_overlap_token = sa.Table(
     "register_overlap_token",

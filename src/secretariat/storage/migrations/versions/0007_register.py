@@ -155,14 +155,13 @@ def _overlap() -> None:
         sa.Column("exact", sa.Boolean, nullable=False),
         sa.Column("lang", sa.Text, nullable=False),
         sa.Column("vector", BYTEA),
+        sa.Column("paired", sa.Boolean, nullable=False, server_default=sa.false()),
         kept(),
     )
-    op.create_index(
-        "ix_register_overlap_without",
-        "register_overlap",
-        ["id"],
-        postgresql_where=sa.text("vector IS NULL"),
-    )
+    for name, what in (("without", "vector IS NULL"), ("unpaired", "NOT paired")):
+        op.create_index(
+            f"ix_register_overlap_{name}", "register_overlap", ["id"], postgresql_where=sa.text(what)
+        )
     op.create_table(
         "register_overlap_token",
         sa.Column("token", sa.BigInteger, primary_key=True, autoincrement=False),
