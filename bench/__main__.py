@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-MODULES = ("decisions", "ledger", "publish", "taxii", "register", "latency", "memory", "demo")
+MODULES = ("decisions", "ledger", "publish", "taxii", "register", "intake", "latency", "memory", "demo")
 RESULTS = Path(__file__).parent / "results.json"
 
 

@@ -37,6 +37,12 @@ _MAIL_NAMES = re.compile(
 )
 
 
+_NAVIGATION = re.compile(
+    r"(?:skip to|jump to|menu|home|search|back to|ページの?本文|本文へ|メニュー|トップ|본문 ?바로|메뉴|跳转|首页|导航)",
+    re.IGNORECASE,
+)
+
+
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """How much a document may be; passing one is refused with its name."""
 
@@ -166,5 +172,7 @@ def _captured(
 
 
 def _first_line(text: str) -> str:
-    line = next((one.strip() for one in text.split("\n") if len(one.strip()) > 3), "")
-    return line[:200]
+    lines = [
+        one.strip() for one in text.split("\n") if len(one.strip()) > 3 and not _NAVIGATION.match(one.strip())
+    ]
+    return lines[0][:200] if lines else ""

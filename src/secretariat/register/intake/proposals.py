@@ -29,6 +29,8 @@ QUOTE_WORDS = 50
 QUOTE_LETTERS = 160
 """Letters of Chinese, Japanese and Korean text that count as a quote of 50 words."""
 _TITLE_LETTERS = 120
+_HEAD = 900
+"""Letters at the top where the document's own date stands, which dates nothing else."""
 
 _CLAUSE = re.compile(
     r";\s|;$|\s(?:—|–|--)\s|,\s+(?=(?:but|while|whereas|although|though|yet|which|where|as)\b(?!\s+(?:well|of)\b))"
@@ -313,6 +315,7 @@ class _Proposer:
             one
             for one in self.dates
             if one.start < at
+            and not (self.own is not None and one.start < _HEAD and one.first == self.own.isoformat())
             and self.places.paragraph(one.start) in {paragraph, paragraph - 1}
             and not self._ahead(one)
         ]
