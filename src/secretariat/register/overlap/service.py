@@ -298,7 +298,7 @@ def board(
     shown: list[tuple[Profile, Profile]] = []
     below: tuple[float, int, int] | None = None
     while len(rows) <= limit:
-        page = store.pairs(tx, below=below, limit=_BATCH)
+        page = store.pairs(tx, view, below=below, limit=3 * limit)
         if not page:
             break
         below = page[-1]

@@ -317,13 +317,18 @@ def by_stix(tx: sa.Connection, view: View, stix_ids: Iterable[str]) -> dict[str,
 
 
 def pairs(
-    tx: sa.Connection, *, below: tuple[float, int, int] | None, limit: int
+    tx: sa.Connection, view: View, *, below: tuple[float, int, int] | None, limit: int
 ) -> list[tuple[float, int, int]]:
-    """Give pairs by score, from where the last page ended. Who may see them is asked by `seen`."""
+    """Give the pairs of which the question sees both sides, by score, from where the last page ended."""
     score, low, high = below or (2.0, 0, 0)
+    both = " AND ".join(
+        f"EXISTS (SELECT FROM {statements.live(view, announced=True)} AND s.id = p.{side} AND {_HAPPENED})"
+        for side in ("low", "high")
+    )
     found = raw(tx).execute(
-        "SELECT score, low, high FROM register_overlap_pair WHERE (score, low, high) < (%s::real, %s, %s)"
-        " ORDER BY score DESC, low DESC, high DESC LIMIT %s",
-        (score, low, high, limit),
+        "SELECT p.score, p.low, p.high FROM register_overlap_pair p"
+        f" WHERE (p.score, p.low, p.high) < (%(score)s::real, %(low)s, %(high)s) AND {both}"
+        " ORDER BY p.score DESC, p.low DESC, p.high DESC LIMIT %(limit)s".encode(),
+        {**view.bound(), "score": score, "low": low, "high": high, "limit": limit},
     )
     return [(one, left, right) for one, left, right in found]

@@ -10,7 +10,7 @@ from secretariat.base.errors import ConflictError, InputError, NotFoundError
 from secretariat.register import service as register
 from secretariat.register import store as statements
 from secretariat.register.model import Commitment, Evidence, Meeting, Statement, View, id_of
-from secretariat.register.overlap import service
+from secretariat.register.overlap import following, service
 from secretariat.register.overlap.model import Text
 from secretariat.storage.engine import raw
 
@@ -139,6 +139,36 @@ def test_a_verdict_is_a_statement_and_closes_the_pair(node, realm):
         assert (row.type, row.says, row.originator) == ("relationship", "same-aim", "JP")
         assert len(statements.by_key(tx, "drill-2", VIEW)) == 1, "nothing was merged"
         assert len(statements.by_key(tx, "drill-3", VIEW)) == 1
+
+
+def test_a_partner_s_verdict_is_shown_and_closes_nothing(node, realm):
+    japan = node("JP")
+    recorded(japan, realm)
+    judge(japan, realm)
+    as_korea = near(japan, realm, "drill-2", party="KR")
+    assert "drill-3" in keys(as_korea)
+    assert "drill-3" not in keys(near(japan, realm, "drill-2", party="JP"))
+    assert frozenset(("drill-2", "drill-3")) in on_board(board(japan, realm, party="KR"))
+    assert len(board(japan, realm, party="KR").judged) == 1
+
+
+def test_what_was_judged_is_offered_where_all_is_asked(node, realm):
+    japan = node("JP")
+    recorded(japan, realm)
+    judge(japan, realm)
+    found = near(japan, realm, "drill-2", judged=True)
+    assert next(one for one in found.found if one.row.key == "drill-3").judged_before.says == "same-aim"
+    assert [pair.verdict.says for pair in found.judged] == ["same-aim"]
+
+
+def test_the_index_follows_while_the_node_serves(node, realm):
+    japan = node("JP")
+    register.record(japan, realm, ALL, by="officer", now=NOW)
+    while following._step(japan, realm):
+        pass
+    found = near(japan, realm, "drill-2")
+    assert found.waiting == 0
+    assert "drill-3" in keys(found)
 
 
 def test_a_verdict_is_not_known_before_it_was_given(node, realm):
