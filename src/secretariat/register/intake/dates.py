@@ -36,7 +36,7 @@ _PAST = re.compile(
     r"\b(?:was|were|has|had|have|held|signed|met|said|told|visited|landed|launched|announced|took|gave|did|ago|agreed|since"
     r"|last|began|started|issued|reported|attacked|became|concluded"
     r"|(?<!being )(?<!be )(?<!is )(?<!are )(?!related|united|limited|based|advanced|expected|planned|scheduled|need|speed)[a-z]{3,}ed)\b"
-    r"|した|された|行われ|開かれ|だった|受けた|述べた|発表し|行った|あった"
+    r"|した|ていた|ました|された|行われ|開かれ|だった|受けた|述べた|発表し|行った|あった"
     r"|했|됐|되었|하였|열렸|밝혔|받았|였다|었다|았다|진행된"
     r"|了|已|曾|举行$|發生|遭",
     re.IGNORECASE,
@@ -441,16 +441,16 @@ class _Reader:
             else (0, len(self.folded))
         )
         if f.lang in {"ja", "ko", "han"}:
-            after = self.folded[f.end : end]
-            marks = [(m.start(), 1) for m in _FUTURE.finditer(after)] + [
-                (m.start(), -1) for m in _PAST.finditer(after)
-            ]
-            if f.b is not None:
-                marks = [
-                    one for one in marks if one[0] > 0
-                ]  # まで, 까지 end a span of days here, no deadline
-            if marks:
-                return min(marks)[1]
+            clause = re.search(r"[、，,;；]", self.folded[f.end : end])
+            stop = f.end + clause.start() if clause else end
+            for edge_at in dict.fromkeys((stop, end)):
+                after = self.folded[f.end : edge_at]
+                ways = {
+                    1 for m in _FUTURE.finditer(after) if f.b is None or m.start() > 0
+                }  # まで, 까지 end a span
+                ways |= {-1 for m in _PAST.finditer(after)}
+                if ways:
+                    return ways.pop() if len(ways) == 1 else 0
             return 1 if _FUTURE.search(self.folded[start : f.start]) else 0
         lead = self.folded[start : f.start]
         marks = [(f.start - start - m.end(), 1) for m in _FUTURE.finditer(lead)]

@@ -121,6 +121,9 @@ ERA_SHORT = re.compile(
 AGO = re.compile(
     rf"(?<![\d.])(?P<n>{_NUM})\s?(?P<u>年|か月|ヶ月|カ月|個月|个月|日|天|년|개월|일)\s?(?P<w>前(?!後|半|期)|전(?![체후화]))"
 )
+DOTTED = re.compile(
+    r"(?<![\d.])(?P<y>(?:19|20)\d\d)\.\s?(?P<m>\d{1,2})(?:월|月)(?:\s?(?P<d>\d{1,2})\s?(?:일|日))?"
+)
 WEEK = re.compile(r"(?P<w>先週|今週|来週|上周|本周|下周|上週|本週|下週|지난주|이번 ?주|다음 ?주)")
 
 
@@ -184,6 +187,9 @@ _WAYS = {"지난": -1, "去る": -1, "오는": 1, "来る": 1, None: 0}
 
 def find(text: str) -> Iterator[Found]:
     """Find every date of these forms; where two overlap the caller keeps the longer."""
+    for m in DOTTED.finditer(text):
+        day = int(m["d"]) if m["d"] else None
+        yield Found(*m.span(), Slot(int(m["y"]), month=int(m["m"]), day=day), None, _lang(m[0]))
     for m in MD_RANGE.finditer(text):
         yield from _day_range(m)
     for m in M_RANGE.finditer(text):

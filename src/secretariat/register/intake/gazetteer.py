@@ -54,6 +54,7 @@ class Gazetteer:
     def __init__(self, data: dict[str, Any]) -> None:
         self.bodies: dict[str, str | None] = {}
         self.kinds: dict[str, str] = {}
+        self.seats: dict[str, str] = {}
         self.sites: dict[str, str] = {}
         self.signs: dict[str, dict[str, str]] = {"han": {}, "ko": {}}
         self.forms: dict[str, list[tuple[str, str]]] = {}
@@ -83,6 +84,8 @@ class Gazetteer:
             for how in ("names", "adjectives", "capital"):
                 for name in row.get(how, ()):
                     add(name, "state", (row["code"],), row["code"], how.removesuffix("s"))
+            if "capital" in row:
+                self.seats[row["code"]] = row["capital"][0]
             for script, signs in row.get("sign", {}).items():
                 self.signs[script].update(dict.fromkeys(signs, row["code"]))
         for row in data["ambiguous"]:
@@ -256,7 +259,7 @@ def _settle(
                 end=end,
                 text=quoted,
                 kind="place",
-                code=row.name,
+                code=book.seats.get(row.of or "", row.name),
                 of=row.of,
                 why="a city after a word of place",
             )
@@ -327,7 +330,7 @@ def _body(
     if chosen is None and beside is None:
         sentence = places.sentence(start)
         near = [
-            (min(abs(start - e), abs(s - end)), r.of)
+            (start - e if e <= start else 3 * (s - end) + 20, r.of)  # who is meant mostly stands before
             for s, e, r in raw
             if r.kind == "state" and r.of in by_state and places.sentence(s) == sentence
         ]
