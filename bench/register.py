@@ -156,12 +156,12 @@ def _copy(tx: sa.Connection) -> float:
     bare = raw(tx)
     objects = bare.execute("SELECT id, stix_id, type, bytes FROM object_version").fetchall()
     lines = bare.execute(
-        "SELECT id, stix_id, key, title, body::text, search::text FROM register_statement"
+        "SELECT s.id, stix_id, key, title, d.search::text FROM register_statement s"
+        " JOIN register_detail d ON d.id = s.id"
     ).fetchall()
     bare.execute("CREATE TEMP TABLE o (id int8 PRIMARY KEY, stix_id text, type text, bytes bytea)")
     bare.execute(
-        "CREATE TEMP TABLE r (id int8 PRIMARY KEY, stix_id text, key text, title text, body jsonb,"
-        " search tsvector)"
+        "CREATE TEMP TABLE r (id int8 PRIMARY KEY, stix_id text, key text, title text, search tsvector)"
     )
     started = time.perf_counter()
     for table, rows in (("o", objects), ("r", lines)):

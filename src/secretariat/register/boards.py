@@ -99,6 +99,11 @@ class Met(msgspec.Struct, frozen=True, kw_only=True):
     levels: list[str]
 
 
+_IDS = 2**41
+"""More than row ids will ever be: a day and an id are one number, whose greatest names the newest row."""
+_LATEST = f"mod(max((s.begun - date '0001-01-01')::int8 * {_IDS} + s.id), {_IDS})"
+_TOOK_PLACE = "(s.known_exact OR s.known::date >= s.true_first)"
+"""Known when it took place or later: what is only known from before was announced."""
 _COUNTS = "{alias}.begun <= %(day)s AND {alias}.status <> 'unverified'"
 _SUPERSEDED = (
     " AND NOT EXISTS (SELECT 1 FROM register_statement o LEFT JOIN register_replaced q ON q.id = o.id"
@@ -191,40 +196,41 @@ def silence(tx: sa.Connection, view: View, *, limit: int = PAGE, offset: int = 0
     bound = {**view.bound(), "held": sorted(HELD), "limit": limit, "offset": offset}
     cursor = raw(tx).execute(
         "WITH m AS (SELECT coalesce(s.series, s.aim || ' ' || array_to_string(s.parties, '-')) AS name, s.id,"
-        " s.key, s.title, s.begun, s.true_first, s.true_last, s.round, s.parties"
-        f" FROM {live(view)} AND s.kind = ANY(%(held)s) AND {_COUNTS.format(alias='s')}"
-        " AND (s.known_exact OR s.known::date >= s.true_first)),"
-        " g AS (SELECT m.*, m.begun - lag(m.begun) OVER w AS gap, lag(m.key) OVER w AS before FROM m"
-        " WHERE m.name IS NOT NULL WINDOW w AS (PARTITION BY m.name ORDER BY m.begun, m.id))"
-        " SELECT name, (array_agg(array_to_string(parties, ',') ORDER BY begun DESC, id DESC))[1],"
-        " count(*), min(begun), max(begun), (array_agg(key ORDER BY begun DESC, id DESC))[1],"
-        " (array_agg(title ORDER BY begun DESC, id DESC))[1],"
-        " %(day)s - max(begun), max(gap), (array_agg(before ORDER BY gap DESC NULLS LAST, id))[1],"
-        " (array_agg(key ORDER BY gap DESC NULLS LAST, id))[1], max(round), count(*) OVER ()"
-        " FROM g GROUP BY name HAVING count(*) > 1 OR max(round) > 1"
-        " ORDER BY max(begun), name LIMIT %(limit)s OFFSET %(offset)s",
+        f" s.begun, s.round FROM {live(view)} AND s.kind = ANY(%(held)s) AND {_COUNTS.format(alias='s')}"
+        f" AND {_TOOK_PLACE}),"
+        " g AS MATERIALIZED (SELECT m.*, m.begun - lag(m.begun) OVER w AS gap, lag(m.id) OVER w AS before"
+        " FROM m WHERE m.name IS NOT NULL WINDOW w AS (PARTITION BY m.name ORDER BY m.begun, m.id)),"
+        " a AS (SELECT name, count(*) AS held, min(begun) AS first, max(begun) AS last,"
+        f" {_LATEST} AS newest, max(gap) AS longest,"
+        f" mod(max(gap::int8 * {_IDS} + id), {_IDS}) AS gap_to, max(round) AS highest"
+        " FROM g AS s GROUP BY name HAVING count(*) > 1 OR max(round) > 1),"
+        " t AS (SELECT a.*, count(*) OVER () AS total FROM a ORDER BY last, name"
+        " LIMIT %(limit)s OFFSET %(offset)s)"
+        " SELECT t.name, n.parties, t.held, t.first, t.last, n.key, n.title, %(day)s - t.last, t.longest,"
+        " f.key, o.key, t.highest, t.total FROM t JOIN register_statement n ON n.id = t.newest"
+        " LEFT JOIN g ON g.id = t.gap_to LEFT JOIN register_statement f ON f.id = g.before"
+        " LEFT JOIN register_statement o ON o.id = t.gap_to ORDER BY t.last, t.name",
         bound,
     )
-    gaps, total = [], 0
-    for row in cursor:
-        longest = row[8]
-        gaps.append(
-            Gap(
-                series=row[0],
-                parties=row[1].split(",") if row[1] else [],
-                held=row[2],
-                first=row[3],
-                last=row[4],
-                last_key=row[5],
-                last_title=row[6],
-                since=row[7],
-                longest=longest,
-                longest_from=None if longest is None else row[9],
-                longest_to=None if longest is None else row[10],
-                highest=row[11],
-            )
+    lines = cursor.fetchall()
+    gaps = [
+        Gap(
+            series=row[0],
+            parties=row[1],
+            held=row[2],
+            first=row[3],
+            last=row[4],
+            last_key=row[5],
+            last_title=row[6],
+            since=row[7],
+            longest=row[8],
+            longest_from=row[9],
+            longest_to=row[10],
+            highest=row[11],
         )
-        total = row[12]
+        for row in lines
+    ]
+    total = lines[0][-1] if lines else 0
     found, absent = _counted(
         tx,
         f"SELECT {COLUMNS}, count(*) OVER () FROM {live(view)} AND s.kind = 'absence'"
@@ -294,14 +300,19 @@ def contested(tx: sa.Connection, view: View, *, limit: int = PAGE, offset: int =
 def who_met(tx: sa.Connection, view: View) -> list[Met]:
     """Give every pair of parties that met by the day asked about: how often, first, last."""
     cursor = raw(tx).execute(
-        "WITH m AS (SELECT s.id, s.key, s.begun, s.level, s.parties"
-        f" FROM {live(view)} AND s.kind = 'meeting' AND {_COUNTS.format(alias='s')}"
-        " AND (s.known_exact OR s.known::date >= s.true_first))"
-        " SELECT a.party, b.party, count(*), min(m.begun), max(m.begun),"
-        " (array_agg(m.key ORDER BY m.begun DESC, m.id DESC))[1],"
-        " array_remove(array_agg(DISTINCT m.level), NULL) FROM m"
+        "WITH m AS (SELECT s.parties, count(*) AS times, min(s.begun) AS first, max(s.begun) AS last,"
+        f" {_LATEST} AS newest, array_agg(DISTINCT s.level) AS levels"
+        f" FROM {live(view)} AND s.kind = 'meeting' AND {_COUNTS.format(alias='s')} AND {_TOOK_PLACE}"
+        " GROUP BY s.parties),"
+        " p AS (SELECT a.party AS one, b.party AS other, sum(m.times)::int8 AS times, min(m.first) AS first,"
+        " max(m.last) AS last, (array_agg(m.newest ORDER BY m.last DESC, m.newest DESC))[1] AS newest,"
+        " string_agg(array_to_string(m.levels, ','), ',') AS levels FROM m"
         " CROSS JOIN LATERAL unnest(m.parties) AS a (party) JOIN LATERAL unnest(m.parties) AS b (party)"
-        " ON a.party < b.party GROUP BY 1, 2 ORDER BY 1, 2",
+        " ON a.party < b.party GROUP BY 1, 2)"
+        " SELECT p.one, p.other, p.times, p.first, p.last, n.key,"
+        " ARRAY(SELECT DISTINCT l FROM unnest(string_to_array(p.levels, ',')) AS x (l) WHERE l <> ''"
+        " ORDER BY l)"
+        " FROM p JOIN register_statement n ON n.id = p.newest ORDER BY 1, 2",
         view.bound(),
     )
     return [

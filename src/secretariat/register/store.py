@@ -212,6 +212,7 @@ def live(view: View, *, announced: bool = False) -> str:
     )
 
 
+_PAGE = " LIMIT %(limit)s OFFSET %(offset)s"
 _FOUND = " AND s.id IN (SELECT id FROM register_detail WHERE search @@ %(words)s::tsquery)"
 
 
@@ -269,8 +270,16 @@ def statements(
         text, bound["last"] = text + " AND s.true_first <= %(last)s", last
     if true:
         text += " AND s.begun <= %(day)s"
-    text += f" ORDER BY {'s.true_first DESC NULLS LAST, s.id DESC' if newest else order}"
-    return rows(tx, text + " LIMIT %(limit)s OFFSET %(offset)s", bound)
+    if not newest:
+        return rows(tx, f"{text} ORDER BY {order}{_PAGE}", bound)
+    # apart, so that an index gives the order: what is undated comes after all that is dated
+    dated = f"{text} AND s.true_first IS NOT NULL"
+    found = rows(tx, f"{dated} ORDER BY s.true_first DESC, s.id DESC{_PAGE}", bound)
+    if len(found) < limit:
+        (before,) = raw(tx).execute(f"SELECT count(*) FROM ({dated}) AS x", bound).fetchone() or (0,)
+        bound |= {"limit": limit - len(found), "offset": max(0, offset - before)}
+        found += rows(tx, f"{text} AND s.true_first IS NULL ORDER BY s.id DESC{_PAGE}", bound)
+    return found
 
 
 def _wanted(words: str) -> str:

@@ -64,7 +64,7 @@ register_statement = sa.Table(
     sa.Index("ix_register_statement_other", "other", postgresql_where=sa.text("other IS NOT NULL")),
     sa.Index("ix_register_statement_due", "due_last", postgresql_where=sa.text("due_last IS NOT NULL")),
     sa.Index("ix_register_statement_series", "series", postgresql_where=sa.text("series IS NOT NULL")),
-    sa.Index("ix_register_statement_recorded", "recorded_at", "id"),
+    sa.Index(None, "true_first", "id"),
 )
 """Narrow on purpose: a question reads all of it. The object's bytes stand in `object_version`."""
 

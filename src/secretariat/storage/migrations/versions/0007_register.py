@@ -76,7 +76,7 @@ def upgrade() -> None:
         op.create_index(
             f"ix_{table}_{name}", table, columns, postgresql_where=sa.text(f"{column} IS NOT NULL")
         )
-    op.create_index(f"ix_{table}_recorded", table, ["recorded_at", "id"])
+    op.create_index(None, table, ["true_first", "id"])
     op.create_table(
         "register_detail",
         sa.Column(
