@@ -262,7 +262,7 @@ def _periods(text: str) -> Iterator[Found]:
             part = "h1" if m["h"][0] in "上상" else "h2"
         fiscal = "度" in m[0].replace("季度", "")
         yield Found(
-            *m.span(), base._replace(part=("f" if fiscal else "") + part), None, _lang(m[0]), note=note
+            _at(m), m.end(), base._replace(part=("f" if fiscal else "") + part), None, _lang(m[0]), note=note
         )
     for m in FISCAL.finditer(text):
         if m["rf"]:

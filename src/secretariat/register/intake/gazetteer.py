@@ -177,7 +177,8 @@ def _stands(text: str, start: int, end: int, row: Entry, last_end: int) -> bool:
         return False
     if _LATIN.match(last) and _LATIN.match(after):
         return False
-    if row.name == "FIRST" and text[max(0, start - 12) : end + 12].isupper():
+    beside = text[max(0, start - 12) : start] + text[end : end + 12]
+    if row.name == "FIRST" and beside.isupper():
         return False
     if (
         _HANGUL.match(first)

@@ -37,7 +37,7 @@ _CLAUSE = re.compile(
     r"|,\s+(?=and\s+(?:[\w'-]+\s+){0,3}(?:is|are|was|were|has|have|had|will|would|shall|did|does|agreed|said|plans?)\b)"
     r"|(?<=\w)\s+(?=(?:but|whereas|although)\s)"
     r"|(?<=が)、|(?<=ものの)、|(?<=た)[がし]、|(?<=おり)、|。(?=.)|(?<=受け)、"
-    r"|(?<=으나)\s|(?<=지만)\s|(?<=했고),?\s|(?<=하였고),?\s|(?<=는데)\s"
+    r"|(?<=으나),?\s|(?<=지만),?\s|(?<=했고),?\s|(?<=하였고),?\s|(?<=는데)\s"
     r"|,(?=但|而|並|并)|，(?=但|而|并|並|泰方|日方|韩方|中方|一方)|；"
 )
 _BOILERPLATE = re.compile(
