@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Literal
 
 import msgspec
@@ -50,6 +50,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """Whether `day` is a day, not the first of a month or a year."""
     lang: str = "en"
     vector: bytes | None = None
+    recorded_at: datetime | None = None
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):

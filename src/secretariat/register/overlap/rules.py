@@ -235,6 +235,32 @@ def one_line(one: Profile, other: Profile, kept: Mapping[str, frozenset[str]]) -
     return bool(one.shape) and fuzz.ratio(*sorted((one.shape, other.shape))) >= _ROUND
 
 
+class Lines:
+    """Numbers of lines of work, given as statements come; rounds are looked for among like ones only."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, frozenset[str]] = {}
+        self._of: dict[str, int] = {}
+        self._first: dict[tuple[frozenset[str], str | None], list[tuple[int, Profile]]] = {}
+
+    def of(self, one: Profile) -> int:
+        """Give the number of the line that a statement belongs to."""
+        known = self._of.get(one.stix_id)
+        if known is None:
+            promises = self.kept.get(one.stix_id, frozenset())
+            known = next((self._of[ref] for ref in sorted(promises) if ref in self._of), None)
+            like = self._first.setdefault((one.circle, one.kind), [])
+            if known is None:
+                known = next((line for line, first in like if one_line(first, one, self.kept)), None)
+            if known is None:
+                known = len(self._of)
+                like.append((known, one))
+            self._of[one.stix_id] = known
+            for ref in promises:
+                self._of.setdefault(ref, known)
+        return known
+
+
 def lines(
     of: Profile, found: Sequence[tuple[Profile, Comparison]], kept: Mapping[str, frozenset[str]]
 ) -> list[list[tuple[Profile, Comparison]]]:

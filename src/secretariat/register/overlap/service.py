@@ -12,7 +12,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
@@ -190,27 +190,25 @@ def suggestions(
     compared = [(one, rules.compare(own, one, meaning=_likeness(how), aim=aim)) for one in found]
     kept = store.kept(tx, view, [of.stix_id, *(one.stix_id for one in found)], rules.KEEPS)
     said = store.verdicts(tx, view, [of.stix_id], party)
-    rows = store.seen(tx, view, [one.id for one in found])
-    made: list[Suggestion] = []
+    offered: list[list[tuple[Profile, Comparison]]] = []
     for line in rules.lines(own, compared, kept):
-        offered = [
-            (rows[one.id], comparison)
-            for one, comparison in line
-            if judged or not _holds(said.get(_pair_of(of, rows[one.id])), of, rows[one.id])
+        open_ = [
+            pair for pair in line if judged or not _holds(said.get(_pair_of(own, pair[0])), own, pair[0])
         ]
-        if not offered:
-            continue
-        first, comparison = offered[0]
-        made.append(
-            Suggestion(
-                row=first,
-                comparison=comparison,
-                rounds=tuple(row for row, _ in offered[1:]),
-                judged_before=said.get(_pair_of(of, first)),
-            )
-        )
-        if len(made) == limit:
+        if open_:
+            offered.append(open_)
+        if len(offered) == limit:
             break
+    rows = store.seen(tx, view, [one.id for line in offered for one, _ in line])
+    made = [
+        Suggestion(
+            row=rows[first.id],
+            comparison=comparison,
+            rounds=tuple(rows[one.id] for one, _ in rounds),
+            judged_before=said.get(_pair_of(own, first)),
+        )
+        for (first, comparison), *rounds in offered
+    ]
     return Suggestions(
         of=of,
         method=how,
@@ -229,17 +227,17 @@ def _with_vector(one: Profile, row: Row, how: Method) -> Profile:
     return msgspec.structs.replace(one, vector=encoder.vectors([text], [one.lang])[0])
 
 
-def _pair_of(one: Row, other: Row) -> frozenset[str]:
+def _pair_of(one: Profile, other: Profile) -> frozenset[str]:
     return frozenset((one.stix_id, other.stix_id))
 
 
-def _holds(verdict: Row | None, one: Row, other: Row) -> bool:
+def _holds(verdict: Row | None, one: Profile, other: Profile) -> bool:
     """Whether a verdict still stands: `different` ends when a side was recorded anew after it."""
     if verdict is None:
         return False
     if verdict.says != "different-aim":
         return True
-    return max(one.recorded_at, other.recorded_at) <= verdict.recorded_at
+    return all(side.recorded_at is None or side.recorded_at <= verdict.recorded_at for side in (one, other))
 
 
 def _seen(tx: sa.Connection, view: View, key: str) -> Row:
@@ -294,72 +292,44 @@ def board(
     Of two lines of work only the nearest pair is a row. `party`: whose verdicts close a pair.
     """
     how = method(by)
-    rows: list[Pair] = []
-    shown: list[tuple[Profile, Profile]] = []
+    chosen: list[tuple[Profile, Profile, Row | None]] = []
+    lines, shown = rules.Lines(), set[frozenset[int]]()
     below: tuple[float, int, int] | None = None
-    while len(rows) <= limit:
+    while len(chosen) <= limit:
         page = store.pairs(tx, view, below=below, limit=3 * limit)
         if not page:
             break
         below = page[-1]
-        rows += _open(tx, view, page, shown, party=party, how=how, limit=limit + 1 - len(rows))
-    rows.sort(key=lambda pair: (-pair.comparison.score, pair.one.stix_id, pair.other.stix_id))
+        profiles = store.profiles(tx, {number for _, low, high in page for number in (low, high)})
+        stix_ids = {one.stix_id for one in profiles.values()}
+        lines.kept.update(store.kept(tx, view, stix_ids, rules.KEEPS))
+        said = store.verdicts(tx, view, stix_ids, party)
+        for _, low, high in page:
+            left, right = profiles[low], profiles[high]
+            verdict = said.get(_pair_of(left, right))
+            between = frozenset((lines.of(left), lines.of(right)))
+            if len(between) < 2 or between in shown or _holds(verdict, left, right):
+                continue
+            shown.add(between)
+            chosen.append((left, right, verdict))
+    rows = store.seen(tx, view, {one.id for left, right, _ in chosen for one in (left, right)})
+    pairs = [_row(rows, left, right, verdict, how) for left, right, verdict in chosen[: limit + 1]]
+    pairs.sort(key=lambda pair: (-pair.comparison.score, pair.one.stix_id, pair.other.stix_id))
     return Board(
         method=how,
-        pairs=tuple(rows[:limit]),
+        pairs=tuple(pairs[:limit]),
         judged=tuple(_judged(tx, view, how, store.every_verdict(tx, view, limit=PAGE))),
         waiting=store.count_waiting(tx),
-        more=len(rows) > limit,
+        more=len(pairs) > limit,
     )
 
 
-def _open(
-    tx: sa.Connection,
-    view: View,
-    page: Sequence[tuple[float, int, int]],
-    shown: list[tuple[Profile, Profile]],
-    *,
-    party: str | None,
-    how: Method,
-    limit: int,
-) -> list[Pair]:
-    ids = {number for _, low, high in page for number in (low, high)}
-    rows = store.seen(tx, view, ids)
-    both = [(rows[low], rows[high]) for _, low, high in page if low in rows and high in rows]
-    profiles = store.profiles(tx, {row.id for pair in both for row in pair})
-    stix_ids = {row.stix_id for pair in both for row in pair}
-    kept = store.kept(tx, view, stix_ids, rules.KEEPS)
-    judged = store.verdicts(tx, view, stix_ids, party)
-    found = []
-    for one, other in both:
-        left, right = profiles[one.id], profiles[other.id]
-        if rules.one_line(left, right, kept) or _holds(judged.get(_pair_of(one, other)), one, other):
-            continue
-        if any(_of_lines((left, right), pair, kept) for pair in shown):
-            continue
-        shown.append((left, right))
-        first, second = sorted((one, other), key=lambda row: (row.true_first or date.max, row.stix_id))
-        found.append(
-            Pair(
-                one=first,
-                other=second,
-                comparison=rules.compare(left, right, meaning=_likeness(how)),
-                verdict=judged.get(_pair_of(one, other)),
-            )
-        )
-        if len(found) == limit:
-            break
-    return found
-
-
-def _of_lines(
-    pair: tuple[Profile, Profile], shown: tuple[Profile, Profile], kept: dict[str, frozenset[str]]
-) -> bool:
-    def same(one: Profile, other: Profile) -> bool:
-        return one.stix_id == other.stix_id or rules.one_line(one, other, kept)
-
-    (left, right), (first, second) = pair, shown
-    return (same(left, first) and same(right, second)) or (same(left, second) and same(right, first))
+def _row(rows: Mapping[int, Row], left: Profile, right: Profile, verdict: Row | None, how: Method) -> Pair:
+    one, other = sorted(
+        (rows[left.id], rows[right.id]), key=lambda row: (row.true_first or date.max, row.stix_id)
+    )
+    compared = rules.compare(left, right, meaning=_likeness(how))
+    return Pair(one=one, other=other, comparison=compared, verdict=verdict)
 
 
 def _judged(tx: sa.Connection, view: View, how: Method, found: Collection[Row]) -> Iterable[Pair]:

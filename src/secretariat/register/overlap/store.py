@@ -28,7 +28,7 @@ PAIRS_OF_ONE = 40
 _SEPARATOR = "\x1f"
 _PROFILE = (
     "s.id, s.stix_id, s.kind, o.circle, o.bodies, o.themes, o.words, o.shape, s.series, s.aim, s.level,"
-    " s.true_first, o.exact, o.lang, o.vector"
+    " s.true_first, o.exact, o.lang, o.vector, s.recorded_at"
 )
 _BY = "coalesce(s.true_first, s.known::date)"
 _HAPPENED = "(s.true_first IS NULL OR s.true_first <= %(day)s)"
@@ -233,9 +233,8 @@ def profiles(tx: sa.Connection, ids: Iterable[int]) -> dict[int, Profile]:
 
 
 def _profile(row: Sequence[Any]) -> Profile:
-    number, stix, kind, circle, bodies, themes, words, shape, series, aim, level, day, exact, lang, vector = (
-        row
-    )
+    number, stix, kind, circle, bodies, themes, words, shape, series, aim, level, *rest = row
+    day, exact, lang, vector, recorded_at = rest
     return Profile(
         id=number,
         stix_id=stix,
@@ -252,6 +251,7 @@ def _profile(row: Sequence[Any]) -> Profile:
         exact=exact,
         lang=lang,
         vector=None if vector is None else bytes(vector),
+        recorded_at=recorded_at,
     )
 
 
