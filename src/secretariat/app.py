@@ -54,11 +54,11 @@ from secretariat.people import pages as people_pages
 from secretariat.people import store as people_store
 from secretariat.records import collections
 from secretariat.records import store as records_store
+from secretariat.register import board_pages as register_board_pages
 from secretariat.register import pages as register_pages
 from secretariat.register import tables as register_tables
 from secretariat.register.intake import pages as intake_pages
 from secretariat.register.intake import tables as intake_tables
-from secretariat.register.overlap import following as overlap_following
 from secretariat.register.overlap import following as overlap_following
 from secretariat.register.overlap import tables as overlap_tables
 from secretariat.storage.engine import REALMS, Database
@@ -83,6 +83,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *taxii_pages.routes,
     *guest_pages.routes,
     *register_pages.routes,
+    *register_board_pages.routes,
     *intake_pages.routes,
     *desk_pages.routes,
 )
@@ -91,7 +92,6 @@ BACKGROUND: tuple[Background, ...] = (
     *peer_pages.background,
     *mailbox_pages.background,
     *guest_pages.background,
-    *overlap_following.background,
     *overlap_following.background,
 )
 """What runs beside the requests for as long as the node serves."""

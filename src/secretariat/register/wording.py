@@ -71,6 +71,26 @@ RELATION_WORDS = {
     "follows": mark("follows"),
     "different-aim": mark("has another aim than"),
 }
+VERDICT_WORDS = {
+    "same": mark("same aim"),
+    "part-of": mark("part of"),
+    "follows": mark("follows the other"),
+    "different": mark("different aims"),
+}
+FEATURE_WORDS = {
+    "text": mark("text"),
+    "themes": mark("subject"),
+    "parties": mark("parties"),
+    "bodies": mark("bodies and instruments"),
+    "time": mark("time"),
+}
+WHY_NOT_WORDS = {
+    "unverified": mark("no: unverified"),
+    "taken-back": mark("no: taken back"),
+    "not-known": mark("no: not known by then"),
+    "undated": mark("no: undated"),
+    "not-true": mark("no: later than the day asked about"),
+}
 LEVEL_WORDS = {
     "leaders": mark("leaders"),
     "ministers": mark("ministers"),
