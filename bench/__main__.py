@@ -11,7 +11,18 @@ import sys
 import time
 from pathlib import Path
 
-MODULES = ("decisions", "ledger", "publish", "taxii", "register", "intake", "latency", "memory", "demo")
+MODULES = (
+    "decisions",
+    "ledger",
+    "publish",
+    "taxii",
+    "register",
+    "intake",
+    "overlap",
+    "latency",
+    "memory",
+    "demo",
+)
 RESULTS = Path(__file__).parent / "results.json"
 
 
