@@ -37,6 +37,7 @@ _MAIL_NAMES = re.compile(
 )
 
 
+_WIDE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff가-힣]")
 _NAVIGATION = re.compile(
     r"(?:skip to|jump to|menu|home|search|back to|ページの?本文|本文へ|メニュー|トップ|본문 ?바로|메뉴|跳转|首页|导航)",
     re.IGNORECASE,
@@ -175,4 +176,5 @@ def _first_line(text: str) -> str:
     lines = [
         one.strip() for one in text.split("\n") if len(one.strip()) > 3 and not _NAVIGATION.match(one.strip())
     ]
-    return lines[0][:200] if lines else ""
+    telling = (one for one in lines[:12] if len(one.split()) >= 3 or len(_WIDE.findall(one)) >= 8)
+    return next(telling, lines[0] if lines else "")[:200]

@@ -349,9 +349,8 @@ class _Proposer:
             )
             states, where = _codes(self._named(*paragraph), "state")[:3], "paragraph; check"
         if states:
-            why["parties"] = (
-                f"named in the {where}: {', '.join(_quoted(self._named(*sentence), states)) or where}"
-            )
+            words = ", ".join(_quoted(self._named(*sentence), states))
+            why["parties"] = f"named in the {where}" + (f": {words}" if words else "")
         orgs = tuple(code for code in bodies if code not in press)
         if orgs:
             why["orgs"] = (

@@ -28,7 +28,8 @@
       const field = document.getElementById("true_on");
       if (field) { event.preventDefault(); field.focus(); }
     } else if (/^[a-z]$/.test(event.key)) {
-      const near = event.target.closest?.("[data-keys]");
+      const near = event.target.closest?.("[data-keys]")
+        ?? (event.target === document.body ? document.querySelector("details[data-keys][open]") : null);
       const button = near?.querySelector(`button[data-key="${event.key}"]`);
       if (button) { event.preventDefault(); button.click(); }
     }
@@ -39,7 +40,15 @@
     element.addEventListener("click", () => document.getElementById(element.dataset.focus)?.focus());
   }
   const aimed = /^#[\w-]+$/.test(location.hash) ? document.getElementById(location.hash.slice(1)) : null;
-  if (aimed?.matches("details[data-keys]")) aimed.querySelector("summary").focus();
+  if (aimed?.matches("details[data-keys]")) {
+    const said = document.querySelector(".captured .now");
+    const pane = said?.closest(".intake-text");
+    // after the browser has gone to the fragment, which takes the focus away
+    addEventListener("load", () => requestAnimationFrame(() => {
+      aimed.querySelector("summary").focus();
+      if (pane) pane.scrollTop += said.getBoundingClientRect().top - pane.getBoundingClientRect().top - pane.clientHeight / 3;
+    }));
+  }
 
   for (const element of document.querySelectorAll("select[data-submit]")) {
     element.addEventListener("change", () => element.form.requestSubmit());
