@@ -55,6 +55,7 @@ from secretariat.people import store as people_store
 from secretariat.records import collections
 from secretariat.records import store as records_store
 from secretariat.register import board_pages as register_board_pages
+from secretariat.register import follow as register_follow
 from secretariat.register import pages as register_pages
 from secretariat.register import tables as register_tables
 from secretariat.register.intake import pages as intake_pages
@@ -92,6 +93,7 @@ BACKGROUND: tuple[Background, ...] = (
     *peer_pages.background,
     *mailbox_pages.background,
     *guest_pages.background,
+    *register_follow.background,
     *overlap_following.background,
 )
 """What runs beside the requests for as long as the node serves."""

@@ -99,6 +99,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     tlp: str | None
     salt: bytes
+    known: datetime | None = None
+    """When this party could first know it, where it has no public time; None: when it was recorded."""
 
 
 def put(tx: sa.Connection, lines: Sequence[Line]) -> None:
@@ -133,6 +135,15 @@ def _note_replaced(tx: sa.Connection, stix_ids: Sequence[str]) -> None:
         )
 
 
+def end(tx: sa.Connection, ids: Sequence[int], *, position: int) -> None:
+    """Note that statements are no longer seen, from now on: called back, hidden or quarantined."""
+    raw(tx).execute(
+        'INSERT INTO register_replaced (id, "by", at, "position")'
+        " SELECT id, id, now(), %s FROM unnest(%s::int8[]) AS gone (id) ON CONFLICT (id) DO NOTHING",
+        (position, list(ids)),
+    )
+
+
 def _searched(one: Projected) -> str:
     return " ".join(lexemes(one.words))
 
@@ -151,7 +162,7 @@ def _values(line: Line) -> tuple[Any, ...]:
         one.begun,
         one.true_last,
         one.announced,
-        line.recorded_at if public is None else public,
+        (line.known or line.recorded_at) if public is None else public,
         public is None,
         public,
         line.version,
