@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from secretariat.base.clock import now
 from secretariat.base.marking import Marking
@@ -52,9 +53,13 @@ def chosen_parties(query: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one for one in words.split(",") if one))[:PARTIES_MAX]
 
 
-def address_of(key: str) -> str:
-    """Give the address of a statement's own page."""
-    return f"/register/statements/{key}"
+def address_of(one: Row | str) -> str:
+    """Give the address of a statement's own page, by key; by id where the key cannot stand in an address."""
+    if isinstance(one, str):
+        return f"/register/statements/{quote(one, safe='')}"
+    if one.type == "sct-source":
+        return f"/register/sources/{quote(one.key, safe='')}"
+    return f"/register/statements/{one.stix_id if '/' in one.key else quote(one.key, safe='')}"
 
 
 def marking_of(row: Row) -> Marking:
@@ -81,12 +86,13 @@ def line_of(row: Row, view: View) -> dict[str, Any]:
     state = row.state(view)
     return {
         "key": row.key,
+        "address": address_of(row),
         "when": when(row),
         "sort": str(row.true_first or ""),
         "kind": word_of(KIND_WORDS, row.kind),
         "title": row.title,
         "lang": row.body.get("lang") or "en",
-        "parties": list(row.parties),
+        "parties": sorted(row.parties),  # by ISO code: no party stands first (decisions.md 7)
         "orgs": list(row.orgs),
         "place": row.body.get("place") or "",
         "state": state,
