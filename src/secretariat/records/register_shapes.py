@@ -187,18 +187,37 @@ class Body(Statement, frozen=True, kw_only=True):
     under_ref: Ref | None = None
 
 
-class Request(Statement, frozen=True, kw_only=True):
-    """What one party asks another, about what, by when; numbered by both sides."""
+Wants = Literal["answer", "join", "divide", "stop", "agenda"]
+Answer = Literal["received", "answered", "declined", "passed-on"]
 
+
+class Request(Statement, frozen=True, kw_only=True):
+    """What one party asks another, about what, by when; or, with `answers_ref`, what the asked party answers.
+
+    Each side states its own part: the asker the request under its number, the asked party the answer under
+    its own. `asked_by` and `asked_of` are the two in both.
+    """
+
+    asked_by: Name
     asked_of: Name
-    asks: Text
+    wants: Wants = "answer"
+    """An answer; to join two works, to divide them, to stop one; or to put something on an agenda."""
+    asks: Text | None = None
     about_refs: Refs = ()
+    about_keys: Annotated[tuple[Key, ...], Meta(max_length=500)] = ()
+    """Short names of `about_refs`, for who holds the statement under an id of its own."""
     answer_by: When | None = None
     number: Name | None = None
+    """The asker's number, e.g. KR-2026-0001."""
     their_number: Name | None = None
+    """The asked party's number, e.g. JP-2026-0007."""
     answers_ref: Ref | None = None
-    answer: Word | None = None
+    answer: Answer | None = None
+    reply: Text | None = None
+    """The words of the answer; where it is declined, the reason."""
     passed_to: Name | None = None
+    carries_ref: Ref | None = None
+    """The request that this one passes on."""
 
 
 class Contact(Statement, frozen=True, kw_only=True):

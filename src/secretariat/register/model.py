@@ -136,6 +136,9 @@ def to_object(
         "modified": changed,
         **msgspec.json.decode(msgspec.json.encode(draft)),  # lists for tuples: the plain form writes fast
     }
+    if isinstance(draft, InstrumentStatus):
+        # this type says the act under `status`, as agreements write it; how sure it is stands apart
+        obj |= {"status": obj.pop("state", None) or "noted", "standing": draft.status}
     if revoked:
         obj["revoked"] = True
     if marking is not None:
@@ -171,7 +174,10 @@ def _filled(obj: dict[str, Any], kind: str) -> dict[str, Any]:
             else {"true_from": obj.get("signed") or obj["in_force"]}
         )
         return {**obj, "kind": "instrument", "instrument": obj.get("key"), **begins}
-    if kind == "sct-instrument-status" and "key" not in obj:
+    if kind == "sct-instrument-status" and "standing" in obj:
+        word = obj["status"]
+        return {**obj, "status": obj["standing"], **({} if word == "noted" else {"state": word})}
+    if kind == "sct-instrument-status":
         word = obj.get("status", "status")
         ours = {name: value for name, value in obj.items() if name not in {"status", "cites"}}
         cites = [one for one in obj.get("cites", ()) if "source_ref" in one]
@@ -320,7 +326,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     other: str | None
     """Evidence: the statement it rests on; relation: its target."""
     says: str | None
-    """Evidence: what it says; account: position; relation: type; act: status; source: its kind."""
+    """Evidence: what it says; account: position; relation: type; act: status; source: its kind; request: what
+    it wants, answer: what it answers."""
     tlp: str | None
     retracted: bool
     body: dict[str, Any]
@@ -432,7 +439,7 @@ def project_draft(draft: Draft, stix: str, *, retracted: bool = False) -> Projec
         )
     begins, ends = _when(draft.true_from, "true_from"), _when(draft.true_to, "true_to")
     announced, public = _when(draft.announced, "announced"), _when(draft.known_public, "known_public")
-    due = _when(draft.due, "due") if isinstance(draft, Commitment) else None
+    due = _when(_due_of(draft), "due")
     about, other, says, by = _roles(draft)
     series, turn = series_of(draft)
     return Projected(
@@ -482,6 +489,16 @@ def _when(text: str | None, where: str) -> Moment | None:
     return None if text is None else parse(text, where=where)
 
 
+def _due_of(draft: Statement) -> str | None:
+    """Give when a promise is due, or a request to be answered."""
+    match draft:
+        case Commitment():
+            return draft.due
+        case Request(answer=None):
+            return draft.answer_by
+    return None
+
+
 def _kind(draft: Statement) -> str:
     name = _TYPES[type(draft)].removeprefix("sct-")
     return "status-change" if name == "instrument-status" else name
@@ -506,7 +523,7 @@ def _roles(draft: Statement) -> tuple[str | None, str | None, str | None, tuple[
             return None, None, None, () if draft.lead is None else (draft.lead,)
         case Request():
             about = draft.answers_ref or (draft.about_refs[0] if draft.about_refs else None)
-            return about, None, draft.answer, (draft.asked_of,)
+            return about, draft.carries_ref, draft.answer or draft.wants, (draft.asked_by, draft.asked_of)
         case Body():
             return draft.under_ref, None, None, ()
         case Contact():
@@ -529,4 +546,6 @@ def _words(draft: Statement) -> str:
             parts += [draft.publisher]
         case Meeting():
             parts += [*draft.agenda, *draft.agenda_held]
+        case Request():
+            parts += [draft.asks, draft.reply, draft.number, draft.their_number]
     return " ".join(one for one in parts if one)

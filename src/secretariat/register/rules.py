@@ -18,6 +18,7 @@ from secretariat.register.model import (
     Contact,
     Draft,
     Evidence,
+    Instrument,
     InstrumentStatus,
     Project,
     Projected,
@@ -51,6 +52,10 @@ def check(draft: Draft, parties: AbstractSet[str], *, where: str = "") -> None:
     if not isinstance(draft, Source):
         _parties(draft, parties, at)
     _cites(draft, at)
+    if isinstance(draft, Instrument) and not draft.parties:
+        raise InputError(
+            "an instrument without parties", where=f"{at}/parties", advice="name whom it is between"
+        )
     match draft:
         case Commitment(due=str() as text):
             due = parse(text, where=f"{at}/due")
@@ -62,8 +67,8 @@ def check(draft: Draft, parties: AbstractSet[str], *, where: str = "") -> None:
                 )
         case InstrumentStatus(effect_on=str() as text):
             parse(text, where=f"{at}/effect_on")
-        case Request(answer_by=str() as text):
-            parse(text, where=f"{at}/answer_by")
+        case Request():
+            _request(draft, at)
         case Contact(tested_on=str() as text):
             parse(text, where=f"{at}/tested_on")
         case Project():
@@ -73,6 +78,28 @@ def check(draft: Draft, parties: AbstractSet[str], *, where: str = "") -> None:
                         parse(text, where=f"{at}/milestones/{number}")
         case _:
             pass
+
+
+def _request(draft: Request, at: str) -> None:
+    """A request says what it asks, an answer to what it answers and what; nobody asks itself."""
+    if draft.answer_by is not None:
+        parse(draft.answer_by, where=f"{at}/answer_by")
+    if draft.asked_by == draft.asked_of:
+        raise InputError("asked of oneself", where=f"{at}/asked_of", advice="name another party")
+    if (draft.answers_ref is None) != (draft.answer is None):
+        raise InputError(
+            "an answer names the request and says what it answers",
+            where=f"{at}/answer",
+            advice="give answers_ref and answer, or neither",
+        )
+    if draft.answer is None and not (draft.asks or "").strip():
+        raise InputError("it asks nothing", where=f"{at}/asks", advice="say what is asked")
+    if draft.answer == "declined" and not (draft.reply or "").strip():
+        raise InputError("declined without a reason", where=f"{at}/reply", advice="say why")
+    if (draft.answer == "passed-on") != (draft.passed_to is not None):
+        raise InputError(
+            "who passes on says to whom, and nobody else does", where=f"{at}/passed_to", advice="name a party"
+        )
 
 
 def _parties(draft: Statement, parties: AbstractSet[str], at: str) -> None:

@@ -263,9 +263,12 @@ def _refuse_twice(stix_ids: Sequence[str], where: Sequence[str]) -> None:
 
 def _same(draft: Draft, old: Row) -> bool:
     """Whether a draft says what the recorded version says, whatever its marking and its moment."""
-    made = msgspec.json.decode(msgspec.json.encode(msgspec.to_builtins(draft)))
-    own = {name: value for name, value in old.body.items() if name not in _ENVELOPE}
-    return bool(made == own)
+    made = to_object(draft, party=old.originator, created=old.body["created"])
+    return _content(made) == _content(old.body)
+
+
+def _content(obj: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in obj.items() if name not in _ENVELOPE}
 
 
 def _marking(tlp: str | None, old: Row | None) -> tuple[str, ...]:
@@ -283,6 +286,8 @@ def _check_among(
     missing = sorted(refs - there.keys())
     if missing:
         there.update({stix: _columns(row) for stix, row in store.newest(tx, missing).items()})
+        # a request or an absence may be about a report or an indicator
+        refs -= records.latest(tx, sorted(refs - there.keys())).keys()
     rules.check_references(zip(where, drafts, columns, strict=True), there, refs)
     new = [(one.about or "", one.other or "") for one in columns if one.says == "supersedes"]
     if new:
