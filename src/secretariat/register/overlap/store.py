@@ -21,7 +21,7 @@ from secretariat.storage.engine import raw
 
 __all__ = ["register_overlap", "register_overlap_pair", "register_overlap_token"]
 
-EACH = 150
+EACH = 80
 """Statements taken per token and direction of time."""
 COMPARED_AT_ONCE = 300
 PAIRS_OF_ONE = 40
