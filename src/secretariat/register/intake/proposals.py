@@ -335,7 +335,7 @@ class _Proposer:
         piece = self.folded[slice(*clause)]
         wanted = 3 if _THREE.search(piece) else 2 if _TWO.search(piece) else 0
         if wanted and len(states) < wanted:
-            states, where = self._stood_for(clause[0], wanted) or states, f"{wanted} parties named before"
+            states, where = self._stood_for(clause[0], wanted) or states, f"passage before, which names {wanted} parties"
         if not states:
             states, where = _codes(self._named(*sentence), "state"), "sentence"
         bodies = _codes(inside, "body") or _codes(self._named(*sentence), "body")
