@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,18 @@ def _settings(struct: Any) -> list[str]:
 
 PAGES = {"commands.md": commands_page, "routes.md": routes_page, "settings.md": settings_page}
 
+
+def write_schemas() -> None:
+    """Write the JSON Schemas of the Register's objects from their shapes."""
+    from secretariat.records import register_shapes
+
+    folder = Path(register_shapes.__file__).parent / "schemas"
+    for kind in register_shapes.SAYS:
+        text = json.dumps(register_shapes.schema_of(kind), indent=2, ensure_ascii=False)
+        (folder / f"{kind.removeprefix('sct-')}.json").write_text(text + "\n", encoding="utf-8")
+
+
 if __name__ == "__main__":
+    write_schemas()
     for name in sys.argv[1:] or PAGES:
         (DOCS / name).write_text(PAGES[name](), encoding="utf-8")

@@ -17,6 +17,7 @@ from msgspec import Meta
 from secretariat.base.errors import InputError, NotFoundError
 from secretariat.base.ids import instrument_id, party_id, uuid5
 from secretariat.records.markings import CLASSIFICATION, DERIVATION, Classification, Parent
+from secretariat.records.register_shapes import SAYS, SHAPES, extension_of
 
 SINCE = "2026-11-22T00:00:00.000Z"
 """`created` and `modified` of the extension-definitions of this version."""
@@ -99,6 +100,10 @@ class _DerivationBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     derived_from: Annotated[list[Parent], Meta(min_length=1)]
 
 
+class _Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the extension of an object of the Register says beside its top-level properties."""
+
+
 class Extension(msgspec.Struct, frozen=True):
     """One extension of ours."""
 
@@ -135,9 +140,14 @@ EXTENSIONS = (
         "What an object was made from, with the marking that had.",
         _DerivationBody,
     ),
+    *(
+        Extension(extension_of(kind), kind.removeprefix("sct-"), "new-sdo", says, _Nothing)
+        for kind, says in SAYS.items()
+    ),
 )
 _BY_ID = {one.id: one for one in EXTENSIONS}
 _OBJECTS: dict[str, type[msgspec.Struct]] = {
+    **{kind: SHAPES[kind] for kind in SAYS},
     "sct-instrument": _InstrumentObject,
     "sct-instrument-status": _InstrumentStatusObject,
 }

@@ -283,7 +283,7 @@ def schema_of(kind: str) -> dict[str, Any]:
         },
     }
     shape["required"] = ["type", *shape["required"], "extensions"]
-    return {
+    made = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:secretariat:schema:{kind.removeprefix('sct-')}:1",
         "$comment": extension,
@@ -292,3 +292,6 @@ def schema_of(kind: str) -> dict[str, Any]:
         "description": "New object: " + SAYS[kind],
         **({"$defs": parts} if parts else {}),
     }
+    # JSON Schema writes the end of a text as `$`
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(made).replace(rb"\\Z", b"$"))
+    return plain

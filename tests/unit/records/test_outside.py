@@ -21,6 +21,7 @@ from secretariat.records.markings import (
     classification_marking,
     tlp_marking,
 )
+from secretariat.records.register_shapes import SAYS, extension_of, schema_of
 from secretariat.records.stix import check
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "records"
@@ -67,6 +68,45 @@ STATUS_OBJECT = extensions.instrument_status_object(
     note="Notice by diplomatic note.",
     cites=[{"title": "analysis of the notice", "url": "https://example.org/notice", "quote": "given"}],
 )
+REGISTER = {
+    kind.removeprefix("sct-"): {
+        "type": kind,
+        "spec_version": "2.1",
+        "id": f"{kind}--5a3c0f8e-2d0b-4d6c-9a51-2f7c1f0e3b42",
+        "created": "2026-11-22T00:00:00.000Z",
+        "modified": "2026-11-22T00:00:00.000Z",
+        "key": "k-1",
+        "kind": kind.removeprefix("sct-"),
+        "title": "A title",
+        "true_from": "2012-09",
+        "known_public": "2012-09-03",
+        "parties": ["JP", "KR"],
+        "extensions": {extension_of(kind): {"extension_type": "new-sdo"}},
+        **more,
+    }
+    for kind, more in {
+        "sct-meeting": {"series": "cjk-summit", "round": 5, "agenda": ["Cyber security"]},
+        "sct-commitment": {"owed_by": ["JP"], "due": "2012-12-31", "cadence": "yearly"},
+        "sct-project": {"milestones": [{"title": "Design", "due": "2013"}]},
+        "sct-statement": {"lang": "en"},
+        "sct-absence": {"looked_by": "A center", "looked_in": "open sources"},
+        "sct-evidence": {"for_ref": "sct-commitment--5a3c0f8e-2d0b-4d6c-9a51-2f7c1f0e3b42", "says": "done"},
+        "sct-account": {
+            "about_ref": "sct-meeting--5a3c0f8e-2d0b-4d6c-9a51-2f7c1f0e3b42",
+            "said_by": "KR",
+            "position": "denies",
+        },
+        "sct-source": {"publisher": "A paper", "url": "https://example.org/a", "source_kind": "press"},
+        "sct-body": {"aliases": ["TCCS"]},
+        "sct-request": {
+            "asked_by": "JP",
+            "asked_of": "KR",
+            "asks": "What came of it?",
+            "answer_by": "2012-10-01",
+        },
+        "sct-contact": {"purpose": "incidents", "address": "desk@example.org"},
+    }.items()
+}
 DERIVED = {
     "type": "note",
     "spec_version": "2.1",
@@ -92,6 +132,7 @@ OURS: dict[str, dict[str, Any]] = {
     "instrument": INSTRUMENT_OBJECT,
     "instrument that nobody read": UNREAD_INSTRUMENT,
     "status of an instrument": STATUS_OBJECT,
+    **REGISTER,
     "classification": MARKING,
     "derived": DERIVED,
     **{f"TLP {word}": tlp_marking(word) for word in TLP_ORDER},
@@ -128,6 +169,7 @@ def test_every_extension_has_a_schema_that_its_objects_keep():
         "party": OURS["agency"]["extensions"][PARTY],
         "instrument": INSTRUMENT_OBJECT,
         "instrument-status": STATUS_OBJECT,
+        **REGISTER,
         "classification": MARKING["extensions"][CLASSIFICATION],
         "derivation": DERIVED["extensions"][DERIVATION],
     }
@@ -141,7 +183,12 @@ def test_every_extension_has_a_schema_that_its_objects_keep():
 
 def test_a_schema_that_is_none():
     with pytest.raises(NotFoundError):
-        extensions.schema("meeting")
+        extensions.schema("party-line")
+
+
+def test_the_schemas_of_the_register_are_those_of_its_shapes():
+    for kind in SAYS:
+        assert extensions.schema(kind.removeprefix("sct-")) == schema_of(kind)
 
 
 def test_the_ids_never_change():
@@ -151,6 +198,17 @@ def test_the_ids_never_change():
         "instrument-status": "extension-definition--e4629d17-8556-59c2-b8da-46470fb8d70b",
         "classification": "extension-definition--0bdf5d14-fd0c-5cab-803a-f2f8ed6ec280",
         "derivation": "extension-definition--7f511d25-0031-5afe-a3f6-a4f6cbef485f",
+        "meeting": "extension-definition--8c5a36c9-a2fe-51a3-85d2-d7e4a06158f3",
+        "commitment": "extension-definition--c6165ff2-6086-5386-897e-0895beed1806",
+        "project": "extension-definition--de77c7b6-810d-554e-b987-af0d08f87eb2",
+        "statement": "extension-definition--d28ec9de-5798-5156-8409-f3d3338f1471",
+        "absence": "extension-definition--948ddf3b-8dd6-5bfc-8a4a-fbe5065ae6a8",
+        "evidence": "extension-definition--adf7339d-fe62-5d04-97b5-f97266f80744",
+        "account": "extension-definition--41b6eab2-7c49-52c1-83ca-879a96aa1c3a",
+        "source": "extension-definition--d7ec346e-a65b-561f-9c7b-affab7b0cd90",
+        "body": "extension-definition--7a99cc03-e436-50e2-9604-49fc948c3c3b",
+        "request": "extension-definition--2db5ba52-332b-5392-ad97-961d086811e2",
+        "contact": "extension-definition--c879dcac-dab7-55aa-a55e-68d49e7fcdc1",
     }
 
 
