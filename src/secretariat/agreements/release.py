@@ -11,6 +11,7 @@ Rules (decisions.md 1 and 3):
    articles of that object: without them the object could not be read.
 5. Above this realm's ceiling nothing is released.
 6. An object is signed once, by its originator; a relay passes the originator's signature on as it stands.
+   Two releases of one object at once come one after the other.
 """
 
 from __future__ import annotations
@@ -106,6 +107,7 @@ def publish(
     withdrawal that is the revoked one.
     """
     with node.database.app(realm) as tx:
+        ledger.lock(tx)  # whoever publishes the same at once comes first or after, never between
         return publish_in(tx, node, realm, find(tx, objects), to=to, basis=basis, purpose=purpose, now=now)
 
 
@@ -131,9 +133,13 @@ def publish_in(
     purpose: str | None = None,
     now: datetime,
 ) -> Published:
-    """Release versions in the caller's transaction; those not stored yet are written as published."""
+    """Release versions in the caller's transaction; those not stored yet are written as published.
+
+    Refuses versions that somebody else released, withdrew or marked since the caller read them.
+    """
     keyring = node.keyring(realm)
     head = ledger.open_log(tx, keyring, now=now)
+    records.refuse_changed(tx, [one for one in versions if isinstance(one, Stored)])
     batch = _Batch(tx, node, realm, _with_company(tx, versions), now)
     partners = _partners(tx, keyring, to)
     answers = [batch.ask(code, purpose) for code in partners]

@@ -331,15 +331,44 @@ def labels_by_id(tx: sa.Connection, ids: Sequence[int]) -> dict[int, Label]:
 
 
 def seal(tx: sa.Connection, seals: Sequence[Seal], *, state: str = "published") -> None:
-    """Add root, salt and signature to versions and set their state, in one statement."""
+    """Add root, salt and signature to versions and set their state, in one statement.
+
+    Refuses all of them where one is sealed already or was taken away: a second seal would leave grants that
+    name a root which nothing has any more.
+    """
     if not seals:
         return
     columns = zip(*((one.version, one.root, one.salt, one.envelope) for one in seals), strict=True)
-    raw(tx).execute(
+    done = raw(tx).execute(
         "UPDATE object_version v SET root = s.root, salt = s.salt, envelope = s.envelope, state = %s"
         " FROM unnest(%b::int8[], %b::bytea[], %b::bytea[], %b::bytea[]) AS s (version, root, salt, envelope)"
-        " WHERE v.id = s.version",
+        " WHERE v.id = s.version AND v.root IS NULL AND v.state <> 'hidden'",
         [state, *(list(column) for column in columns)],
+    )
+    if done.rowcount != len(seals):
+        raise _moved(len(seals) - done.rowcount)
+
+
+def refuse_changed(tx: sa.Connection, read: Sequence[Stored]) -> None:
+    """Refuse versions whose state, seal or label is no longer what `read` says, or that are gone."""
+    rows = raw(tx).cursor(binary=True)
+    rows.execute(
+        "SELECT id, state, root, label FROM object_version WHERE id = ANY(%s)", ([one.id for one in read],)
+    )
+    now = {number: (state, root, mark) for number, state, root, mark in rows}
+    marks = _labels(tx, {mark for _, _, mark in now.values()})
+    changed = 0
+    for one in read:
+        state, root, mark = now.get(one.id, ("", None, 0))
+        changed += (state, root, marks.get(mark)) != (one.state, one.root, one.label)
+    if changed:
+        raise _moved(changed)
+
+
+def _moved(count: int) -> ConflictError:
+    return ConflictError(
+        f"{count} of these object versions changed meanwhile",
+        advice="somebody else released, withdrew or marked them: look again, then try again",
     )
 
 

@@ -3,6 +3,7 @@
 import io
 import json
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
@@ -12,11 +13,12 @@ from secretariat.agreements.book import build, check, schema
 from secretariat.agreements.facts import keep_book
 from secretariat.agreements.reading import read
 from secretariat.agreements.release import Basis, publish, publish_in
-from secretariat.agreements.service import explain
+from secretariat.agreements.service import explain, with_members
 from secretariat.base.clock import AsOf
-from secretariat.base.errors import DeniedError, NotFoundError, StateError
+from secretariat.base.errors import ConflictError, DeniedError, NotFoundError, StateError
 from secretariat.ledger import service as ledger
 from secretariat.records import collections
+from secretariat.records import store as records
 from secretariat.records.canonical import canonical
 from secretariat.records.markings import label_of, tlp_marking
 from secretariat.records.service import import_stream
@@ -261,3 +263,60 @@ def test_a_rule_made_after_the_proposal_asks_its_office_too(node):
         tx.execute(store.house_rule.insert().values(rule=rule, recorded_at=NOW, by="test"))
     with pytest.raises(StateError, match="legal must concur"):
         workflow.decide_release(jp, "live", release.id, by="ben", now=NOW)
+
+
+def granted_roots(jp):
+    """Every root that a grant names, and every root that an object here has."""
+    with jp.database.app("live") as tx:
+        entries = ledger.read_entries(tx, kinds=["grant"])
+        named = {
+            root
+            for one in entries
+            for row in ledger.detail(tx, one.position).statement.body["rows"]
+            for root in row["objects"]
+        }
+        there = {bytes(root).hex() for (root,) in tx.exec_driver_sql("SELECT root FROM object_version")}
+    return named, there
+
+
+def test_two_releases_of_one_draft_at_once_leave_one_signature(node):
+    jp = prepared(node, "KR", "CN")
+    one = indicator("CLEAR")
+    drafted(jp, one)
+    with ThreadPoolExecutor(1) as second:
+        with jp.database.app("live") as tx:
+            versions = with_members(tx, [one["id"]])
+            publish_in(tx, jp, "live", versions, to=["KR"], basis=Basis(by="anna"), now=NOW)
+            other = second.submit(publish, jp, "live", [one["id"]], basis=Basis(by="ben"), now=NOW)
+            while not tx.exec_driver_sql("SELECT pg_sleep(0.01) FROM pg_locks WHERE NOT granted").fetchall():
+                assert not other.done(), "the second did not wait for the first"
+        assert other.result().granted == {"CN": 1, "KR": 0}, "the second sees what the first did"
+    named, there = granted_roots(jp)
+    assert named == there, "a grant names a root that no object has any more"
+
+
+def test_what_somebody_else_released_or_hid_since_it_was_read_is_refused(node):
+    jp = prepared(node, "KR")
+    one, two = indicator("AMBER"), indicator("AMBER")
+    drafted(jp, one)
+    drafted(jp, two)
+    with jp.database.app("live") as tx:
+        read = with_members(tx, [one["id"]])
+        hidden = with_members(tx, [two["id"]])
+    publish(jp, "live", [one["id"]], basis=Basis(by="anna"), purpose="network_defence", now=NOW)
+    with jp.database.app("live") as tx:
+        records.set_state(tx, [hidden[0].id], "hidden")
+    for versions in (read, hidden):
+        with pytest.raises(ConflictError, match="changed meanwhile"), jp.database.app("live") as tx:
+            publish_in(tx, jp, "live", versions, basis=Basis(by="ben"), purpose="network_defence", now=NOW)
+    assert readable(jp, "KR") == {one["id"]}
+
+
+def test_a_seal_is_put_once(node):
+    jp = prepared(node, "KR")
+    one = indicator("AMBER")
+    drafted(jp, one)
+    publish(jp, "live", [one["id"]], basis=Basis(by="anna"), purpose="network_defence", now=NOW)
+    with pytest.raises(ConflictError, match="changed meanwhile"), jp.database.app("live") as tx:
+        (stored,) = records.latest(tx, [one["id"]]).values()
+        records.seal(tx, [records.Seal(stored.id, b"r" * 32, b"s" * 32, b"{}")])
