@@ -210,7 +210,10 @@ def concur(node: Node, realm: str, number: uuid.UUID, *, office: str, by: str) -
 
 
 def decide_release(node: Node, realm: str, number: uuid.UUID, *, by: str, now: datetime) -> Published:
-    """Say DO: release what was proposed, in one transaction with its grants (rules 1 and 2)."""
+    """Say DO: release what was proposed, in one transaction with its grants (rules 1 and 2).
+
+    The grants name who said DO: the person who decides, and before it the proposer where two must.
+    """
     with node.database.app(realm) as tx:
         found = _open(tx, number)
         versions = with_members(tx, found.objects)
@@ -220,7 +223,9 @@ def decide_release(node: Node, realm: str, number: uuid.UUID, *, by: str, now: d
                 where=str(number),
                 advice="refuse it and propose it anew: nobody has read what stands there now",
             )
-        if found.needs_two and by == found.proposed_by:
+        # what is marked higher since it was proposed, by a marking that came later, takes two as well
+        two = found.needs_two or any(needs_two(one.label) for one in versions)
+        if two and by == found.proposed_by:
             raise DeniedError(
                 "a second person must decide this release", where=str(number), advice="ask another releaser"
             )
@@ -234,7 +239,7 @@ def decide_release(node: Node, realm: str, number: uuid.UUID, *, by: str, now: d
                 where=str(number),
                 advice="propose it anew",
             )
-        basis = Basis(by=found.proposed_by, second=by if found.needs_two else None, release=str(number))
+        basis = Basis(by=found.proposed_by if two else by, second=by if two else None, release=str(number))
         done = publish_in(
             tx,
             node,
@@ -362,7 +367,7 @@ def end_standing(
 ) -> None:
     """Revoke a standing release at once."""
     with node.database.app(realm) as tx:
-        if standing(tx, number).revoked_at is not None:
+        if standing(tx, number, lock=True).revoked_at is not None:
             raise StateError("this standing release has ended", where=str(number))
         draft = Draft("standing", None, Standing(id=str(number), act="end", by=by, reason=reason))
         ledger.append(tx, node.keyring(realm), [draft], now=now)

@@ -6,6 +6,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from secretariat.agreements import grants, store, workflow
@@ -320,3 +321,48 @@ def test_a_seal_is_put_once(node):
     with pytest.raises(ConflictError, match="changed meanwhile"), jp.database.app("live") as tx:
         (stored,) = records.latest(tx, [one["id"]]).values()
         records.seal(tx, [records.Seal(stored.id, b"r" * 32, b"s" * 32, b"{}")])
+
+
+def basis_of(jp, done):
+    with jp.database.app("live") as tx:
+        grant = ledger.detail(tx, done.publication + 1).statement
+    assert grant.kind == "grant"
+    return grant.body["basis"]
+
+
+def test_a_grant_names_the_person_who_said_do_not_the_one_who_asked(node):
+    jp = prepared(node, "KR")
+    one = indicator("AMBER")
+    drafted(jp, one)
+    release = proposed(jp, one)
+    done = workflow.decide_release(jp, "live", release.id, by="ben", now=NOW)
+    assert basis_of(jp, done) == {"by": "ben", "release": str(release.id)}
+
+
+@pytest.mark.parametrize("later", ["RED", "AMBER+STRICT"])
+def test_what_is_marked_higher_since_it_was_proposed_takes_two_persons(node, later):
+    jp = prepared(node, "KR")
+    one = indicator("AMBER")
+    drafted(jp, one)
+    release = proposed(jp, one)
+    with jp.database.app("live") as tx:
+        (stored,) = records.latest(tx, [one["id"]]).values()
+        records.relabel(tx, {stored.id: msgspec.structs.replace(stored.label, tlp=later)})
+    with pytest.raises(DeniedError, match="a second person"):
+        workflow.decide_release(jp, "live", release.id, by="anna", now=NOW)
+    done = workflow.decide_release(jp, "live", release.id, by="ben", now=NOW)
+    with jp.database.app("live") as tx:
+        said = ledger.detail(tx, done.publication + 1).statement.body["by"]
+    assert said == {"by": "anna", "second": "ben", "release": str(release.id)}
+
+
+@pytest.mark.parametrize("marked", ["RED", "AMBER+STRICT"])
+def test_who_proposed_what_takes_two_persons_does_not_decide_it(node, marked):
+    jp = prepared(node, "KR")
+    one = indicator(marked)
+    drafted(jp, one)
+    release = proposed(jp, one)
+    assert release.needs_two
+    with pytest.raises(DeniedError, match="a second person"):
+        workflow.decide_release(jp, "live", release.id, by="anna", now=NOW)
+    assert readable(jp, "KR") == set()
