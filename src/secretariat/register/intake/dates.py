@@ -340,7 +340,7 @@ class _Reader:
 
     def _heading(self, at: int) -> int | None:
         """Give the year of a line of its own above, in a chronology."""
-        block = self.folded[:at]
+        block = self.folded[max(0, at - 3_000) : at]
         lines = block.split("\n")
         for line in reversed(lines[-12:-1]):
             if found := _HEADING.match(line):

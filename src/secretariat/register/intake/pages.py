@@ -38,6 +38,8 @@ FIELDS = (
     ("level", mark("Level")),
     ("round", mark("Round")),
 )
+AT_ONCE = 40
+"""Proposals that one page shows; a long document has many."""
 _ONLY = {"due": "commitment", "due_text": "commitment", "cadence": "commitment"}
 KIND_WORDS = {
     "meeting": mark("meeting"),
@@ -141,6 +143,8 @@ def _intake(
         if current is not None:
             view = View.of(AsOf(), now=moment, zone=screen.zone)
             near = service.nearest(tx, view, current, one.reading.lang)
+    first = (current.number - 1) // AT_ONCE * AT_ONCE if current else 0
+    shown = items[first : first + AT_ONCE]
     stretch = marking_up.window(len(text.text), current.proposal.start if current else 0)
     cut = marking_up.pieces(
         text.text,
@@ -160,7 +164,9 @@ def _intake(
         text=text,
         pieces=cut,
         stretch=stretch,
-        items=[_shown(item) for item in items],
+        items=[_shown(item) for item in shown],
+        earlier=shown[0].number - 1 if shown and shown[0].number > 1 else None,
+        later=shown[-1].number + 1 if shown and shown[-1].number < items[-1].number else None,
         current=current.number if current else None,
         counts={
             state: sum(item.state == state for item in items) for state in ("open", "accepted", "rejected")

@@ -14,6 +14,8 @@ Rules:
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from collections import Counter
 from datetime import date
 
 from secretariat.register.intake import cues, footnotes
@@ -113,6 +115,9 @@ class _Proposer:
         self.text, self.folded = text, fold(text)
         self.dates = [one for one in dates if one.state == "resolved"]
         self.mentions, self.own = mentions, own
+        self._named_at = [one.start for one in mentions]
+        self._dated_at = [one.start for one in self.dates]
+        self._often = Counter(one.code for one in mentions if one.kind == "state" and one.code)
         self.places = Places(text)
         self.sources_at = footnotes.section(text)
         self.quoted_before: set[str] = set()
@@ -238,7 +243,7 @@ class _Proposer:
         return words[first][0], words[min(len(words), first + QUOTE_WORDS) - 1][1]
 
     def _dates_in(self, start: int, end: int) -> list[When]:
-        return [one for one in self.dates if start <= one.start < end]
+        return self.dates[bisect_left(self._dated_at, start) : bisect_left(self._dated_at, end)]
 
     def _times(
         self, kind: str, near: list[When], at: int, why: dict[str, str]
@@ -311,9 +316,10 @@ class _Proposer:
     def _before(self, at: int, why: dict[str, str]) -> When | None:
         """Give the date that the passage before names."""
         paragraph = self.places.paragraph(at)
+        there = bisect_left(self._dated_at, at)
         earlier = [
             one
-            for one in self.dates
+            for one in self.dates[max(0, there - 40) : there]
             if one.start < at
             and not (self.own is not None and one.start < _HEAD and one.first == self.own.isoformat())
             and self.places.paragraph(one.start) in {paragraph, paragraph - 1}
@@ -335,7 +341,10 @@ class _Proposer:
         piece = self.folded[slice(*clause)]
         wanted = 3 if _THREE.search(piece) else 2 if _TWO.search(piece) else 0
         if wanted and len(states) < wanted:
-            states, where = self._stood_for(clause[0], wanted) or states, f"passage before, which names {wanted} parties"
+            states, where = (
+                self._stood_for(clause[0], wanted) or states,
+                f"passage before, which names {wanted} parties",
+            )
         if not states:
             states, where = _codes(self._named(*sentence), "state"), "sentence"
         bodies = _codes(inside, "body") or _codes(self._named(*sentence), "body")
@@ -360,7 +369,7 @@ class _Proposer:
         return states, groups, orgs
 
     def _named(self, start: int, end: int) -> list[Mention]:
-        return [one for one in self.mentions if start <= one.start < end]
+        return self.mentions[bisect_left(self._named_at, start) : bisect_left(self._named_at, end)]
 
     def _stood_for(self, at: int, wanted: int) -> tuple[str, ...]:
         """Give the parties that "the two governments" stands for: the last place that named as many."""
@@ -369,11 +378,7 @@ class _Proposer:
             codes = _codes(self._named(*self.places.sentences[number]), "state")
             if len(codes) == wanted:
                 return codes
-        counts: dict[str, int] = {}
-        for one in self.mentions:
-            if one.kind == "state" and one.code:
-                counts[one.code] = counts.get(one.code, 0) + 1
-        return tuple(sorted(counts, key=lambda code: -counts[code])[:wanted])
+        return tuple(code for code, _count in self._often.most_common(wanted))
 
     def _place(self, start: int, end: int, s_start: int, s_end: int, why: dict[str, str]) -> str | None:
         for left, right in ((start, end), (s_start, s_end)):
