@@ -62,6 +62,8 @@ from secretariat.register.intake import pages as intake_pages
 from secretariat.register.intake import tables as intake_tables
 from secretariat.register.overlap import following as overlap_following
 from secretariat.register.overlap import tables as overlap_tables
+from secretariat.register.requests import deadlines as requests_deadlines
+from secretariat.register.requests import tables as requests_tables
 from secretariat.storage.engine import REALMS, Database
 from secretariat.storage.feed import Listener
 from secretariat.storage.metadata import metadata as tables
@@ -95,6 +97,7 @@ BACKGROUND: tuple[Background, ...] = (
     *guest_pages.background,
     *register_follow.background,
     *overlap_following.background,
+    *requests_deadlines.background,
 )
 """What runs beside the requests for as long as the node serves."""
 TABLES = (
@@ -106,6 +109,7 @@ TABLES = (
     register_tables,
     overlap_tables,
     intake_tables,
+    requests_tables,
     exchange_store,
     guest_store,
     mailbox_store,

@@ -14,6 +14,7 @@ depends_on = None
 _MOMENT = sa.DateTime(timezone=True)
 _TEXTS = ARRAY(sa.Text)
 _OVERLAP = ("register_overlap", "register_overlap_token", "register_overlap_pair")
+_REQUESTS = ("register_number", "register_digest")
 _INTAKE = ("register_intake", "register_intake_proposal")
 
 
@@ -131,6 +132,29 @@ def upgrade() -> None:
     protect(op, "register_source", append_only=True)
     _overlap()
     _intake()
+    _requests()
+
+
+def _requests() -> None:
+    """Create the numbers of requests, and who gets a digest by mail."""
+    op.create_table(
+        "register_number",
+        sa.Column("year", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("stix_id", sa.Text, nullable=False, unique=True),
+        sa.Column("given_at", _MOMENT, nullable=False),
+    )
+    op.create_table(
+        "register_digest",
+        sa.Column("login", sa.Text, primary_key=True),
+        sa.Column("address", sa.Text, nullable=False),
+        sa.Column("every", sa.Text, nullable=False),
+        sa.Column("last_sent", _MOMENT),
+        sa.Column("last_error", sa.Text),
+        sa.CheckConstraint("every IN ('daily', 'weekly')", name="every"),
+    )
+    protect(op, "register_number", append_only=True)
+    protect(op, "register_digest")
 
 
 def _overlap() -> None:
@@ -218,6 +242,8 @@ def _intake() -> None:
 
 def downgrade() -> None:
     """Drop them."""
+    for table in reversed(_REQUESTS):
+        op.drop_table(table)
     for table in reversed(_INTAKE):
         op.drop_table(table)
     for table in reversed(_OVERLAP):
