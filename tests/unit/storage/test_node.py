@@ -148,7 +148,7 @@ def test_a_taken_port_is_named(serving: Callable[..., Serving]) -> None:
     ("words", "said"),
     [
         (["serve", "--data", "/nonexistent"], "holds no node"),
-        (["init", "--party", "jp", "--name", "x", "--data", "/tmp/never"], "$.party"),
+        (["init", "--party", "jp", "--name", "x", "--data", "/tmp/never"], "--party: 'jp' is no party code"),
         (["init", "--party", "JP", "--name", "x", "--data", "/dev/null/x"], "cannot make"),
         (["init", "--party", "JP", "--name", "x", "--ceiling", "x", "--data", "/tmp/never"], "--ceiling"),
         (["init", "--party", "JP", "--name", "x", "--prot", "1"], "--prot"),
