@@ -1,4 +1,6 @@
-"""The Register for people: the time line, lists of one noun, search, and a statement with what it rests on.
+"""The Register for people: the time line, lists of one noun, and search.
+
+Other nouns have modules of their own (statement_pages.py, source_pages.py, view_pages.py).
 
 Every page answers the question of the as-of bar; the same functions answer the commands.
 """
@@ -9,22 +11,15 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from litestar import Request, Response
-from litestar.params import FromPath
 
-from secretariat.base.errors import InputError, NotFoundError
+from secretariat.base.errors import InputError
 from secretariat.people.model import Permission
-from secretariat.register import questions, sources, store
+from secretariat.register import questions, source_pages, statement_pages
 from secretariat.register.model import KINDS, Row, View
 from secretariat.register.screens import WORDS_MAX, chosen_parties, line_of, markings_of, sections, view_of
 from secretariat.register.times import parse
 from secretariat.register.wording import (
     KIND_WORDS,
-    LEVEL_WORDS,
-    POSITION_WORDS,
-    RELATION_WORDS,
-    SAYS_WORDS,
-    STATE_WORDS,
-    STATUS_WORDS,
     word_of,
 )
 from secretariat.web import charts
@@ -38,8 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PAGE = 100
-AROUND = 160
-"""Letters of the captured text shown before and after a span."""
 
 LISTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "meetings": (mark("Meetings"), ("meeting", "exercise")),
@@ -172,65 +165,9 @@ def _noun(section: str) -> Any:
     return page(f"/register/{section}", Permission.READ_REGISTER)(show)
 
 
-@page("/register/statements/{key:str}", Permission.READ_REGISTER)
-def statement_page(request: Request[Any, Any, Any], key: FromPath[str]) -> Response[Any]:
-    """Show one statement: how it stands, evidence, accounts side by side, spans in their text, versions."""
-    screen = screen_of(request)
-    view = view_of(screen)
-    with screen.transaction() as tx:
-        answer = questions.status(tx, key, view)
-        row = answer.row
-        if row is None:
-            if screen.bar.is_now:
-                raise NotFoundError(f"no statement {key[:80]!r} stands here")
-            return screen.answer(
-                "register/unknown.html", [], status=404, key=key, section="timeline", sections=sections()
-            )
-        versions = [
-            one
-            for one in store.versions(tx, row.stix_id)
-            if view.recorded_by is None or one.recorded_at <= view.recorded_by
-        ]
-        ends = {ref for one in answer.relations for ref in (one.about, one.other) if ref}
-        known = {one.stix_id: one for one in store.statements(tx, view, ids=sorted(ends))} if ends else {}
-        spans = _spans(tx, answer)
-    shown = [row, *answer.accounts, *answer.acts, *answer.others, *(one.source for one in answer.sources)]
-    return screen.answer(
-        "register/statement.html",
-        [],
-        markings=markings_of(one for one in shown if one.type != "sct-source"),
-        section="timeline",
-        sections=sections(),
-        answer=answer,
-        row=row,
-        line=line_of(row, view),
-        view=view,
-        versions=versions,
-        known=known,
-        spans=spans,
-        kind_word=word_of(KIND_WORDS, row.kind),
-        state_word=word_of(STATE_WORDS, answer.state),
-        says_word=lambda one: word_of(SAYS_WORDS, one),
-        position_word=lambda one: word_of(POSITION_WORDS, one),
-        status_word=lambda one: word_of(STATUS_WORDS, one),
-        relation_word=lambda one: word_of(RELATION_WORDS, one),
-        level_word=lambda one: word_of(LEVEL_WORDS, one),
-    )
-
-
-def _spans(tx: Any, answer: questions.Answer) -> list[dict[str, Any]]:
-    """Give each cited source with its words marked in the captured text, where that is here."""
-    texts = sources.texts_of(tx, {one.source.stix_id for one in answer.sources})
-    found = []
-    for one in answer.sources:
-        text, before, after = texts.get(one.source.stix_id), "", ""
-        if text is not None and one.quote is not None:
-            start = one.start if one.start is not None else text.find(one.quote)
-            if start >= 0 and text[start : start + len(one.quote)] == one.quote:
-                before = text[max(0, start - AROUND) : start]
-                after = text[start + len(one.quote) : start + len(one.quote) + AROUND]
-        found.append({"cited": one, "captured": text is not None, "before": before, "after": after})
-    return found
-
-
-routes = [timeline_page, *(_noun(section) for section in LISTS), statement_page]
+routes = [
+    timeline_page,
+    *(_noun(section) for section in LISTS),
+    *statement_pages.routes,
+    *source_pages.routes,
+]

@@ -91,6 +91,93 @@ WHY_NOT_WORDS = {
     "undated": mark("no: undated"),
     "not-true": mark("no: later than the day asked about"),
 }
+SOURCE_WORDS = {
+    "primary": mark("issued by a party or joint body"),
+    "copy": mark("copy of a primary text"),
+    "press": mark("press"),
+    "secondary": mark("analysis or reference"),
+    "machine": mark("made or translated by a machine"),
+}
+ACT_WORDS = {
+    "considering": mark("considering"),
+    "announced": mark("announced"),
+    "supports": mark("supports"),
+    "signed": mark("signed"),
+    "ratified": mark("ratified"),
+    "acceded": mark("acceded"),
+    "reserved": mark("with a reservation"),
+    "notice-given": mark("notice given"),
+    "suspended": mark("suspended"),
+    "withdrawn": mark("has withdrawn"),
+    "not-listed": mark("not on the list"),
+    "in-force": mark("in force"),
+}
+"""What a party did about an instrument."""
+FIELD_WORDS = {
+    "key": mark("Key"),
+    "kind": mark("Kind"),
+    "title": mark("Title"),
+    "true_from": mark("True from"),
+    "true_to": mark("True to"),
+    "zone": mark("Zone"),
+    "date_note": mark("Note on the date"),
+    "announced": mark("Announced"),
+    "known_public": mark("Publicly known"),
+    "status": mark("Standing"),
+    "parties": mark("Parties"),
+    "groups": mark("Groups"),
+    "orgs": mark("Organisations"),
+    "place": mark("Place"),
+    "level": mark("Held at level"),
+    "series": mark("Series"),
+    "round": mark("Round"),
+    "aim": mark("Aim"),
+    "target": mark("Target"),
+    "scope": mark("Scope"),
+    "mentions_cyber": mark("Mentions of cyber"),
+    "summary": mark("Summary"),
+    "lang": mark("Language"),
+    "cites": mark("Sources"),
+    "record": mark("Taken from"),
+    "retraction": mark("Taken back because"),
+    "revoked": mark("Taken back"),
+    "object_marking_refs": mark("Marking"),
+    "agenda": mark("Agenda as announced"),
+    "agenda_held": mark("Agenda as held"),
+    "papers": mark("Papers"),
+    "instrument": mark("In the agreements' book"),
+    "binding": mark("Binding"),
+    "instrument_ref": mark("Instrument"),
+    "state": mark("What was done"),
+    "party": mark("Party"),
+    "effect_on": mark("Effect on"),
+    "owed_by": mark("Owed by"),
+    "due": mark("Due"),
+    "due_text": mark("Due, in their words"),
+    "cadence": mark("Rhythm"),
+    "lead": mark("Lead"),
+    "partners": mark("Partners"),
+    "milestones": mark("Milestones"),
+    "budget": mark("Budget"),
+    "looked_by": mark("Who looked"),
+    "looked_in": mark("Where they looked"),
+    "about_ref": mark("About"),
+    "for_ref": mark("Promise"),
+    "says": mark("Says"),
+    "from_ref": mark("Rests on"),
+    "said_by": mark("Whose account"),
+    "position": mark("Position"),
+    "text": mark("Text"),
+    "source_kind": mark("What kind of source"),
+    "publisher": mark("Publisher"),
+    "url": mark("Address"),
+    "aliases": mark("Other names"),
+    "members": mark("Members"),
+    "under_ref": mark("Part of"),
+    "relationship_type": mark("Relation"),
+    "description": mark("Reason"),
+}
+"""Members of a statement, as forms and comparisons of versions name them."""
 LEVEL_WORDS = {
     "leaders": mark("leaders"),
     "ministers": mark("ministers"),
@@ -110,3 +197,10 @@ def word_of(words: dict[str, str], key: str | None) -> str:
     if key is None:
         return ""
     return _(words[key]) if key in words else key
+
+
+def state_word(kind: str, state: str) -> str:
+    """Give the word for how a statement stands; what was said or agreed did not happen."""
+    if state == "true" and kind in {"instrument", "statement", "absence", "status-change", "body", "source"}:
+        return _("true by then")
+    return word_of(STATE_WORDS, state)

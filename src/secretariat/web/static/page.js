@@ -95,6 +95,20 @@
     request.send(new FormData(form));
   });
 
+  // News that changes nothing here leaves the page as it is; what was opened stays open.
+  let open = [];
+  document.body.addEventListener("htmx:beforeSwap", (event) => {
+    const shown = event.detail.target;
+    if (!(shown instanceof HTMLElement) || !shown.matches("[data-digest]")) return;
+    const page = new DOMParser().parseFromString(event.detail.serverResponse, "text/html");
+    const fresh = page.getElementById(shown.id);
+    if (fresh && fresh.dataset.digest === shown.dataset.digest) event.detail.shouldSwap = false;
+    open = [...shown.querySelectorAll("details[open][id]")].map((element) => element.id);
+  });
+  document.body.addEventListener("htmx:afterSwap", () => {
+    for (const id of open.splice(0)) document.getElementById(id)?.setAttribute("open", "");
+  });
+
   const address = document.body.dataset.live;
   if (address && "EventSource" in window) {
     const source = new EventSource(address);
