@@ -48,6 +48,8 @@ _JUST = 45
 """Days: a day of the year that lies this near is meant, whatever the verbs around it say."""
 _AHEAD = 150
 """Days that a date without year may lie ahead when nothing says whether it is past."""
+_SINCE_AFTER = re.compile(r".{0,8}?(?:から|以来|以降|より|부터|이후|이래|起)")
+_SINCE_BEFORE = re.compile(r"(?:\bsince|\bfrom|自从?|從)\s?$", re.IGNORECASE)
 _HEADING = re.compile(r"^\W*((?:19|20)\d\d)\s*(?:年|년)?\W*$")
 
 
@@ -58,6 +60,8 @@ class _Day(NamedTuple):
     sentence: int
     paragraph: int
     written: bool
+    since: bool
+    """Named as a beginning (since 2003): what follows need not lie in that year."""
 
 
 class _Open(Exception):  # noqa: N818 - a reason, not a fault
@@ -157,6 +161,8 @@ class _Reader:
                 self.places.sentence(f.start),
                 self.places.paragraph(f.start),
                 how == "written" and f.a.year is not None,
+                _SINCE_AFTER.match(self.folded, f.end) is not None
+                or _SINCE_BEFORE.search(self.folded[max(0, f.start - 8) : f.start]) is not None,
             )
         )
 
@@ -279,7 +285,7 @@ class _Reader:
             return slot._replace(year=heading), "inferred", f"stands under the heading {heading}"
         way = f.direction or self._direction(f)
         for last in reversed(self.before[-3:]):
-            near = last.paragraph == paragraph and last.sentence >= sentence - 1
+            near = not last.since and last.paragraph == paragraph and last.sentence >= sentence - 1
             if (
                 near
                 and last.written

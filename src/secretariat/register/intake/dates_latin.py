@@ -77,13 +77,13 @@ def _rx(pattern: str, *, loose: bool = False) -> re.Pattern[str]:
 
 _START = r"(?<![\w/.-])"
 RANGE_CROSS_DMY = _rx(rf"{_START}({_D})\s+({MON}){_TO}({_D})\s+({MON}),?\s+({_Y})")
-RANGE_CROSS_MDY = _rx(rf"{_START}({MON})\s+({_D}){_TO}({MON})\s+({_D}),?\s+(?:in\s+)?({_Y})")
+RANGE_CROSS_MDY = _rx(rf"{_START}({MON})\s+({_D}){_TO}({MON})\s+({_D})\s?,?\s+(?:in\s+)?({_Y})")
 LIST_MDY = _rx(rf"{_START}({MON})\s+({_D})\s*(?:,|and|&)\s*({MON})\s+({_D})(?:,?\s+|\s+(?:in|of)\s+)({_Y})")
-RANGE_MDY = _rx(rf"{_START}({MON})\s+({_D}){_TO}({_D}),?\s+({_Y})")
+RANGE_MDY = _rx(rf"{_START}({MON})\s+({_D}){_TO}({_D})\s?,?\s+({_Y})")
 RANGE_MD = _rx(rf"{_START}({MON})\s+({_D}){_TO}({_D})(?!,?\s+{_Y})(?!\s*{MON})")
 RANGE_DMY = _rx(rf"{_START}({_D}){_TO}({_D})\s+(?:of\s+)?({MON}),?\s+({_Y})")
 RANGE_DM = _rx(rf"{_START}({_D}){_TO}({_D})\s+(?:of\s+)?({MON})(?!,?\s+{_Y})")
-MDY = _rx(rf"{_START}({MON})\s*({_D}),?\s+(?:of\s+)?({_Y})")
+MDY = _rx(rf"{_START}({MON})\s*({_D})\s?,?\s+(?:of\s+)?({_Y})")
 DMY = _rx(rf"{_START}(?:the\s+)?({_D})(?:\s+day)?\s+(?:of\s+)?({MON}),?\s+({_Y})")
 D_MON_Y = _rx(rf"{_START}([0-3]?\d)[-/]({MON})[-/]({_Y})")
 MD_REL = _rx(rf"{_START}({MON})\s+({_D}),?\s+({_LASTYEAR})")

@@ -201,7 +201,7 @@ class _Proposer:
         )
         cadence = self._said("cadence", clause, why) if hit.kind == "commitment" else None
         state = self._said("status", clause, why) if hit.kind == "status-change" else None
-        number = self._round(clause, why) if hit.kind in {"meeting", "exercise"} else None
+        number = self._round(start, end, why) if hit.kind in {"meeting", "exercise"} else None
         quote = self.text[q_start:q_end]
         return Proposal(
             start=q_start,
@@ -395,8 +395,16 @@ class _Proposer:
         why["state" if table == "status" else table] = f"{found[1]!r}"
         return found[0]
 
-    def _round(self, clause: str, why: dict[str, str]) -> int | None:
-        found = _ROUND.search(clause)
+    def _round(self, start: int, end: int, why: dict[str, str]) -> int | None:
+        days = self._dates_in(start, end)
+        found = next(
+            (
+                one
+                for one in _ROUND.finditer(self.folded, start, end)
+                if not any(day.start < one.end() and one.start() < day.end for day in days)
+            ),
+            None,
+        )
         if found is None:
             return None
         word = next(one for one in found.groups() if one)
