@@ -12,7 +12,6 @@ import typer
 
 from secretariat.agreements.release_commands import node_at
 from secretariat.base.clock import AsOf, now
-from secretariat.base.errors import InputError
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -94,8 +93,9 @@ def view_of(
     """Make the question that options ask."""
     from secretariat.ledger import service as ledger
     from secretariat.register.model import View
+    from secretariat.web.asof import zone_named
 
-    shown = zone or node.settings.zone
+    shown = zone_named(zone) if zone else node.settings.zone
     position: int | None = None
     recorded: datetime | None = None
     if recorded_by.isdecimal() and len(recorded_by) != len("2012"):
@@ -122,12 +122,7 @@ def moment(text: str, option: str, zone: str) -> datetime | None:
     if not text:
         return None
     found = parse(text, where=option)
-    try:
-        return found.at if found.at is not None else end_of_day(found.last, zone)
-    except (KeyError, ValueError, OSError) as error:
-        raise InputError(
-            f"no time zone {zone!r}", where="--zone", advice="write Asia/Seoul or UTC"
-        ) from error
+    return found.at if found.at is not None else end_of_day(found.last, zone)
 
 
 # --- as data --------------------------------------------------------------------------------------------
