@@ -9,6 +9,7 @@ Rules (decisions.md 1 and 3):
 3. What a recipient originated or sent us is never sent back (`own`); nothing is granted to it twice.
 4. Markings, identities and extension definitions that a granted object refers to accompany it, under the
    articles of that object: without them the object could not be read.
+   What is signed already and new to nobody is not published again: no entry is written.
 5. Above this realm's ceiling nothing is released.
 6. An object is signed once, by its originator; a relay passes the originator's signature on as it stands.
    Two releases of one object at once come one after the other.
@@ -82,7 +83,8 @@ class Withheld(msgspec.Struct, frozen=True):
 class Published(msgspec.Struct, frozen=True):
     """What one publish call did. `granted` counts object versions per partner."""
 
-    publication: int
+    publication: int | None
+    """The entry; None when nothing was new to anybody: then nothing was written."""
     published: int
     granted: dict[str, int]
     withheld: list[Withheld]
@@ -146,22 +148,35 @@ def publish_in(
     if to is None:
         answers.append(batch.ask_public())
     getting = [answer for answer in answers if answer.classes]
+    fresh = batch.fresh(getting)
+    if not fresh:
+        return _done(None, 0, answers, {}, now)
     with _Writer() as writer:
         batch.seal(writer)
         places = _place(writer, tx, node, realm, getting, head.size, basis, now)
-        roots = batch.own_roots
+        roots = batch.own_roots(fresh)
         drafts = [Draft("publication", None, Publication(objects=roots, by=basis.by))]
         pin = LogPin(node.origin(realm), head.size, head.root.hex())
         drafts += [answer.draft(head.size, basis, purpose, pin, now) for answer in getting]
         drafts.append(_record(head.size, answers, batch, basis, purpose, now))
     ledger.append(tx, keyring, drafts, now=now, head=head)
     notify(tx, LIVE, f'{{"kind":"publication","entry":{head.size}}}')
+    return _done(head.size, len(fresh), answers, places.result(), now)
+
+
+def _done(
+    publication: int | None,
+    published: int,
+    answers: Sequence[_Answer],
+    seqs: dict[str, range],
+    now: datetime,
+) -> Published:
     return Published(
-        publication=head.size,
-        published=len(batch.versions),
+        publication=publication,
+        published=published,
         granted={answer.party: answer.count for answer in answers if answer.party != PUBLIC},
         withheld=[one for answer in answers if answer.party != PUBLIC for one in answer.withheld(now)],
-        seqs=places.result(),
+        seqs=seqs,
     )
 
 
@@ -440,14 +455,17 @@ class _Batch:
         envelope = object_signature.sign_object(header, root, self.node.keyring(self.realm).record)
         return msgspec.structs.replace(one, root=root, salt=salt, envelope=envelope, state="published")
 
-    @property
-    def own_roots(self) -> list[str]:
-        """The roots of this party's own versions: what it publishes, not what it passes on."""
-        return [
-            root
-            for root, one in zip(self.roots, self.versions, strict=True)
-            if one.originator == self.node.party
-        ]
+    def fresh(self, getting: Sequence[_Answer]) -> Sequence[int]:
+        """Give the places of what is signed for the first time or goes to somebody new."""
+        every = range(len(self.versions))
+        new = {place for place in every if self.versions[place].root is None}
+        if len(new) == len(every):
+            return every
+        return sorted(new.union(*(group.members for answer in getting for group in answer.classes)))
+
+    def own_roots(self, places: Sequence[int]) -> list[str]:
+        """Give the roots of this party's own versions: what it publishes, not what it passes on."""
+        return [self.roots[place] for place in places if self.versions[place].originator == self.node.party]
 
     def id_at(self, place: int) -> int:
         """Give the row id at a place of the batch."""

@@ -89,7 +89,11 @@ def publish(
 
 
 def _tell(done: Published, *, json: bool) -> None:
-    lines = [f"entry {done.publication}: {done.published} objects published"]
+    lines = [
+        f"entry {done.publication}: {done.published} objects published"
+        if done.publication is not None
+        else "nothing new: who may have it has it; nothing was written"
+    ]
     lines += [f"  MAY  {party}: {count} objects" for party, count in sorted(done.granted.items()) if count]
     refused = {one.party for one in done.withheld}
     lines += [
@@ -104,6 +108,7 @@ def _tell(done: Published, *, json: bool) -> None:
     ]
     value = {
         "publication": done.publication,
+        "nothing_new": done.publication is None,
         "published": done.published,
         "granted": done.granted,
         "withheld": [

@@ -310,6 +310,7 @@ def _one(
         and not (found.needs_two and found.proposed_by == login),
         same_person=found.needs_two and found.proposed_by == login,
         offices=[msgspec.to_builtins(office) for office in found.offices],
+        nothing_new=found.state == "released" and found.publication is None,
         error=error,
     )
     if error is not None:

@@ -255,6 +255,8 @@ def decide_release(node: Node, realm: str, number: uuid.UUID, *, by: str, now: d
             " WHERE id = %s",
             (by, now, done.publication, number),
         )
+        if done.publication is None:
+            notify(tx, LIVE, msgspec.json.encode({"kind": "release", "id": str(number)}).decode())
         return done
 
 
@@ -428,14 +430,16 @@ def publish_standing_in(
             where=str(number),
             advice="a person must release the rest",
         )
-    raw(tx).execute(
-        "UPDATE standing_release SET used = %s, used_on = %s WHERE id = %s",
-        (used + len(versions), now.date(), number),
-    )
     basis = Basis(by=", ".join(found.signed_by), standing=str(number))
-    return publish_in(
+    done = publish_in(
         tx, node, realm, versions, to=terms.partners, basis=basis, purpose=terms.purpose, now=now
     )
+    if done.publication is not None:  # what was there already costs nothing of the day
+        raw(tx).execute(
+            "UPDATE standing_release SET used = %s, used_on = %s WHERE id = %s",
+            (used + len(versions), now.date(), number),
+        )
+    return done
 
 
 def _standings(tx: sa.Connection, rest: str, bound: Sequence[Any]) -> list[StandingRelease]:

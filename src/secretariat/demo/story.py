@@ -178,7 +178,8 @@ class Story(Stage):
         )
         done = self.release(kr, [item], "relay", to=["JP"], second="kr-releaser-2")
         words = "passes it on with US's signature and consent"
-        self.tell_release(kr, done, words, f"/ledger/entries/{done.publication + 1}", {"JP"})
+        page = "/ledger" if done.publication is None else f"/ledger/entries/{done.publication + 1}"
+        self.tell_release(kr, done, words, page, {"JP"})
         self.nobody_else(kr, part, ["CN"])
         self.withdraw(us, item, "its item", ["JP", "KR"])
 

@@ -17,7 +17,7 @@ from litestar.params import FromPath
 
 from secretariat.agreements.service import outlook, with_members
 from secretariat.base.clock import now
-from secretariat.base.errors import InputError, NotFoundError, SecretariatError
+from secretariat.base.errors import InputError, NotFoundError, SecretariatError, StateError
 from secretariat.base.marking import Marking
 from secretariat.exchange import guest_store, guests
 from secretariat.exchange.guest_settling import settle
@@ -210,7 +210,9 @@ def release_draft(request: Request[Any, Any, Any], stix_id: FromPath[str]) -> Re
         chosen = form.texts("to")
         if not chosen:
             raise InputError("nobody is chosen", where="to", advice="tick at least one party")
-        guests.publish(screen.node, screen.realm, person, stix_id, to=chosen, now=now())
+        done = guests.publish(screen.node, screen.realm, person, stix_id, to=chosen, now=now())
+        if done.publication is None:
+            raise StateError("nothing new: who may have it has it", where="to")
     except SecretariatError as error:
         return _report(request, stix_id, error)
     return see(f"/guest/reports/{stix_id}")

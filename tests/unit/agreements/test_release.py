@@ -366,3 +366,67 @@ def test_who_proposed_what_takes_two_persons_does_not_decide_it(node, marked):
     with pytest.raises(DeniedError, match="a second person"):
         workflow.decide_release(jp, "live", release.id, by="anna", now=NOW)
     assert readable(jp, "KR") == set()
+
+
+def log_size(jp):
+    with jp.database.app("live") as tx:
+        return ledger.head(tx).size
+
+
+def test_publishing_an_unchanged_object_again_writes_nothing_and_says_so(node):
+    jp = prepared(node, "KR")
+    one = indicator("AMBER")
+    drafted(jp, one)
+    first = publish(
+        jp, "live", [one["id"]], to=["KR"], basis=Basis(by="r"), purpose="network_defence", now=NOW
+    )
+    size = log_size(jp)
+
+    again = publish(
+        jp, "live", [one["id"]], to=["KR"], basis=Basis(by="r"), purpose="network_defence", now=NOW
+    )
+
+    assert first.publication is not None
+    assert (again.publication, again.published, again.granted) == (None, 0, {"KR": 0})
+    assert log_size(jp) == size
+    release = proposed(jp, one)
+    assert workflow.decide_release(jp, "live", release.id, by="ben", now=NOW).publication is None
+    with jp.database.app("live") as tx:
+        assert workflow.get(tx, release.id).state == "released"
+    assert log_size(jp) == size
+
+
+def test_only_a_new_recipient_is_granted_what_others_have(node):
+    jp = prepared(node, "KR", "CN")
+    old, other = indicator("CLEAR"), indicator("AMBER")
+    for one in (old, other):
+        drafted(jp, one)
+    names = [old["id"], other["id"]]
+    publish(jp, "live", names, to=["KR"], basis=Basis(by="r"), purpose="network_defence", now=NOW)
+
+    done = publish(
+        jp, "live", names, to=["KR", "CN"], basis=Basis(by="r"), purpose="network_defence", now=NOW
+    )
+
+    assert done.granted == {"KR": 0, "CN": 1}
+    with jp.database.app("live") as tx:
+        said = [ledger.detail(tx, number) for number in range(done.publication, ledger.head(tx).size)]
+    assert [(one.statement.kind, one.entry.recipient) for one in said] == [
+        ("publication", None),
+        ("grant", "CN"),
+        ("decision", None),
+    ]
+    assert len(said[0].statement.body["objects"]) == 1, "what goes nowhere new is not published again"
+
+
+def test_a_standing_release_is_not_used_up_by_what_is_there_already(node):
+    jp = prepared(node, "KR")
+    one = indicator("AMBER")
+    drafted(jp, one)
+    terms = workflow.Terms(partners=["KR"], purpose="network_defence", types=[], per_day=3)
+    standing = workflow.begin_standing(jp, "live", terms, title="x", by=["a", "b"], days=1, now=NOW)
+    with jp.database.app("live") as tx:
+        for _ in range(5):
+            versions = [*records.latest(tx, [one["id"]]).values()]
+            workflow.publish_standing_in(tx, jp, "live", versions, standing.id, now=NOW)
+        assert workflow.standing(tx, standing.id).used == 1
