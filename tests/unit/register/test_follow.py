@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from secretariat.records import extensions
 from secretariat.records import service as records
 from secretariat.records import store as versions
 from secretariat.records.canonical import canonical
@@ -14,7 +15,17 @@ from secretariat.records.markings import Label
 from secretariat.records.service import Settings
 from secretariat.records.store import Version
 from secretariat.register import follow, questions, service, store
-from secretariat.register.model import Account, Commitment, Meeting, View, id_of, to_object
+from secretariat.register.model import (
+    Account,
+    Commitment,
+    Instrument,
+    InstrumentStatus,
+    Meeting,
+    View,
+    id_of,
+    to_draft,
+    to_object,
+)
 
 NOW = datetime(2026, 11, 22, 6, tzinfo=UTC)
 PROMISE = Commitment(
@@ -132,3 +143,71 @@ def test_an_own_import_and_what_is_no_statement(node):
     follow.catch_up(jp, "live")
     with jp.database.app("live") as tx:
         assert [one.key for one in store.statements(tx, View.on("2026-11-22"))] == ["m"]
+
+
+def test_the_agreements_instruments_and_acts_stand_in_the_register(node):
+    jp = node("JP")
+    stamp = "2026-11-22T00:00:00.000Z"
+    arrive(
+        jp,
+        extensions.instrument_object(
+            "jp-rok-gsomia-2016",
+            created_by="KR",
+            created=stamp,
+            title="GSOMIA",
+            kind="treaty",
+            parties=["JP", "KR"],
+            binding=True,
+            body_sha256="0" * 64,
+            signed="2016-11-23",
+        ),
+        by="KR",
+    )
+    arrive(
+        jp,
+        extensions.instrument_status_object(
+            "jp-rok-gsomia-2016",
+            created_by="KR",
+            created=stamp,
+            party="KR",
+            status="termination_notice",
+            true_from="2019-08-23",
+            known_public="2019-08-22",
+            effect_on="2019-11-23",
+            note="Notice given",
+        ),
+        by="KR",
+    )
+    assert follow.catch_up(jp, "live") == 2
+    with jp.database.app("live") as tx:
+        answer = questions.status(tx, "jp-rok-gsomia-2016", View.on("2019-09-01"))
+        assert (answer.row.kind, answer.row.body["signed"], answer.state) == (
+            "instrument",
+            "2016-11-23",
+            "true",
+        )
+        assert [(one.says, one.by, one.title) for one in answer.acts] == [
+            ("termination_notice", ["KR"], "Notice given")
+        ]
+        assert questions.status(tx, "jp-rok-gsomia-2016", View.on("2019-08-30", "2019-08-21")).acts == []
+
+
+def test_an_act_of_the_register_is_read_back_as_it_was_said(node):
+    jp = node("JP")
+    pact = Instrument(key="p", kind="instrument", title="Pact", parties=("JP", "KR"), true_from="2016-11-23")
+    act = InstrumentStatus(
+        key="p-ends",
+        kind="status-change",
+        title="Notice",
+        instrument_ref=id_of(pact, "JP"),
+        state="termination_notice",
+        party="KR",
+        status="single",
+        true_from="2019-08-22",
+    )
+    done = service.record(jp, "live", [pact, act], by="aoki", now=NOW)
+    assert service.record(jp, "live", [pact, act], by="aoki", now=NOW).unchanged == 2
+    extensions.check_own(to_object(act, party="JP", created=NOW))
+    with jp.database.app("live") as tx:
+        row = store.versions(tx, done.stix_ids[1])[0]
+        assert (row.says, row.status, to_draft(row.body)) == ("termination_notice", "single", act)
