@@ -9,11 +9,12 @@ Rules:
    rightly in a row when an object of that row refers to it, whatever its own label would say.
 4. Consents are read from the originators' signed entries that come with the grant, not from its sender.
 5. An object's label is computed from the object and its markings, unmarked ones as their row states.
+6. A grant decides about its own day: what was permitted on another is a question, never a grant.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 COMPANY = frozenset({"marking-definition", "identity", "extension-definition"})
 """Types without which what refers to them cannot be read."""
+
+SAME_TIME = timedelta(hours=1)
+"""How far a grant's `true_on` may lie from the moment its entry was recorded (rule 6): one publish call."""
 
 
 class _Refs(msgspec.Struct):
@@ -156,14 +160,25 @@ def recompute(
     recipient: str,
     label: Label,
     object_id: str,
+    recorded_at: datetime,
     consents: Sequence[Consent] = (),
 ) -> Decision:
-    """Decide one object of a received grant again. Refuses another version of the rules."""
+    """Decide one object of a received grant again, whose entry was recorded at `recorded_at`.
+
+    Refuses another version of the rules, and a grant decided for another day (rule 6).
+    """
     if grant.engine != ENGINE:
         raise ProofError(
             f"the grant was decided by {grant.engine}, this node has {ENGINE}",
             where="/body/engine",
             advice="bring both nodes to the same release",
+        )
+    true_on = parse_stamp(str(grant.true_on))
+    if abs(recorded_at - true_on) > SAME_TIME:
+        raise ProofError(
+            f"the grant of {stamp(recorded_at)} was decided for {stamp(true_on)}",
+            where="/body/true_on",
+            advice="a release decides about its own day; ask the partner to release it anew",
         )
     try:
         known = facts_of(grant.facts or {})
@@ -173,7 +188,7 @@ def recompute(
         sender=sender,
         recipient=recipient,
         label=label,
-        true=parse_stamp(str(grant.true_on)),
+        true=true_on,
         known=None,
         direct=True,
         facts=msgspec.structs.replace(known, consents=tuple(consents)),

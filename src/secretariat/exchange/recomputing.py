@@ -57,7 +57,7 @@ def rulings(
             else Ruling("unequal" if late else "unknown", why)
             for one in objects
         ]
-    return _Rulings(store, sender, grant, book, evidence, objects).all()
+    return _Rulings(store, sender, statement, grant, book, evidence, objects).all()
 
 
 class _Rulings:
@@ -67,12 +67,14 @@ class _Rulings:
         self,
         store: PostgresStore,
         sender: Peer,
+        statement: Statement,
         grant: Grant,
         book: Book,
         evidence: Evidence,
         objects: Sequence[Version],
     ) -> None:
         self.store, self.sender, self.grant, self.book = store, sender, grant, book
+        self.recorded_at = statement.at
         self.objects = objects
         self.rows: dict[str, GrantRow] = {root: row for row in grant.rows for root in row.objects}
         by_root = {one.root.hex(): one.stix_id for one in objects}
@@ -130,6 +132,7 @@ class _Rulings:
                     recipient=self.store.party,
                     label=label,
                     object_id=one.stix_id,
+                    recorded_at=self.recorded_at,
                     consents=self.consents,
                 )
                 self._found[key] = (difference(row, decision), None)

@@ -139,6 +139,22 @@ def test_a_grant_that_no_agreement_permits_is_quarantined(node, monkeypatch):
     assert (refused.party, refused.code) == ("KR", "grant-differs")
 
 
+def test_a_grant_decided_for_another_day_is_quarantined(node, monkeypatch):
+    world = Nodes(node, "KR", "CN")
+    world.converge()
+    from secretariat.agreements import release as releasing
+    from secretariat.agreements.recompute import SAME_TIME, moment_text
+
+    for name, apart, seen in (("edge", SAME_TIME, 1), ("past", SAME_TIME + timedelta(seconds=1), 1)):
+        monkeypatch.setattr(releasing, "moment_text", lambda now, apart=apart: moment_text(now - apart))
+        world.publish("KR", indicator(name), to=["CN"])
+        world.converge()
+        assert len(world.sees("CN")) == seen
+    (refused,) = service.refusals(world.nodes["CN"], "live")
+    assert (refused.party, refused.code) == ("KR", "grant-differs")
+    assert "was decided for" in refused.what
+
+
 @pytest.mark.parametrize(
     "words", [None, "lusab babad gutih tugad lusab babad gutih tugad lusab babad gutih tugad"]
 )
@@ -309,32 +325,3 @@ def test_a_suspended_partner_waits_and_gets_everything_when_it_is_resumed(node):
     service.resume(jp, "live", "KR", by="anna", now=world.now)
     world.converge()
     assert len(world.sees("JP")) == 1
-
-
-def test_what_came_from_a_partner_is_proven_offline_later(node, tmp_path):
-    """JP keeps KR's entries with their proofs: a stranger with KR's root key verifies the file."""
-    world = Nodes(node, "KR", "JP")
-    world.converge()
-    for name in "abc":
-        world.publish("KR", indicator(name))
-        world.converge()
-    kr, jp = world.nodes["KR"], world.nodes["JP"]
-    ring = kr.keyring("live")
-    with jp.database.app("live") as tx:
-        done = export.write_kept(tx, ring.origin, tmp_path / "kr", realm="live", now=world.now)
-    report = export.verify_file(tmp_path / "kr", root_key=ring.root_public)
-    assert (report.holds, report.problems, report.entries) == (True, [], done.entries)
-    assert report.kinds["grant"] == 3
-    assert not export.verify_file(tmp_path / "kr", root_key=jp.keyring("live").root_public).holds
-    lines = (tmp_path / "kr").read_bytes().splitlines(keepends=True)
-    bent = json.loads(lines[1])
-    bent["path"] = bent["path"][1:]
-    changed = [lines[0], json.dumps(bent).encode() + b"\n", *lines[2:-1]]
-    tail = {"end": True, "entries": len(lines) - 2, "sha256": hashlib.sha256(b"".join(changed)).hexdigest()}
-    (tmp_path / "bent").write_bytes(b"".join(changed) + json.dumps(tail).encode().replace(b'"end": ', b'"end":'))
-    report = export.verify_file(tmp_path / "bent", root_key=ring.root_public)
-    assert (report.holds, report.problems[0].what) == (False, f"is not in the tree of {report.size} entries") or (
-        not report.holds and "is not in the tree" in report.problems[0].what
-    )
-    with jp.database.app("live") as tx, pytest.raises(NotFoundError, match="nothing is kept"):
-        export.write_kept(tx, "us.example/live", tmp_path / "us", realm="live", now=world.now)
