@@ -291,3 +291,21 @@ def test_a_redirect_into_a_private_net_is_refused_and_a_plain_page_is_given():
 def test_without_a_proxy_nothing_is_fetched():
     with pytest.raises(DeniedError, match="fetches nothing"):
         fetching.fetch("http://b.example/", "")
+
+
+def test_a_page_gives_what_its_text_gives():
+    """Blocks stay paragraphs and numbered lists keep their numbers, so that footnotes are found."""
+    words = "The third round of talks was held in Seoul on 14 May 2015.(footnote:1) " * 3
+    listed = (
+        '<li>Ministry of Foreign Affairs of Japan, "Talks", May 15, 2015, http://www.mofa.go.jp/a.html</li>'
+    )
+    page = (
+        "<html><body><nav><a href='/'>Menu 2001</a></nav><article>"
+        f"<p>Initial Disclosure Date: Jun 26, 2015</p><p>{words}</p><p>References:</p><ol>{listed}</ol>"
+        "</article></body></html>"
+    )
+    (one,) = read_document(page.encode(), "a.html")
+    read = read_text(one.text, lang=one.lang)
+    assert read.own_date == "2015-06-26"
+    assert [(s.number, s.title, s.date) for s in read.sources] == [("1", "Talks", "2015-05-15")]
+    assert "1" in read.proposals[0].notes

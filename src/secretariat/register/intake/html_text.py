@@ -83,11 +83,16 @@ def read_html(text: str) -> tuple[str, str | None, date | None]:
     for node in list(tree.iter(etree.Comment, etree.ProcessingInstruction)):
         if node.getparent() is not None:
             node.drop_tree()
+    for listed in tree.iter("ol"):
+        start = listed.get("start", "1")
+        for number, item in enumerate(listed.findall("li"), int(start) if start.isdigit() else 1):
+            item.text = f"{item.get('value') or number}. {item.text or ''}"  # what a browser would show
     whole = _whole(tree)
     main = trafilatura.extract(
         html.tostring(tree, encoding="unicode"), include_comments=False, include_tables=True, favor_recall=True,
         deduplicate=False,
     )  # fmt: skip
+    main = None if main is None else re.sub(r"\n+", "\n\n", main)  # a line of it is a block of the page
     best = whole if main is None or len(main) < _LEAST * len(whole) else main
     if not best.strip():
         raise InputError(
