@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from secretariat.base.ids import instrument_id
 from secretariat.register import boards, monitoring
 from secretariat.register.boards import Silent
 from secretariat.register.model import KINDS, Row, View
@@ -98,9 +99,9 @@ def status(tx: sa.Connection, key: str, view: View, *, limit: int = LAG_DAYS) ->
     row, bare = found[0], msgspec.structs.replace(view, parties=())
     beside = rows(
         tx,
-        f"SELECT {COLUMNS} FROM {live(bare, announced=True)} AND (s.about = %(id)s OR s.other = %(id)s)"
-        " ORDER BY s.begun NULLS LAST, s.id",
-        {**bare.bound(), "id": row.stix_id},
+        f"SELECT {COLUMNS} FROM {live(bare, announced=True)}"
+        " AND (s.about = ANY(%(ids)s) OR s.other = ANY(%(ids)s)) ORDER BY s.begun NULLS LAST, s.id",
+        {**bare.bound(), "ids": _names_of(row)},
     )
     evidence = [one for one in beside if one.type == "sct-evidence" and one.about == row.stix_id]
     from_ids = [one.other for one in evidence if one.other is not None]
@@ -148,6 +149,12 @@ def status(tx: sa.Connection, key: str, view: View, *, limit: int = LAG_DAYS) ->
         sources=_cited(carrying, sources),
         rests_on=list(dict.fromkeys([row.key, *counted, *(one.key for one in resting)])),
     )
+
+
+def _names_of(row: Row) -> list[str]:
+    """Give the ids under which others speak of a statement: an instrument has another one in the book."""
+    book = row.body.get("instrument") if row.type == "sct-instrument" else None
+    return [row.stix_id] if book is None else [row.stix_id, instrument_id(book)]
 
 
 def _known(view: View) -> str:

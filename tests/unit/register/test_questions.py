@@ -239,3 +239,14 @@ def test_search_in_four_languages(ask):
     assert "cjk-action-plan-2008" in found("action PLAN promoting")
     assert found("' & | ! \\") == []
     assert found("nosuchword") == []
+
+
+def test_an_instrument_shows_its_acts_in_order(ask):
+    answer = ask(questions.status, "jk-gsomia-2016", View.on("2020-01-01", "2020-01-01"))
+    assert [(one.says, one.by) for one in answer.acts] == [
+        ("in_force", []),
+        ("termination_notice", ["KR"]),
+        ("effect_of_notice_suspended", ["KR"]),
+    ]
+    earlier = ask(questions.status, "jk-gsomia-2016", View.on("2020-01-01", "2019-11-21"))
+    assert [one.says for one in earlier.acts] == ["in_force", "termination_notice"]
