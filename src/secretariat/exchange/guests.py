@@ -261,6 +261,7 @@ def write(node: Node, realm: str, person: Person, stream: BinaryIO, *, now: date
         default_tlp=node.settings.default_tlp,
         ceiling=node.settings.ceiling,
         limits=node.settings.limits,
+        beside=frozenset({node.party}),
     )
     with mine.database.app(realm) as tx:
         return import_in(tx, settings, stream, now=now)

@@ -7,7 +7,9 @@ What may be stored beside what is here (STIX 2.1 section 3.6, and what users of 
 3. An older version than the newest here: kept as history with a warning, because archives and partners
    deliver out of order. It never becomes the newest and overwrites nothing (OpenCTI #7415).
 4. `created` and `created_by_ref` stay as in the first version: only the creator makes versions. An object
-   that a partner created and gave us is not versioned here.
+   that a partner created and gave us is not versioned here; nor is one stated in the name of an enrolled
+   party (its identity as `created_by_ref`) without its signature. Authors who are no party here, as in
+   public collections, are kept as they are.
 5. After `revoked: true` there is no newer version.
 6. Observables have no versions: other content under the same id stands beside the first, dated by arrival.
 7. A label is read from the markings in the same container, before or after, else from those here.
@@ -58,6 +60,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     default_tlp: str = "AMBER"
     ceiling: Mapping[str, str] = {}
     limits: Limits = Limits()
+    beside: frozenset[str] = frozenset()
+    """Parties beside the enrolled ones in whose name nothing may be stated: a guest's host."""
 
 
 def import_stream(
@@ -156,6 +160,8 @@ class _Import:
         self, tx: sa.Connection, settings: Settings, now: datetime, examine: Examine | None = None
     ) -> None:
         self._examine = examine
+        others = (store.enrolled(tx) | settings.beside) - {settings.party}
+        self._others = {party_id(code): code for code in others}
         self.result = ImportResult(max_listed=settings.limits.max_refusals)
         self._tx = tx
         self._settings = settings
@@ -260,6 +266,12 @@ class _Import:
                 self._bring_back(one, same, mine)
             return None
         _refuse_against(one, beside, party)
+        if (creator := self._others.get(head.created_by_ref or "")) is not None:
+            raise DeniedError(
+                f"{creator} takes part here and signs what it states: this bears its name, no signature",
+                where="/created_by_ref",
+                advice=f"let {creator} release it to this node, or state it anew under a new id as your own",
+            )
         version = one.version
         if head.version is None:
             version = max([self._now, *(other.version + _MICROSECOND for other in mine)])

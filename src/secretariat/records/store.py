@@ -387,6 +387,11 @@ def relabel(tx: sa.Connection, marks: dict[int, Label]) -> None:
     )
 
 
+def enrolled(tx: sa.Connection) -> frozenset[str]:
+    """Name the parties that are enrolled here, nodes and guests: they sign what they state themselves."""
+    return frozenset(code for (code,) in raw(tx).execute("SELECT code FROM party WHERE partner"))
+
+
 def keep_derivations(tx: sa.Connection, pairs: Sequence[tuple[str, str]]) -> None:
     """Remember that the object `source` was made from `target`, whichever of them is here."""
     if pairs:

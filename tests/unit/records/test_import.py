@@ -443,3 +443,46 @@ def test_text_a_database_cannot_hold_is_refused_not_a_fault(tx):
 
     assert (result.accepted, result.refused_count) == (1, 1)
     assert store.get(tx, strange["id"]).object() == strange
+
+
+def enrol(tx, *codes, partner=True):
+    for code in codes:
+        tx.exec_driver_sql(
+            "INSERT INTO party (code, name, partner, recorded_at) VALUES (%s, %s, %s, %s)",
+            (code, code, partner, NOON),
+        )
+
+
+def test_nothing_is_stated_in_the_name_of_an_enrolled_party(tx):
+    enrol(tx, "KR", "JP")
+    enrol(tx, "CN", partner=False)
+
+    result = bring(
+        tx,
+        an_indicator("of-jp", created_by_ref=party_id("JP")),
+        an_indicator("ours", created_by_ref=party_id("KR")),
+        an_indicator("of-nobody-here", created_by_ref=party_id("CN")),
+        an_indicator("relayed", created_by_ref="identity--c78cb6e5-0c4b-4611-8297-d1b8b55e40b5"),
+    )
+
+    assert result.accepted == 3
+    (refused,) = result.refused
+    assert refused.where.endswith("/objects/0/created_by_ref")
+    assert "JP" in refused.what
+    assert refused.advice
+
+
+def test_what_the_enrolled_party_signed_itself_is_here_already(tx):
+    enrol(tx, "JP")
+    given = an_indicator("a", created_by_ref=party_id("JP"))
+    own = Settings(party="JP", realm="live")
+    assert bring(tx, given, settings=own).accepted == 1
+
+    again = bring(tx, given)
+
+    assert (again.accepted, again.unchanged, again.refused_count) == (0, 1, 0)
+
+
+def test_a_guest_states_nothing_in_its_hosts_name(tx):
+    guest = Settings(party="KISIA", realm="live", beside=frozenset({"KR"}))
+    assert bring(tx, an_indicator(created_by_ref=party_id("KR")), settings=guest).refused_count == 1
