@@ -128,7 +128,7 @@ def disable(login: str, data: Data = DATA, realm: Realm = "live", json: Json = F
 
 @person.command("password")
 def password(login: str, data: Data = DATA, realm: Realm = "live", json: Json = False) -> None:
-    """Set a new password."""
+    """Set a new password and end every session at once."""
     from secretariat.people.service import set_password
 
     word = _ask_password()

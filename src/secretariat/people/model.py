@@ -138,11 +138,6 @@ class Scope(StrEnum):
     WRITE = "write"
 
 
-def permissions_of(roles: frozenset[Role]) -> frozenset[Permission]:
-    """Give the union of what `roles` may do."""
-    return frozenset().union(*(TABLE[role] for role in roles)) if roles else frozenset()
-
-
 class Person(msgspec.Struct, frozen=True, kw_only=True):
     """A human being who signs in; never a tool."""
 

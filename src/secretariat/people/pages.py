@@ -253,12 +253,7 @@ def roles_page(request: Request[Any, Any, Any]) -> Response[Any]:
             {
                 "permission": permission.value,
                 "sentence": _(SENTENCES[permission]),
-                **{
-                    role.value: "yes"
-                    if permission in TABLE[role] | GUEST_TABLE.get(role, frozenset())
-                    else ""
-                    for role in Role
-                },
+                **{role.value: "yes" if permission in _rights(role) else "" for role in Role},
             }
             for permission in Permission
         ],

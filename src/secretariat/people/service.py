@@ -119,12 +119,13 @@ def disable_person(tx: Connection, login: str, *, now: datetime) -> Person:
 
 
 def set_password(tx: Connection, login: str, password: str) -> None:
-    """Replace a password. Refuses an unknown login and a short password."""
+    """Replace a password and end every session. Refuses an unknown login and a short password."""
     one = store.person_by_login(tx, login)
     if one is None:
         raise NotFoundError(f"nobody signs in as {login!r}", where="login")
     _check_password(password, login)
     store.replace_password(tx, one.id, _hash(password))
+    store.end_sessions(tx, one.id)
 
 
 def sign_in(

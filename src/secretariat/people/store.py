@@ -167,6 +167,11 @@ def replace_password(tx: Connection, whom: UUID, password: str) -> None:
     tx.execute(sa.update(person).where(person.c.id == whom).values(password=password))
 
 
+def end_sessions(tx: Connection, whom: UUID) -> None:
+    """End every session of a person."""
+    tx.execute(sa.delete(session).where(session.c.person == whom))
+
+
 def set_language(tx: Connection, whom: UUID, language: str) -> None:
     """Keep the language a person reads pages in."""
     tx.execute(sa.update(person).where(person.c.id == whom).values(language=language))
@@ -175,7 +180,7 @@ def set_language(tx: Connection, whom: UUID, language: str) -> None:
 def disable(tx: Connection, whom: UUID, now: datetime) -> None:
     """Disable a person and end every session it has."""
     tx.execute(sa.update(person).where(person.c.id == whom).values(disabled_at=now))
-    tx.execute(sa.delete(session).where(session.c.person == whom))
+    end_sessions(tx, whom)
 
 
 def count_failures(tx: Connection, column: str, value: str, since: datetime) -> int:

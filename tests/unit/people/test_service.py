@@ -86,6 +86,20 @@ def test_too_many_failures_shut_even_the_right_password_for_a_while(database):
     sign_in(database, now=NOW + service.ATTEMPTS_WINDOW + timedelta(seconds=1))
 
 
+def test_a_new_password_ends_every_session_and_the_old_password(database):
+    with database.app("live") as tx:
+        add(tx)
+    _, secret = sign_in(database)
+    with database.app("live") as tx:
+        service.set_password(tx, "mina", "another horse battery")
+        assert service.person_of_session(tx, secret, limits=LIMITS, now=NOW) is None
+    with pytest.raises(SignInError):
+        sign_in(database)
+    assert sign_in(database, password="another horse battery")[0].login == "mina"
+    with database.app("live") as tx, pytest.raises(NotFoundError):
+        service.set_password(tx, "nobody", "another horse battery")
+
+
 def test_a_disabled_person_has_no_session_and_no_way_in(database):
     with database.app("live") as tx:
         add(tx)
