@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
@@ -76,13 +76,6 @@ class Book:
             schemes=self.schemes.values(),
             groups=self.groups,
             parties=merged.values(),
-        )
-
-    def with_instruments(self, instruments: Iterable[Instrument]) -> Book:
-        """Give the same book with instruments added or replaced (a draft clause tried out)."""
-        merged = {**self.instruments, **{i.key: i for i in instruments}}
-        return Book(
-            merged.values(), schemes=self.schemes.values(), groups=self.groups, parties=self.parties.values()
         )
 
     def publicly(self) -> Book:
@@ -551,11 +544,6 @@ def add_years(start: date, years: int) -> date:
         return start.replace(year=start.year + years)
     except ValueError:
         return date(start.year + years, 3, 1)
-
-
-def add_days(start: date, days: int) -> date:
-    """Give the civil day some days later."""
-    return start + timedelta(days=days)
 
 
 def _event(raw: dict[str, Any], where: str) -> StatusEvent:

@@ -175,12 +175,6 @@ def classes_by_id(tx: sa.Connection, ids: Sequence[int]) -> list[GrantClass]:
     return [GrantClass(*row) for row in rows]
 
 
-def classes_at(tx: sa.Connection, entry: int) -> list[GrantClass]:
-    """Give the classes of one grant entry."""
-    rows = raw(tx).execute(f"SELECT {_CLASS} FROM grant_class g WHERE entry = %s ORDER BY id", (entry,))
-    return [GrantClass(*row) for row in rows]
-
-
 def granted(tx: sa.Connection, recipient: str, version_ids: Sequence[int]) -> set[int]:
     """Give those of these versions that stand granted to `recipient` now."""
     rows = raw(tx).execute(

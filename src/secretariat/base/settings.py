@@ -9,7 +9,6 @@ import os
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -137,8 +136,8 @@ class NodeSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     trusted_proxies: Annotated[
         tuple[str, ...],
         Meta(
-            description="Addresses or networks of proxies whose X-Forwarded-For and -Proto are believed; none "
-            "are by default."
+            description="Addresses or networks of proxies whose X-Forwarded-For and -Proto are believed; "
+            "none are by default."
         ),
     ] = ()
     reachable: Annotated[
@@ -166,7 +165,8 @@ class NodeSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         str,
         Meta(
             description="HTTP proxy through which Intake may fetch documents by address, e.g. "
-            "http://proxy.example:3128; empty: nothing is fetched. Private addresses are refused all the same."
+            "http://proxy.example:3128; empty: nothing is fetched. Private addresses are refused all the "
+            "same."
         ),
     ] = ""
     zone: Annotated[str, Meta(description="Time zone in which pages show times and a date ends.")] = "UTC"
@@ -184,8 +184,8 @@ class NodeSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     behind: Annotated[
         str,
         Meta(
-            description="Set by `restore --check` where partners hold more of this node's log than the backup: "
-            "why the node stays read-only."
+            description="Set by `restore --check` where partners hold more of this node's log than the "
+            "backup: why the node stays read-only."
         ),
     ] = ""
     limits: Annotated[Limits, Meta(description="Limits, see below.")] = Limits()
@@ -200,17 +200,6 @@ class NodeSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     def port_of(self, realm: str) -> int:
         """Give the port that serves `realm`: the exercise realm has its own, hence its own origin."""
         return self.port if realm == "live" else self.port + 1
-
-    @property
-    def exercise_port(self) -> int:
-        """The port of the exercise realm."""
-        return self.port_of("exercise")
-
-    @property
-    def exercise_host(self) -> str | None:
-        """The exercise realm's own host name behind a proxy; None when it differs by port alone."""
-        name = urlsplit(self.exercise_url).hostname if self.exercise_url else None
-        return name if name and name != urlsplit(self.address("live")).hostname else None
 
     def save(self) -> None:
         """Write `node.toml`, each setting with its meaning; mode 0600, it may hold a database password."""

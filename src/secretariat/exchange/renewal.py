@@ -5,7 +5,8 @@ Rules:
    what they proved was the root key. Under another root key it is refused, and the partner stays as it was.
 2. Only a statement newer than the one kept counts; an older one, sent again, changes nothing.
 3. From its date on an entry by a record key that it no longer names is not believed; what that key signed for
-   an earlier time, and every object under its signature, stays good. Log, transport and sealing keys are replaced.
+   an earlier time, and every object under its signature, stays good. Log, transport and sealing keys are
+   replaced.
 4. Which log a party writes is bound like its root key: a statement of another log is refused.
 5. The sync takes it by itself: who meets a key that it does not know asks for the descriptor, and who is not
    known brings its own. Both doors are open to anybody, for the seal alone is what counts.

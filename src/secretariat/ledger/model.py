@@ -73,12 +73,3 @@ class PeerEntry(msgspec.Struct, frozen=True):
     proof_size: int
     proof: bytes
     at: datetime
-
-
-class Proven(msgspec.Struct, frozen=True):
-    """An entry as it travels: position, envelope, salt, and the inclusion path into a stated tree."""
-
-    position: int
-    envelope: bytes
-    salt: bytes
-    path: tuple[bytes, ...]
