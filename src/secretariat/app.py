@@ -58,11 +58,13 @@ from secretariat.register import board_pages as register_board_pages
 from secretariat.register import follow as register_follow
 from secretariat.register import pages as register_pages
 from secretariat.register import tables as register_tables
+from secretariat.register.brief import pages as brief_pages
 from secretariat.register.intake import pages as intake_pages
 from secretariat.register.intake import tables as intake_tables
 from secretariat.register.overlap import following as overlap_following
 from secretariat.register.overlap import tables as overlap_tables
 from secretariat.register.requests import deadlines as requests_deadlines
+from secretariat.register.requests import pages as requests_pages
 from secretariat.register.requests import tables as requests_tables
 from secretariat.storage.engine import REALMS, Database
 from secretariat.storage.feed import Listener
@@ -88,6 +90,8 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *register_pages.routes,
     *register_board_pages.routes,
     *intake_pages.routes,
+    *brief_pages.routes,
+    *requests_pages.routes,
     *desk_pages.routes,
 )
 Background = Callable[[Node], Awaitable[None]]

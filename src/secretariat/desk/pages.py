@@ -13,6 +13,7 @@ from secretariat.desk import importing, narrow, partners, reports, store, withdr
 from secretariat.exchange import store as exchange
 from secretariat.ledger.people_pages import entries_by, kind_word
 from secretariat.people.model import Permission
+from secretariat.register.requests import pages as requests_pages
 from secretariat.web.routing import page
 from secretariat.web.screen import Entry, screen_of
 from secretariat.web.tables import Column, Table
@@ -24,6 +25,12 @@ RAIL = (
     Entry("guest", mark("Shared with us"), (Permission.GUEST_READ, "/guest")),
     Entry("guest-log", mark("Entries"), (Permission.GUEST_READ, "/guest/log")),
     Entry("reports", mark("Reports"), (Permission.READ_REPORTS, "/reports")),
+    Entry(
+        "requests",
+        mark("Requests"),
+        (Permission.READ_REGISTER, "/requests"),
+        count=requests_pages.waiting_for_us,
+    ),
     Entry("register", mark("Register"), (Permission.READ_REGISTER, "/register")),
     Entry("agreements", mark("Agreements"), (Permission.READ_AGREEMENTS, "/agreements")),
     Entry("ledger", mark("Ledger"), (Permission.READ_LEDGER, "/ledger")),

@@ -11,8 +11,10 @@ from urllib.parse import urlencode
 import jinja2
 from litestar import Response
 from markupsafe import Markup
+from sqlalchemy.exc import SQLAlchemyError
 
 from secretariat.base.clock import now
+from secretariat.base.errors import SecretariatError
 from secretariat.base.marking import Marking, highest
 from secretariat.web import asof, filters, words
 from secretariat.web.tables import Table, download
@@ -171,14 +173,30 @@ class Screen:
 class Entry:
     """One line of the left rail: its word, and the addresses it may lead to with the right each needs."""
 
-    def __init__(self, key: str, word: str, *places: tuple[str, str]) -> None:
+    def __init__(
+        self,
+        key: str,
+        word: str,
+        *places: tuple[str, str],
+        count: Callable[[Screen], int] | None = None,
+    ) -> None:
         self.key = key
         self.word = word
         self.places = places
+        self._count = count
 
     def address(self, screen: Screen) -> str | None:
         """The first address that the visitor may open; None hides the line."""
         return next((address for permission, address in self.places if screen.may(permission)), None)
+
+    def count(self, screen: Screen) -> int:
+        """How much waits there now; 0 where nothing is counted, or while the database does not answer."""
+        if self._count is None or screen.node is None:
+            return 0
+        try:
+            return self._count(screen)
+        except (SecretariatError, SQLAlchemyError):
+            return 0
 
 
 def keep(connection: ASGIConnection[Any, Any, Any, Any], screen: Screen) -> None:

@@ -15,15 +15,17 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import msgspec
 
+from secretariat.records.register_shapes import Wants
 from secretariat.register.model import Row, View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+WANTS: tuple[str, ...] = get_args(Wants)
 FINAL = ("answered", "declined", "passed-on")
 STATES = ("draft", "asked", "received", "answered", "declined", "passed-on", "overdue", "silent", "withdrawn")
 OPEN = ("asked", "received", "overdue", "silent")

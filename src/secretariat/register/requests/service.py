@@ -23,11 +23,12 @@ from secretariat.agreements import service as agreements
 from secretariat.agreements.model import MAY
 from secretariat.base.errors import ConflictError, DeniedError, InputError, NotFoundError, StateError
 from secretariat.records import store as records
-from secretariat.records.register_shapes import Answer, Says, Wants
+from secretariat.records.register_shapes import Answer, Says
 from secretariat.register import service as register
 from secretariat.register import store as statements
 from secretariat.register.model import Evidence, Meeting, Request, Row, View, stix_id, to_draft
 from secretariat.register.requests import store
+from secretariat.register.requests.rules import WANTS
 from secretariat.register.times import day_of, parse
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from secretariat.ledger.node import Node
     from secretariat.register.requests.rules import Thread
 
-WANTS: tuple[str, ...] = get_args(Wants)
 ANSWERS: tuple[str, ...] = get_args(Answer)
 SAYS: tuple[str, ...] = get_args(Says)
 PURPOSE = "register"
@@ -71,6 +71,8 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     """By which article it goes, or what is missing."""
     also: list[str] = []
     """Ids of what goes with it."""
+    kept: list[str] = []
+    """Ids of what should go with it and no agreement lets go."""
 
 
 # --- what it is about -----------------------------------------------------------------------------------
@@ -499,28 +501,38 @@ def _let_out(
     decide: bool,
 ) -> Done:
     """Bring a step on its way to one party (rule 1); what no agreement permits stays a draft, and is said."""
-    also = list(ids[1:])
     with node.database.app(realm) as tx:
-        versions = releasing.find(tx, list(ids))
-        outlook = agreements.outlook(tx, node, versions[:1], to, purpose=purpose, now=now)
-        decision = outlook.explanations[0].decision
-        if outlook.outcome != MAY:
-            missing = decision.missing.text if decision.missing is not None else decision.article
-            return Done(stix_id=ids[0], number=number, state="refused", article=missing, also=also)
-        if _under_standing(tx, node, realm, versions, to, now):
-            return Done(stix_id=ids[0], number=number, state="sent", article=decision.article, also=also)
+        versions = {one.stix_id: one for one in releasing.find(tx, list(ids))}
+        may = []
+        for one in ids:
+            outlook = agreements.outlook(tx, node, [versions[one]], to, purpose=purpose, now=now)
+            decision = outlook.explanations[0].decision
+            if one == ids[0]:
+                first = decision
+            if outlook.outcome == MAY:
+                may.append(one)
+        if ids[0] not in may:
+            missing = first.missing.text if first.missing is not None else first.article
+            return Done(stix_id=ids[0], number=number, state="refused", article=missing)
+        also, kept = may[1:], [one for one in ids if one not in may]
+        going = [versions[one] for one in may]
+        if _under_standing(tx, node, realm, going, to, now):
+            return Done(
+                stix_id=ids[0], number=number, state="sent", article=first.article, also=also, kept=kept
+            )
     proposed = workflow.propose(
-        node, realm, ids, title=f"{number}: {title}"[:TITLE_MAX], to=[to], purpose=purpose, by=by, now=now
+        node, realm, may, title=f"{number}: {title}"[:TITLE_MAX], to=[to], purpose=purpose, by=by, now=now
     )
     done = Done(
         stix_id=ids[0],
         number=number,
         state="proposed",
         release=str(proposed.id),
-        article=decision.article,
+        article=first.article,
         also=also,
+        kept=kept,
     )
-    if decide and not proposed.needs_two and not proposed.waits_for and not decision.conditions:
+    if decide and not proposed.needs_two and not proposed.waits_for and not first.conditions:
         workflow.decide_release(node, realm, proposed.id, by=by, now=now)
         return msgspec.structs.replace(done, state="sent")
     return done

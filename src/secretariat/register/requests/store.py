@@ -94,6 +94,24 @@ def thread(tx: sa.Connection, view: View, own: str, name: str) -> Thread | None:
     return _threads(tx, view, own, gone[:1])[0] if gone and view.is_now else None
 
 
+def count_open(tx: sa.Connection, own: str) -> int:
+    """Count the requests to `own` that it has not answered: one look, for the rail of every page."""
+    row = (
+        raw(tx)
+        .execute(
+            "SELECT count(*) FROM register_statement s LEFT JOIN register_replaced r ON r.id = s.id"
+            " WHERE r.id IS NULL AND NOT s.retracted AND s.type = 'sct-request' AND s.says = ANY(%(wants)s)"
+            ' AND s."by"[1] = s.originator AND s."by"[2] = %(own)s AND s.key LIKE s.originator || \'-%%\''
+            " AND NOT EXISTS (SELECT FROM register_statement a JOIN object_version v ON v.id = a.id"
+            " WHERE a.about = s.stix_id AND a.type = 'sct-request' AND a.originator = %(own)s"
+            " AND NOT a.retracted AND a.says = ANY(%(final)s) AND v.state = 'published')",
+            {"own": own, "wants": list(rules.WANTS), "final": list(rules.FINAL)},
+        )
+        .fetchone()
+    )
+    return 0 if row is None else int(row[0])
+
+
 def unnumbered(tx: sa.Connection, view: View, own: str) -> list[Row]:
     """Give the requests to `own` that bear no number of its own yet, oldest first."""
     to_us = [one for one in _requests(tx, view) if rules.genuine(one) and one.body["asked_of"] == own]
