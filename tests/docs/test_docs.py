@@ -62,6 +62,11 @@ def test_every_defence_names_a_test_or_says_that_there_is_none(
     assert [f"{path}::{name}" for path, name in named if name not in names_in(path)] == []
 
 
+def test_attacks_are_numbered_from_one_without_gap_or_repetition() -> None:
+    rows = re.findall(r"^\| (\d+) \|", (ROOT / "docs/security.md").read_text(), re.MULTILINE)
+    assert [int(number) for number in rows] == list(range(1, len(rows) + 1))
+
+
 def test_there_are_at_least_fifteen_attacks_with_evidence() -> None:
     assert sum("`tests/" in evidence for _, _, evidence in attacks()) >= 15
 
