@@ -21,6 +21,7 @@ from secretariat.register.asking import (
     Zone,
     asking,
 )
+from secretariat.register.brief.commands import brief_command
 from secretariat.register.commands import commands
 from secretariat.register.intake.commands import intake_command, proposals
 from secretariat.register.overlap.commands import overlap
@@ -29,6 +30,7 @@ __all__ = ["commands"]
 
 commands.add_typer(overlap, name="overlap")
 commands.command("intake")(intake_command)
+commands.command("brief")(brief_command)
 commands.add_typer(proposals, name="proposals")
 
 
