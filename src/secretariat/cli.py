@@ -32,6 +32,7 @@ from secretariat.ledger import commands as ledger
 from secretariat.people import commands as people
 from secretariat.records import commands as records
 from secretariat.register import file_commands as register
+from secretariat.register.requests import commands as requests
 
 if TYPE_CHECKING:
     from secretariat.exchange.guest_moving import Arrived
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 GROUPS = {
     "records": records.commands,
     "register": register.commands,
+    "requests": requests.commands,
     "agreements": agreements.commands,
     "log": ledger.commands,
     "peers": exchange.commands,
