@@ -76,9 +76,11 @@ def publish(
                 tx, node, realm, versions, _uuid(standing_release), now=moment
             )
         else:
-            if any(workflow.needs_two(one.label) for one in versions) and second in {"", person}:
+            if second in {"", person} and (two := workflow.for_two(tx, node, versions)):
                 raise StateError(
-                    "two persons must release this (classified, RED, AMBER+STRICT or originator control)",
+                    "two persons must release this"
+                    " (classified, RED, AMBER+STRICT, originator control, or marked lower than before)",
+                    where=two[0],
                     advice="--second LOGIN, or `secretariat release propose` and another person approves",
                 )
             basis = Basis(by=person, second=second or None)

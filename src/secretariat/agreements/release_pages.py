@@ -14,6 +14,7 @@ from litestar import Request, Response
 from litestar.params import FromPath
 
 from secretariat.agreements import facts, grants, service, workflow
+from secretariat.agreements.lowering import lowered
 from secretariat.agreements.model import DENY, MAY, OWN
 from secretariat.agreements.recompute import COMPANY
 from secretariat.agreements.wording import marking_of, purposes_of, shown
@@ -135,6 +136,8 @@ def _release(
         names = {one.code: one.name for one in grants.parties(tx)}
         purposes = purposes_of(facts.whole_book(tx))
         held = _held(tx, members, screen.bar.as_of)
+        needs_two = bool(workflow.for_two(tx, screen.node, members))
+        lower = lowered(tx, members, party=screen.party)
     rows = _rows(outlooks, names, held)
     table = Table(
         "decisions",
@@ -184,7 +187,8 @@ def _release(
         foreign=len(members) - len(own),
         purpose=purpose or "",
         purposes=purposes,
-        needs_two=any(workflow.needs_two(one.label) for one in members),
+        needs_two=needs_two,
+        lower=lower,
         earlier=earlier,
         conditions=conditions,
         error=error,

@@ -3,8 +3,8 @@
 Rules (decisions.md 3):
 
 1. A named person releases, and releases what was proposed: content that changed since is proposed anew.
-   Where an object is classified, RED or AMBER+STRICT, or under originator control, a second person must
-   decide what the first proposed.
+   Where an object is classified, RED or AMBER+STRICT, under originator control, or ours and marked lower
+   than before (lowering.py), a second person must decide what the first proposed.
 2. Offices that a house rule names must concur before; silence is not concurrence.
 3. A standing release is a DO in advance: for object types, up to a marking (never above AMBER), for named
    partners and one purpose, a count per day, at most 90 days. Two sign where two are needed. It is an
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from psycopg.types.json import Jsonb
 
+from secretariat.agreements.lowering import lowered
 from secretariat.agreements.release import Basis, Published, publish_in
 from secretariat.agreements.service import with_members
 from secretariat.base.clock import stamp
@@ -124,7 +125,7 @@ def propose(
                 content_of(versions),
                 None if partners is None else Jsonb(partners),
                 purpose,
-                any(needs_two(one.label) for one in versions),
+                bool(for_two(tx, node, versions)),
                 Jsonb([{"office": office} for office in _offices(tx, versions)]),
                 by,
                 now,
@@ -141,6 +142,15 @@ def needs_two(label: Label) -> bool:
         or label.tlp in _TWO_PERSONS
         or not _ORIGINATOR_CONTROL.isdisjoint(label.controls)
         or any(needs_two(parent) for parent in label.derived_from)
+    )
+
+
+def for_two(tx: sa.Connection, node: Node, versions: Sequence[Version]) -> list[str]:
+    """Name the objects that two persons must release (rule 1)."""
+    return sorted(
+        {one.stix_id for one in versions if needs_two(one.label)}.union(
+            lowered(tx, versions, party=node.party)
+        )
     )
 
 
@@ -224,7 +234,7 @@ def decide_release(node: Node, realm: str, number: uuid.UUID, *, by: str, now: d
                 advice="refuse it and propose it anew: nobody has read what stands there now",
             )
         # what is marked higher since it was proposed, by a marking that came later, takes two as well
-        two = found.needs_two or any(needs_two(one.label) for one in versions)
+        two = found.needs_two or bool(for_two(tx, node, versions))
         if two and by == found.proposed_by:
             raise DeniedError(
                 "a second person must decide this release", where=str(number), advice="ask another releaser"
@@ -423,6 +433,10 @@ def publish_standing_in(
             raise DeniedError(
                 f"its marking is above {terms.highest}", where=one.stix_id, advice="a person must release it"
             )
+    if lower := lowered(tx, versions, party=node.party):
+        raise DeniedError(
+            "it is marked lower than before", where=lower[0], advice="two persons must release it"
+        )
     used = _used_today(tx, found, now)
     if used + len(versions) > terms.per_day:
         raise DeniedError(

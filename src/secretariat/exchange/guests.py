@@ -26,7 +26,7 @@ from secretariat.agreements import grants
 from secretariat.agreements import store as agreements
 from secretariat.agreements.release import Basis, Published, publish_in
 from secretariat.agreements.service import with_members
-from secretariat.agreements.workflow import needs_two
+from secretariat.agreements.workflow import for_two
 from secretariat.base.clock import stamp
 from secretariat.base.errors import ConflictError, DeniedError, InputError, NotFoundError, SecretariatError
 from secretariat.exchange import enrolment, guest_store, service
@@ -284,11 +284,10 @@ def publish(
     mine = acting(node, realm, person, Permission.GUEST_RELEASE)
     with mine.database.app(realm) as tx:
         versions = with_members(tx, [stix_id])
-        two = next((one for one in versions if needs_two(one.label)), None)
-        if two is not None:
+        if two := for_two(tx, mine, versions):
             raise DeniedError(
                 "two persons must release this, and a guest's release takes one",
-                where=two.stix_id,
+                where=two[0],
                 advice="a node of its own can",
             )
         reach = recipients(tx, mine, realm)

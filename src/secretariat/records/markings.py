@@ -80,6 +80,11 @@ class Label(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     derived_from: tuple[Label, ...] = ()
 
 
+def tlp_rank(label: Label) -> int:
+    """Give the place of a label's TLP in TLP_ORDER; what bears none counts as RED."""
+    return TLP_ORDER.index(label.tlp or "RED")
+
+
 Word = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]{1,200}\Z")]
 Words = Annotated[tuple[Word, ...], Meta(max_length=100)]
 

@@ -37,7 +37,7 @@ from secretariat.records.bundle import Container, Member
 from secretariat.records.canonical import canonical, read_canonical
 from secretariat.records.ceiling import refuse_above
 from secretariat.records.extensions import check_own
-from secretariat.records.markings import Label, check_marking, is_standard, read_label
+from secretariat.records.markings import Label, check_marking, is_standard, read_label, tlp_rank
 from secretariat.records.result import ImportResult
 from secretariat.records.stix import Header, check
 from secretariat.records.store import Held, Stored, Version
@@ -281,6 +281,7 @@ class _Import:
             )
         label = self._label(one, mine)
         refuse_above(label, self._settings.ceiling)
+        self._warn_lower(one, label, mine, version)
         row = Version(
             stix_id=head.id,
             type=head.type,
@@ -300,6 +301,13 @@ class _Import:
         )
         held.add(row)
         return row
+
+    def _warn_lower(self, one: _Read, label: Label, mine: Sequence[Held], version: datetime) -> None:
+        before = max((other for other in mine if other.version < version), key=_when, default=None)
+        if before is not None and tlp_rank(label) < tlp_rank(before.label):
+            self.result.warn(
+                one.where, f"marked lower than before (TLP:{before.label.tlp}): two persons release it"
+            )
 
     def _bring_back(self, one: _Read, same: Held, mine: Sequence[Held]) -> None:
         """Take an own object that comes again: a draft that was hidden, or closed by an unknown marking."""
@@ -436,6 +444,10 @@ class _Import:
             for ref in part:
                 if ref not in here:
                     self.result.warn(self._wanted[ref], f"refers to {ref}, which is not here")
+
+
+def _when(one: Held) -> datetime:
+    return one.version
 
 
 class _Shelf:

@@ -12,6 +12,7 @@ import pytest
 from secretariat.agreements import grants, store, workflow
 from secretariat.agreements.book import build, check, schema
 from secretariat.agreements.facts import keep_book
+from secretariat.agreements.lowering import is_lower
 from secretariat.agreements.reading import read
 from secretariat.agreements.release import Basis, publish, publish_in
 from secretariat.agreements.service import explain, with_members
@@ -21,7 +22,7 @@ from secretariat.ledger import service as ledger
 from secretariat.records import collections
 from secretariat.records import store as records
 from secretariat.records.canonical import canonical
-from secretariat.records.markings import label_of, tlp_marking
+from secretariat.records.markings import Label, label_of, tlp_marking
 from secretariat.records.service import import_stream
 from secretariat.records.store import Version
 
@@ -430,3 +431,49 @@ def test_a_standing_release_is_not_used_up_by_what_is_there_already(node):
             versions = [*records.latest(tx, [one["id"]]).values()]
             workflow.publish_standing_in(tx, jp, "live", versions, standing.id, now=NOW)
         assert workflow.standing(tx, standing.id).used == 1
+
+
+def remarked(jp, obj, tlp, minute):
+    newer = {"modified": f"2026-11-20T08:{minute}:00.000Z", "object_marking_refs": [tlp_marking(tlp)["id"]]}
+    drafted(jp, {**obj, **newer})
+
+
+def test_two_persons_release_what_is_marked_lower_than_before_and_no_standing_release_does(node):
+    jp = prepared(node, "KR")
+    one = indicator("AMBER")
+    drafted(jp, one)
+    remarked(jp, one, "CLEAR", 30)
+    terms = workflow.Terms(partners=["KR"], purpose="network_defence", types=[])
+    standing = workflow.begin_standing(jp, "live", terms, title="x", by=["a", "b"], days=1, now=NOW)
+    with jp.database.app("live") as tx:
+        versions = with_members(tx, [one["id"]])
+        assert workflow.for_two(tx, jp, versions) == [one["id"]]
+    with pytest.raises(DeniedError, match="lower than before"):
+        workflow.publish_standing(jp, "live", versions, standing.id, now=NOW)
+    release = proposed(jp, one)
+    assert release.needs_two
+    with pytest.raises(DeniedError, match="a second person"):
+        workflow.decide_release(jp, "live", release.id, by="anna", now=NOW)
+    workflow.decide_release(jp, "live", release.id, by="ben", now=NOW)
+
+    remarked(jp, one, "CLEAR", 40)
+
+    with jp.database.app("live") as tx:
+        assert workflow.for_two(tx, jp, with_members(tx, [one["id"]])) == [], "two persons lowered it already"
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "lower"),
+    [
+        (Label("JP", "AMBER"), Label("JP", "GREEN"), True),
+        (Label("JP", "GREEN"), Label("JP", "AMBER"), False),
+        (Label("JP"), Label("JP", "AMBER"), True),
+        (Label("JP", "RED", level="HI"), Label("JP", "RED"), True),
+        (Label("JP", "AMBER", controls=("NF",)), Label("JP", "AMBER"), True),
+        (Label("JP", "AMBER", rel_to=("JP", "KR")), Label("JP", "AMBER", rel_to=("JP",)), False),
+        (Label("JP", "AMBER", rel_to=("JP", "KR")), Label("JP", "AMBER", rel_to=("JP", "KR", "US")), True),
+        (Label("JP", "AMBER", rel_to=("JP", "KR")), Label("JP", "AMBER"), True),
+    ],
+)
+def test_what_lets_out_more_is_lower(before, now, lower):
+    assert is_lower(now, before) is lower
