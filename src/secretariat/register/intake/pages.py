@@ -19,6 +19,7 @@ from secretariat.register.intake import changes, drafts, fetching, marking_up, s
 from secretariat.register.intake.capture import Limits
 from secretariat.register.intake.store import Item
 from secretariat.register.model import View
+from secretariat.register.screens import address_of, sections
 from secretariat.web.routing import Form, act, page, see
 from secretariat.web.screen import Screen, screen_of
 from secretariat.web.words import gettext as _
@@ -80,6 +81,7 @@ def _intakes(request: Request[Any, Any, Any], error: SecretariatError | None = N
     return screen.render(
         "register/intakes.html",
         status=200 if error is None else error.status,
+        sections=sections(),
         lines=lines,
         error=error,
         kinds=SOURCE_WORDS,
@@ -160,6 +162,7 @@ def _intake(
     return screen.render(
         "register/intake.html",
         status=200 if error is None else error.status,
+        sections=sections(),
         one=one,
         text=text,
         pieces=cut,
@@ -173,6 +176,7 @@ def _intake(
         },
         near=near,
         questions=QUESTIONS,
+        address_of=address_of,
         kinds=KIND_WORDS,
         sources=one.reading.sources,
         error=error,
