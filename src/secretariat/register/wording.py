@@ -37,7 +37,7 @@ STATE_WORDS = {
     "overdue": mark("overdue"),
     "partly": mark("partly done"),
     "moving": mark("moving"),
-    "open": mark("open"),
+    "open": mark("still open"),
 }
 SAYS_WORDS = {
     "done": mark("done"),

@@ -30,8 +30,8 @@ from secretariat.register.wording import (
     POSITION_WORDS,
     RELATION_WORDS,
     SAYS_WORDS,
-    STATE_WORDS,
     WHY_NOT_WORDS,
+    state_word,
     word_of,
 )
 from secretariat.web.words import gettext as _
@@ -242,7 +242,7 @@ class _Layout:
                     Run(text % {"series": one.text, "days": one.days}, style="strong"),
                     *self.said(row),
                 )
-        by = list(row.by) or list(row.parties)
+        by = sorted(row.by or row.parties)
         every = set(by) >= set(self.brief.parties)
         owed = _("all") if every else named(by, self.names, self.language)
         words = {
@@ -263,7 +263,7 @@ class _Layout:
             rows = tuple(
                 (
                     self.said(one.row, style="strong"),
-                    (Run(", ".join(one.row.by or one.row.parties)),),
+                    (Run(", ".join(sorted(one.row.by or one.row.parties))),),
                     self.due(one.row),
                     self.came(one),
                     self.stands(one),
@@ -320,7 +320,7 @@ class _Layout:
     def stands(self, one: Promise) -> Runs:
         standing = one.answer.standing
         loud = one.answer.state == "overdue" or _lag(one) is not None
-        runs = [Run(word_of(STATE_WORDS, one.answer.state), style="loud" if loud else "strong")]
+        runs = [Run(state_word("commitment", one.answer.state), style="loud" if loud else "strong")]
         if standing is not None and standing.overdue is not None:
             runs.append(Run(f": {self.sum(standing.overdue.sum)}. "))
         if standing is not None and standing.lagging is not None:
@@ -537,8 +537,8 @@ class _Layout:
             items = tuple(
                 (
                     *self.said(row),
-                    Run(f": {word_of(STATE_WORDS, was)} → "),
-                    Run(word_of(STATE_WORDS, is_now), style="strong"),
+                    Run(f": {state_word(row.kind, was)} → "),
+                    Run(state_word(row.kind, is_now), style="strong"),
                 )
                 for row, was, is_now in brief.changes.states
             )

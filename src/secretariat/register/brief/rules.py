@@ -6,7 +6,8 @@
    at most 31 days from it.
 3. The agenda proposes, in this order: what was announced; overdue promises, longest first; requests past
    their day; promises that lag; what may be done twice; promises of last time of which nobody recorded to
-   have looked; a series silent for more than a year; contested statements. Nothing is proposed twice.
+   have looked; a series silent for more than a year; contested statements. Nothing is proposed twice, and
+   nothing that needs a party who is not at the table.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ NEAR = timedelta(days=31)
 ITEMS = 24
 """Most items of an agenda; a meeting has one day."""
 _EACH = 6
+_HEARD = frozenset({"meeting", "instrument", "commitment", "project", "statement", "status-change"})
+"""Kinds whose accounts a meeting can hear; who made an attack is no business of an agenda."""
 
 
 def held(row: Row, view: View) -> bool:
@@ -69,6 +72,7 @@ def promised_at(promise: Row, meeting: Row | None) -> bool:
 
 def agenda(
     meeting: Row | None,
+    parties: Sequence[str],
     promises: Sequence[Promise],
     requests: Sequence[Ask],
     contested: Sequence[Contested],
@@ -77,6 +81,10 @@ def agenda(
     meetings: dict[str, Row],
 ) -> tuple[Proposal, ...]:
     """Propose what to put on the agenda (rule 3)."""
+    own = set(parties)
+    promises = [one for one in promises if own >= set(one.row.parties)]
+    contested = [one for one in contested if own >= set(one.row.parties) and one.row.kind in _HEARD]
+    gaps = [one for one in gaps if own >= set(one.parties)]
     found: list[Proposal] = []
     if meeting is not None:
         found += [

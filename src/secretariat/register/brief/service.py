@@ -79,6 +79,7 @@ def gather(tx: sa.Connection, view: View, codes: Sequence[str], meeting: Row | N
     planned = tuple(one for one in meetings if one.state(asked) in {"planned", "announced"})
     agenda = rules.agenda(
         meeting or next((one for one in planned if one.body.get("agenda")), None),
+        codes,
         promises,
         requests,
         contested,

@@ -31,6 +31,7 @@ _WIDE = {
     "zh-Hans": ("Noto Sans CJK SC", "Noto Sans SC", "PingFang SC", "Microsoft YaHei", "Source Han Sans SC"),
     "zh-Hant": ("Noto Sans CJK TC", "Noto Sans TC", "PingFang TC", "Microsoft JhengHei"),
 }
+_BASES = frozenset({"ja", "ko", "zh"})
 _LAST = ("Libertinus Serif",)
 _MONO = ("Noto Sans Mono", "Liberation Mono", "DejaVu Sans Mono")
 
@@ -45,13 +46,18 @@ def faces(lang: str) -> list[str]:
     return [name for name in dict.fromkeys([*wanted, *others, *_LAST]) if name in here]
 
 
+def _among(lang: str, around: str) -> list[str]:
+    """Give the families for words of a language inside a document of another: Latin words keep its face."""
+    return faces(lang if lang.partition("-")[0] in _BASES else around)
+
+
 def pdf(document: Document, *, made_at: datetime) -> bytes:
     """Set a document. Refuses one that is too long, and one with letters that no font here draws."""
     check(document)
     refuse_boxes(document)
     plain = _told(document)
     langs = sorted({lang for _text, lang in texts_of(document)} | {document.lang})
-    plain["faces"] = {lang: faces(lang) for lang in langs}
+    plain["faces"] = {lang: _among(lang, document.lang) for lang in langs}
     plain["mono"] = [name for name in _MONO if name in coverage.families()]
     plain["cjk"] = document.lang.split("-")[0] in {"ja", "ko", "zh"}
     with _ONE, tempfile.TemporaryDirectory(prefix="sct-paper-") as folder:
