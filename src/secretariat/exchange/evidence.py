@@ -69,11 +69,16 @@ def _third(store: Store, envelope: bytes, origin: str) -> Statement | None:
     if claimed is None or (claimed.origin, claimed.realm) != (origin, store.realm):
         return None
     try:
-        peer = store.peer(claimed.party)
-        retired = {} if peer is None else peer.retired
-        return statements.verify_entry(envelope, store.record_keys(claimed.party), retired)
+        return spoken(store, claimed.party, envelope)
     except SecretariatError:
         return None
+
+
+def spoken(store: Store, party: str, envelope: bytes) -> Statement:
+    """Verify an entry that somebody else carried with the keys its party had at the time that it states."""
+    peer = store.peer(party)
+    retired = {} if peer is None else peer.retired
+    return statements.verify_entry(envelope, store.record_keys(party), retired)
 
 
 def _claim(envelope: bytes) -> Statement | None:

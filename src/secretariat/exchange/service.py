@@ -522,7 +522,7 @@ def refusals(node: Node, realm: str, *, party: str | None = None) -> list[tables
 def suspend(node: Node, realm: str, party: str, *, reason: str, by: str, now: datetime) -> None:
     """Offer nothing to a partner and believe nothing of it until it is resumed; grants to it wait."""
     with transaction(node, realm, now) as store:
-        peer = store.peer(party)
+        peer = tables.lock_peer(store.tx, party)
         if peer is None or peer.state != "accepted":
             raise NotFoundError(f"{party} is not an accepted partner", advice="secretariat peers list")
         store.save_peer(msgspec.structs.replace(peer, state="suspended", reason=reason))
@@ -533,7 +533,7 @@ def suspend(node: Node, realm: str, party: str, *, reason: str, by: str, now: da
 def resume(node: Node, realm: str, party: str, *, by: str, now: datetime) -> None:
     """Believe a partner's log again, from the checkpoint that was kept: a person's decision."""
     with transaction(node, realm, now) as store:
-        peer = store.peer(party)
+        peer = tables.lock_peer(store.tx, party)
         if peer is None or peer.state == "removed":
             raise NotFoundError(f"{party} is not a partner", advice="secretariat peers accept FILE")
         if store.kept_log(peer.origin) is not None:

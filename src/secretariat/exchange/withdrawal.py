@@ -25,6 +25,7 @@ import msgspec
 
 from secretariat.base.clock import end_of_day, parse_stamp
 from secretariat.base.errors import DeniedError, InputError, NotFoundError, SecretariatError, StateError
+from secretariat.exchange.evidence import spoken
 from secretariat.exchange.model import ANSWERS, Holding, Refusal, Version
 from secretariat.exchange.offer import references_of
 from secretariat.exchange.peers import Outgoing, Tomb
@@ -509,7 +510,7 @@ def _downstream(store: Store, peer: Peer, one: Any, roots: Sequence[bytes], now:
         said = [_holding(root, party, "asked", peer, now, "as the relay says") for root in roots]
         return [found for found in said if found is not None]
     try:
-        word = entries.verify(canonical(one["envelope"]), store.record_keys(party))
+        word = spoken(store, party, canonical(one["envelope"]))
         body = entries.body_as(word, entries.Receipt)
         theirs = set(_roots(body.objects))
     except SecretariatError:

@@ -20,6 +20,7 @@ from secretariat.exchange.take import PageRefusedError
 from secretariat.exchange.wire import Cursor
 from secretariat.ledger import checkpoint
 from secretariat.ledger import service as ledger
+from secretariat.records import store as records
 from secretariat.records.service import import_stream
 from secretariat.storage.engine import raw
 from simulator import START
@@ -137,6 +138,31 @@ def test_a_grant_that_no_agreement_permits_is_quarantined(node, monkeypatch):
     assert world.sees("CN") == set()
     (refused,) = service.refusals(world.nodes["CN"], "live")
     assert (refused.party, refused.code) == ("KR", "grant-differs")
+
+
+def test_what_a_partner_grants_above_our_ceiling_is_not_kept(node, monkeypatch):
+    """Whatever the sender decided and may hold itself: nothing of it is stored, and the receipt says why."""
+    world = Nodes(node, "KR", "CN")
+    world.converge()
+    from secretariat.agreements import release as releasing
+    from secretariat.agreements.model import MAY, Decision
+    from secretariat.records.markings import classification_marking
+
+    kr, high = world.nodes["KR"], {"ROK_MIL": "I"}
+    marking = classification_marking(originator="KR", scheme="ROK_MIL", level="II")
+    secret = indicator("secret", str(marking["id"]))
+    stream = io.BytesIO(json.dumps({"objects": [marking, secret]}).encode())
+    assert import_stream(kr.database, "live", "KR", stream, ceiling=high, now=world.now).accepted == 2
+    monkeypatch.setattr(kr.settings, "ceiling", high)
+    monkeypatch.setattr(releasing, "decide", lambda *_: Decision(MAY, "tlp-2/CLEAR"))
+    release.publish(kr, "live", [str(secret["id"])], to=["CN"], basis=Basis(by="releaser"), now=world.now)
+    world.converge()
+    with world.nodes["CN"].database.app("live") as tx:
+        assert records.latest(tx, [str(secret["id"])], hidden=True) == {}
+    said = {one.code: one.what for one in service.refusals(world.nodes["CN"], "live")}
+    assert said["not-kept"].startswith("above-ceiling: II (ROK_MIL)")
+    holders = service.holders(kr, "live", str(secret["id"]), now=world.now)
+    assert [(one.holder, one.state) for one in holders] == [("CN", "refused")]
 
 
 def test_a_grant_decided_for_another_day_is_quarantined(node, monkeypatch):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+import msgspec
 import pytest
 
 from secretariat.base.errors import DeniedError, NotFoundError, StateError
@@ -46,6 +49,18 @@ def test_a_withdrawal_passes_a_relay_and_the_words_of_both_holders_come_back(wor
     assert there.holders("US", roots) == {"KR": "destroyed", "JP": "destroyed"}
     assert there.holders("KR", roots) == {"JP": "destroyed"}
     assert there.converge() == 0
+
+
+def test_the_word_of_a_holder_under_a_key_that_it_retired_before_is_not_believed(world):
+    there, roots = relayed(world)
+    with there.nodes["US"].store(there.now) as store:
+        peer = store.peer("JP")
+        retired = dict.fromkeys(peer.record_keys, there.now - timedelta(days=1))
+        store.save_peer(msgspec.structs.replace(peer, retired=retired))
+    there.withdraw("US", A)
+    for receiver, sender in (("KR", "US"), ("JP", "KR"), ("KR", "JP"), ("US", "KR")):
+        there.pull(receiver, sender)
+    assert there.holders("US", roots) == {"KR": "destroyed", "JP": "asked"}
 
 
 def test_nothing_of_a_destroyed_object_is_left_at_the_holder(world):
