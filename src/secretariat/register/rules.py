@@ -28,6 +28,7 @@ from secretariat.register.model import (
     Statement,
 )
 from secretariat.register.times import parse
+from secretariat.register.words import quoted_words
 
 
 def check(draft: Draft, parties: AbstractSet[str], *, where: str = "") -> None:
@@ -128,9 +129,9 @@ def _unknown(code: str, where: str) -> InputError:
 def _cites(draft: Statement, at: str) -> None:
     for number, one in enumerate(draft.cites):
         place = f"{at}/cites/{number}"
-        if one.quote is not None and len(one.quote.split()) > QUOTE_WORDS:
+        if one.quote is not None and quoted_words(one.quote) > QUOTE_WORDS:
             raise InputError(
-                f"a quotation of {len(one.quote.split())} words",
+                f"a quotation of {quoted_words(one.quote)} words",
                 where=f"{place}/quote",
                 advice=f"at most {QUOTE_WORDS} words of another's text may travel: shorten it",
             )
