@@ -63,6 +63,7 @@ from secretariat.register.intake import pages as intake_pages
 from secretariat.register.intake import tables as intake_tables
 from secretariat.register.overlap import following as overlap_following
 from secretariat.register.overlap import tables as overlap_tables
+from secretariat.register.requests import calendar_feed
 from secretariat.register.requests import deadlines as requests_deadlines
 from secretariat.register.requests import pages as requests_pages
 from secretariat.register.requests import tables as requests_tables
@@ -92,6 +93,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *intake_pages.routes,
     *brief_pages.routes,
     *requests_pages.routes,
+    *calendar_feed.routes,
     *desk_pages.routes,
 )
 Background = Callable[[Node], Awaitable[None]]

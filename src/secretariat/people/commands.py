@@ -143,7 +143,7 @@ def create(
     reader: Annotated[
         str | None, typer.Option("--party", help="For whom it reads; without it the node's own party.")
     ] = None,
-    scope: Annotated[list[Scope] | None, typer.Option("--scope", help="read, write")] = None,
+    scope: Annotated[list[Scope] | None, typer.Option("--scope", help="read, write, calendar")] = None,
     days: Annotated[int, typer.Option("--days", help="Days until it ends.")] = 90,
     data: Data = DATA,
     realm: Realm = "live",

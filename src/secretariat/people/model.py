@@ -136,6 +136,8 @@ class Scope(StrEnum):
 
     READ = "read"
     WRITE = "write"
+    CALENDAR = "calendar"
+    """Fetches the calendar of the Register, and nothing else."""
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):

@@ -217,7 +217,9 @@ def create_token(
     if not label.strip() or len(label) > 200:
         raise InputError("a label of 1 to 200 characters is needed", where="label", advice="name the tool")
     if not wanted:
-        raise InputError("a token without a scope can do nothing", where="scopes", advice="read, write")
+        raise InputError(
+            "a token without a scope can do nothing", where="scopes", advice="read, write, calendar"
+        )
     if not timedelta() < lifetime <= timedelta(days=limits.token_days):
         raise InputError(f"a token lives 1 to {limits.token_days} days", where="days")
     if not reader:

@@ -41,7 +41,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     uid: str
     row: Row
     what: str
-    """meeting, due or milestone."""
+    """meeting, due, milestone or answer (the day by which one is asked)."""
     title: str
     first: date
     last: date
@@ -167,7 +167,9 @@ def write(
 
 def _lines(one: Event, *, party: str, realm: str, address: str, titles: bool) -> list[str]:
     row, clear = one.row, one.row.tlp == "CLEAR"
-    what = {"meeting": _("Meeting"), "due": _("Due"), "milestone": _("Milestone")}[one.what]
+    what = {"meeting": _("Meeting"), "due": _("Due"), "milestone": _("Milestone"), "answer": _("Answer by")}[
+        one.what
+    ]
     title = (
         what if not titles and not clear else one.title if one.what == "meeting" else f"{what}: {one.title}"
     )
@@ -186,7 +188,7 @@ def _lines(one: Event, *, party: str, realm: str, address: str, titles: bool) ->
         f"CLASS:{'PUBLIC' if clear else 'CONFIDENTIAL'}",
         f"TRANSP:{'OPAQUE' if one.what == 'meeting' and one.sure else 'TRANSPARENT'}",
         f"CATEGORIES:{_text(what)}",
-        f"URL:{address}/register/statements/{row.key if '/' not in row.key else row.stix_id}",
+        f"URL:{address}{_place(one)}",
     ]
     if titles or clear:
         who = ", ".join([*row.parties, *row.orgs])
@@ -200,6 +202,12 @@ def _lines(one: Event, *, party: str, realm: str, address: str, titles: bool) ->
         if row.body.get("place"):
             lines.append(f"LOCATION:{_text(str(row.body['place']))}")
     return [*lines, "END:VEVENT"]
+
+
+def _place(one: Event) -> str:
+    if one.what == "answer":
+        return f"/requests/{one.row.key}"
+    return f"/register/statements/{one.row.key if '/' not in one.row.key else one.row.stix_id}"
 
 
 def _span(one: Event) -> Sequence[str]:
