@@ -256,17 +256,22 @@ def put_new(tx: sa.Connection, rows: Sequence[Version]) -> dict[tuple[str, datet
 
 
 def keep_labels(tx: sa.Connection, labels: Iterable[Label]) -> dict[Label, int]:
-    """Give the row id of each label, writing those that are new."""
+    """Give the row id of each label, writing those that are new.
+
+    They are written at once, in a transaction of their own: every import of the same marking needs the same
+    row, and none shall wait for the end of another. A label that nothing refers to says nothing of anybody.
+    """
     keys = {hashlib.sha256(canonical(one)).digest(): one for one in labels}
     cursor = raw(tx).cursor()
     ask = "SELECT key, id FROM label WHERE key = ANY(%s)"
     found = dict(cursor.execute(ask, (list(keys),)).fetchall())
-    for key in sorted(keys.keys() - found.keys()):
-        cursor.execute(
-            "INSERT INTO label (key, label) VALUES (%s, %s::jsonb) ON CONFLICT (key) DO NOTHING",
-            (key, canonical(keys[key]).decode()),
-        )
-    if len(found) < len(keys):
+    if absent := sorted(keys.keys() - found.keys()):
+        with tx.engine.connect() as beside, beside.begin():
+            for key in absent:
+                raw(beside).execute(
+                    "INSERT INTO label (key, label) VALUES (%s, %s::jsonb) ON CONFLICT (key) DO NOTHING",
+                    (key, canonical(keys[key]).decode()),
+                )
         found = dict(cursor.execute(ask, (list(keys),)).fetchall())
     return {one: found[key] for key, one in keys.items()}
 

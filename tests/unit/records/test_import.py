@@ -21,10 +21,11 @@ from secretariat.base.errors import InputError, NotFoundError
 from secretariat.base.ids import party_id, uuid5
 from secretariat.base.settings import Limits
 from secretariat.records import store
+from secretariat.records.bundle import Container
 from secretariat.records.markings import Label, classification_marking, tlp_marking
 from secretariat.records.result import ImportResult
 from secretariat.records.schema_check import checker
-from secretariat.records.service import Settings, import_in, import_stream
+from secretariat.records.service import Settings, _Import, import_in, import_stream
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 KR = Settings(party="KR", realm="live")
@@ -486,3 +487,16 @@ def test_what_the_enrolled_party_signed_itself_is_here_already(tx):
 def test_a_guest_states_nothing_in_its_hosts_name(tx):
     guest = Settings(party="KISIA", realm="live", beside=frozenset({"KR"}))
     assert bring(tx, an_indicator(created_by_ref=party_id("KR")), settings=guest).refused_count == 1
+
+
+def test_an_import_under_way_keeps_nobody_else_waiting(database):
+    """A small posting beside a large import that brought the first object under a marking."""
+    first = {"object_marking_refs": [tlp_marking("GREEN")["id"]]}
+    with ThreadPoolExecutor(1) as beside, database.app("live") as tx:
+        run = _Import(tx, KR, NOON)
+        run.take(list(Container(io.BytesIO(a_bundle(an_indicator("large", **first))), KR.limits)))
+        posted = beside.submit(
+            import_stream, database, "live", "KR", io.BytesIO(a_bundle(an_indicator("small", **first)))
+        )
+        assert posted.result(timeout=5).accepted == 1
+        run.finish()
