@@ -122,16 +122,17 @@ def redecide(tx: sa.Connection, node: Node, realm: str, *, now: datetime) -> Red
     ledger.lock(tx)  # first, as publishing does: whoever waits for the other waits here
     lapsed, review = 0, list[Review]()
     drafts: list[Draft] = []
-    classes = _open_classes(tx)
-    receipts = _receipts(tx) if classes else set()
-    for grant in classes:
+    signed: dict[str, set[int]] = {}
+    for grant in _open_classes(tx):
         versions = _members(tx, grant)
         refused = _refused(tx, node, grant, versions, now)
         if not refused:
             continue
+        if grant.recipient not in signed:
+            signed[grant.recipient] = _receipts(tx, grant.recipient, node.origin(realm))
         first = refused[0][1]
         missing = first.missing.text if first.missing is not None else None
-        if (grant.recipient, grant.entry) in receipts:
+        if grant.entry in signed[grant.recipient]:
             review.append(
                 Review(
                     grant.recipient,
@@ -216,15 +217,18 @@ def _any_refused(tx: sa.Connection, node: Node, now: datetime) -> bool:
     )
 
 
-def _receipts(tx: sa.Connection) -> set[tuple[str, int]]:
-    """Give (recipient, entry) of our grants that their recipients signed a receipt about."""
-    rows = raw(tx).execute("SELECT party, envelope FROM peer_entry WHERE kind = 'receipt'")
+def _receipts(tx: sa.Connection, party: str, origin: str) -> set[int]:
+    """Give the entries of the log `origin`, ours, that `party` signed a receipt about."""
+    rows = raw(tx).execute("SELECT envelope FROM peer_entry WHERE kind = 'receipt' AND party = %s", (party,))
     found = set()
-    for party, envelope in rows:
-        statement = entries.read(dsse.payload_of(envelope))
-        about = statement.body.get("about")
-        if isinstance(about, dict) and isinstance(about.get("position"), int):
-            found.add((str(party), int(about["position"])))
+    for (envelope,) in rows:
+        about = entries.read(dsse.payload_of(envelope)).body.get("about")
+        if (
+            isinstance(about, dict)
+            and about.get("origin") == origin
+            and isinstance(about.get("position"), int)
+        ):
+            found.add(int(about["position"]))
     return found
 
 

@@ -104,9 +104,9 @@ instruments:
     assert kept.hashes()["ab"] == book.hashes()["ab"]
 
 
-def signed_for(jp, kr, entry):
-    """KR signs a receipt about an entry of JP's log, and JP keeps it."""
-    about = EntryRef(jp.origin("live"), entry)
+def signed_for(jp, kr, entry, origin=None):
+    """KR signs a receipt about an entry of JP's log, or of another, and JP keeps it."""
+    about = EntryRef(origin or jp.origin("live"), entry)
     with kr.database.app("live") as tx:
         draft = Draft("receipt", "JP", Receipt(to="JP", about=about, state="kept"))
         (made,) = ledger.append(tx, kr.keyring("live"), [draft], now=NOW)
@@ -134,6 +134,18 @@ def test_what_the_recipient_signed_for_stays_and_is_listed_for_review(node):
     assert one.missing is not None
     assert "no longer in force" in one.missing
     assert releasing.readable(jp, "KR") == {amber["id"]}
+
+
+def test_a_receipt_about_another_log_says_nothing_about_ours(node):
+    jp, kr = releasing.prepared(node, "KR"), node("KR")
+    done = releasing.released(jp, releasing.indicator("AMBER"))
+    signed_for(jp, kr, done.publication + 1, origin="us.example/live")
+    record_book(jp, "live", ended(releasing.INSTRUMENTS, "2026-11-21"), now=LATER)
+    agreed(jp, LATER)
+    with jp.database.app("live") as tx:
+        found = redecide(tx, jp, "live", now=LATER)
+    assert (found.lapsed, found.review) == (1, [])
+    assert releasing.readable(jp, "KR") == set()
 
 
 def test_open_grants_are_looked_at_when_something_changed_and_once_a_day(node):
