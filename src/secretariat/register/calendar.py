@@ -2,8 +2,9 @@
 
 Rules:
 
-1. A meeting that was only announced is TENTATIVE; so is one of which only the month is known: it spans the
-   month. Of what only the year is known there is no day: it is left out and counted in the description.
+1. A meeting that was only announced, or is still to come, is TENTATIVE; so is one of which only the month is
+   known: it spans the month. Of what only the year is known there is no day: it is left out and counted in
+   the description.
 2. A promise that is due in a month or a year stands on its last day, as on the boards; what is done is left
    out. Milestones of projects stand likewise. What a statement promises without a day is in no calendar.
 3. A calendar goes to programs that show no marking: an entry above CLEAR bears its marking before its title,
@@ -96,7 +97,7 @@ def _meeting(row: Row, view: View) -> Event | None:
         last=max(ends.last, begins.first),
         starts=begins.at,
         ends=None if ends is begins else ends.at,
-        sure=begins.precision != "month" and row.state(view) not in {"announced", "undated"},
+        sure=begins.precision != "month" and row.state(view) not in {"announced", "undated", "planned"},
     )
 
 
