@@ -8,6 +8,10 @@ import pytest
 
 from secretariat.agreements.book import package_book
 from secretariat.agreements.titles import TITLES
+from secretariat.ledger.entries import KINDS
+from secretariat.ledger.people_pages import KIND_WORDS as ENTRY_WORDS
+from secretariat.people.model import SENTENCES
+from secretariat.people.pages import SENTENCE_WORDS
 from secretariat.web import words
 
 PLACES = re.compile(r"%\([a-z]+\)[sd]|\{\d+\}")
@@ -92,3 +96,8 @@ def test_a_withdrawn_report_and_a_party_that_withdrew_are_two_words():
 
 def test_every_title_of_the_package_is_in_the_pages_languages():
     assert {one.title for one in package_book().instruments.values()} == set(TITLES)
+
+
+def test_every_kind_of_entry_and_every_right_has_its_word():
+    assert set(ENTRY_WORDS) == set(KINDS)
+    assert set(SENTENCE_WORDS) == set(SENTENCES.values())

@@ -47,6 +47,7 @@ KIND_WORDS = {
     "key": mark("keys"),
     "destroy": mark("destroy"),
     "suspect": mark("suspect"),
+    "guest": mark("guest"),
     "note": mark("note"),
 }
 
