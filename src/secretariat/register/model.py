@@ -344,9 +344,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def cites(self) -> list[dict[str, Any]]:
-        """Where it is said."""
-        found: list[dict[str, Any]] = self.body.get("cites", [])
-        return found
+        """Where it is said; what the agreements' side cites names no source object and is left out."""
+        return [one for one in self.body.get("cites", ()) if "source_ref" in one]
 
     @property
     def true_from(self) -> str | None:
