@@ -61,10 +61,13 @@ from secretariat.register import tables as register_tables
 from secretariat.register.brief import pages as brief_pages
 from secretariat.register.intake import pages as intake_pages
 from secretariat.register.intake import tables as intake_tables
+from secretariat.register.notes import pages as notes_pages
 from secretariat.register.overlap import following as overlap_following
 from secretariat.register.overlap import tables as overlap_tables
 from secretariat.register.requests import calendar_feed
+from secretariat.register.requests import contact_pages as requests_contact_pages
 from secretariat.register.requests import deadlines as requests_deadlines
+from secretariat.register.requests import digest as requests_digest
 from secretariat.register.requests import pages as requests_pages
 from secretariat.register.requests import tables as requests_tables
 from secretariat.storage.engine import REALMS, Database
@@ -92,6 +95,8 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *register_board_pages.routes,
     *intake_pages.routes,
     *brief_pages.routes,
+    *notes_pages.routes,
+    *requests_contact_pages.routes,
     *requests_pages.routes,
     *calendar_feed.routes,
     *desk_pages.routes,
@@ -104,6 +109,7 @@ BACKGROUND: tuple[Background, ...] = (
     *register_follow.background,
     *overlap_following.background,
     *requests_deadlines.background,
+    *requests_digest.background,
 )
 """What runs beside the requests for as long as the node serves."""
 TABLES = (

@@ -161,6 +161,13 @@ class NodeSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         dict[str, str],
         Meta(description="Highest level kept, per level table; tables not named: unclassified only."),
     ] = {}
+    public_pages: Annotated[
+        bool,
+        Meta(
+            description="Whether anybody may read, without signing in, what is CLEAR, publicly known and "
+            "released to the public: the pages under /public."
+        ),
+    ] = False
     intake_proxy: Annotated[
         str,
         Meta(
@@ -168,6 +175,24 @@ class NodeSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
             "http://proxy.example:3128; empty: nothing is fetched. Private addresses are refused all the "
             "same."
         ),
+    ] = ""
+    smtp_host: Annotated[
+        str, Meta(description="Mail server through which digests go; empty: no mail is ever sent.")
+    ] = ""
+    smtp_port: Annotated[int, Meta(ge=1, le=65_535, description="Port of the mail server.")] = 587
+    smtp_security: Annotated[
+        Literal["starttls", "tls", "none"],
+        Meta(description="How the way to the mail server is protected; `none` only on this machine itself."),
+    ] = "starttls"
+    smtp_ca: Annotated[
+        str, Meta(description="PEM file of who vouches for the mail server; empty: the system's list.")
+    ] = ""
+    smtp_user: Annotated[str, Meta(description="Login at the mail server; empty: none.")] = ""
+    smtp_password_file: Annotated[
+        str, Meta(description="File with the password at the mail server; nobody else may read it (0600).")
+    ] = ""
+    smtp_from: Annotated[
+        str, Meta(description="Sender's address of digests; empty: secretariat@ and this node's host.")
     ] = ""
     zone: Annotated[str, Meta(description="Time zone in which pages show times and a date ends.")] = "UTC"
     database_url: Annotated[

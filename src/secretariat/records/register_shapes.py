@@ -229,6 +229,21 @@ class Contact(Statement, frozen=True, kw_only=True):
     tested: Word | None = None
 
 
+Prose = Annotated[str, Meta(min_length=1, max_length=200_000)]
+
+
+class Note(Statement, frozen=True, kw_only=True):
+    """A research note. `cites` are its footnotes in order, `summary` its abstract; `[^3]` marks the third.
+
+    `known_public` is the date of first disclosure.
+    """
+
+    text: Prose
+    about_refs: Refs = ()
+    related: Names = ()
+    written_by: Names = ()
+
+
 SHAPES: dict[str, type[Statement]] = {
     "sct-meeting": Meeting,
     "sct-instrument": Instrument,
@@ -243,6 +258,7 @@ SHAPES: dict[str, type[Statement]] = {
     "sct-body": Body,
     "sct-request": Request,
     "sct-contact": Contact,
+    "sct-note": Note,
 }
 """Type -> the struct of its top-level properties."""
 
@@ -258,6 +274,7 @@ SAYS = {
     "sct-body": "A body or organisation with its names.",
     "sct-request": "What one party asks another, about what, by when.",
     "sct-contact": "Whom to reach at a party for a purpose.",
+    "sct-note": "A research note on statements, with numbered footnotes.",
 }
 """The types that this module defines; the two of instruments stand in records/extensions.py."""
 

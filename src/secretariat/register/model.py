@@ -28,6 +28,7 @@ from secretariat.records.register_shapes import (
     InstrumentStatus,
     Meeting,
     Milestone,
+    Note,
     Project,
     Request,
     Source,
@@ -49,6 +50,7 @@ __all__ = [
     "InstrumentStatus",
     "Meeting",
     "Milestone",
+    "Note",
     "Project",
     "Relation",
     "Request",
@@ -484,6 +486,13 @@ def series_of(draft: Statement) -> tuple[str | None, int | None]:
     return found[1], draft.round or (None if found[2] is None else int(found[2]))
 
 
+def stem_of(key: str) -> str | None:
+    """Give what the keys of an instrument, its acts and its promise share: `jk-gsomia`, from `jk-gsomia-2016`
+    as from `jk-c-gsomia`; None where a key is not formed like these."""
+    stem = re.sub(r"-\d{4}(?:-\d\d)?$", "", key).replace("-c-", "-", 1)
+    return stem if re.fullmatch(r"[a-z]+(?:-[a-z0-9]+)+", stem) else None
+
+
 def _when(text: str | None, where: str) -> Moment | None:
     return None if text is None else parse(text, where=where)
 
@@ -543,6 +552,8 @@ def _words(draft: Statement) -> str:
             parts += draft.aliases
         case Source():
             parts += [draft.publisher]
+        case Note():
+            parts += [draft.text, *draft.related]
         case Meeting():
             parts += [*draft.agenda, *draft.agenda_held]
         case Request():

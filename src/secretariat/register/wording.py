@@ -22,6 +22,7 @@ KIND_WORDS = {
     "body": mark("body"),
     "request": mark("request"),
     "contact": mark("contact"),
+    "note": mark("research note"),
     "relation": mark("relation"),
 }
 STATE_WORDS = {

@@ -244,7 +244,7 @@ class _Layout:
                 )
         by = sorted(row.by or row.parties)
         every = set(by) >= set(self.brief.parties)
-        owed = _("all") if every else named(by, self.names, self.language)
+        owed = _("all parties") if every else named(by, self.names, self.language)
         words = {
             "overdue": _("Ask %(who)s for word, overdue by %(days)s days: "),
             "lagging": _("Ask %(who)s what moves it, still for %(days)s days: "),

@@ -19,8 +19,9 @@ MOST = 6
 class Numbering:
     """Gives each cited source its number and, at the end, the notes."""
 
-    def __init__(self, sources: Mapping[str, Row], language: str) -> None:
+    def __init__(self, sources: Mapping[str, Row], language: str, *, links: bool = True) -> None:
         self._sources = sources
+        self._links = links
         self._language = language
         self._numbers: dict[tuple[str, str], int] = {}
         self._notes: list[Runs] = []
@@ -46,12 +47,24 @@ class Numbering:
         """The notes so far."""
         return tuple(self._notes)
 
+    def note_of(self, cite: Mapping[str, Any]) -> Runs:
+        """Give the note of one citation; of a source that is not here, its id."""
+        source = self._sources.get(str(cite["source_ref"]))
+        if source is not None:
+            return self._note(source, cite)
+        runs = [Run(f"{_('a source that is not here')}: "), Run(str(cite["source_ref"]), style="code")]
+        if cite.get("quote"):
+            runs.append(Run(f" “{cite['quote']}”", style="quote"))
+        return tuple(runs)
+
     def _note(self, source: Row, cite: Mapping[str, Any]) -> Runs:
         body, lang = source.body, str(source.body.get("lang") or "en")
         runs = []
         if body.get("publisher"):
             runs.append(Run(f"{body['publisher']}: ", lang="en"))
-        runs.append(Run(source.title, lang="en", style="strong", href=address_of(source)))
+        runs.append(
+            Run(source.title, lang="en", style="strong", href=address_of(source) if self._links else "")
+        )
         told = [written(source.true_from, self._language)]
         if source.says:
             told.append(word_of(SOURCE_WORDS, source.says))
