@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from secretariat.demo.voice import Voice
 
 verbs = typer.Typer()
+PAGES = (
+    ("Desk", "/"),
+    ("Register", "/register"),
+    ("What lags", "/register/boards/lagging"),
+    ("Requests", "/requests"),
+    ("Brief", "/register/brief?of=JP,KR"),
+)
+"""What to look at on each node, shown at the end."""
 _SIGTERM_CODE = 128 + signal.SIGTERM
 
 
@@ -90,6 +98,8 @@ def _stay(cluster: Cluster, story: Story, voice: Voice) -> None:
         voice.aside(f"{one.party}  {one.url}/sign-in")
         for person in story.access[one.party].people:
             voice.aside(f"      {person.user:<16} {person.password}   {person.role}")
+        for words, path in PAGES:
+            voice.aside(f"      {words:<16} {one.page(path)}")
         tools = story.access[one.party].tools
         voice.aside(f"      TAXII {one.url}/taxii2/   token {tools['read_only'].token}   read only")
     voice.aside()

@@ -1,12 +1,14 @@
 """Measures leaks: what parties hold and can read, compared with what was granted to them.
 
-Nothing here asks the code that decides. Four looks, each of which would show a leak alone:
+Nothing here asks the code that decides. Five looks, each of which would show a leak alone:
 1. **Stores**: every object version in a party's database that it did not make must be named in a grant to it
    in some node's log (or come with the call-back of something that was).
 2. **Database roles**: on every node, what the peer role sees for a reader, without the application's filters.
 3. **TAXII**: what a tool reads over HTTP with that reader's own credential, and the public without one.
 4. **Traces**: the ids of what was withheld from a party stand nowhere in its database, in no table (those of
    the standard's own TLP markings are public).
+5. **Captures**: what the Register captured in full stands nowhere outside the node that captured it: no line
+   of it in any table of another, and no table of it is open to a reader.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
 import httpx2
@@ -33,6 +36,8 @@ ACCEPT = "application/taxii+json;version=2.1"
 _ID = re.compile(r"[a-z0-9-]+--[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _ENVELOPE = re.compile(rb'"payload":"([A-Za-z0-9+/=_-]+)"')
 _PAGE = 1000
+_PASSAGE = 60
+"""Letters from which on a line is looked for: shorter ones may stand anywhere."""
 _CALLS_BACK = frozenset({"withdraw", "narrow"})
 
 
@@ -120,7 +125,27 @@ def measure(cluster: Cluster, tools: dict[tuple[str, str], Tool]) -> list[Leak]:
                 for how, name in sorted(seen)
                 if name not in may
             ]
-        found += _traces(one, stores, grants, ids)
+        found += _traces(one, stores, grants, ids, passages(cluster, but=one))
+    return found
+
+
+def passages(cluster: Cluster, *, but: DemoNode) -> dict[str, str]:
+    """Give the lines that other nodes captured and that are no quotation in an object, by what they stand in.
+
+    A line is looked for as it stands and as the bytes of its UTF-8.
+    """
+    found: dict[str, str] = {}
+    for one in cluster:
+        if one is but:
+            continue
+        with one.node.database.app(REALM) as tx:
+            rows = tx.execute(sa.text("SELECT source_id, text FROM register_source WHERE text IS NOT NULL"))
+            for source, text in rows:
+                lines = (line.strip() for line in text.splitlines())
+                for line in lines:
+                    if len(line) >= _PASSAGE:
+                        found[line] = source
+                        found[line.encode().decode("latin-1")] = source
     return found
 
 
@@ -141,8 +166,19 @@ def _in_store(party: str, rows: list[Held], grants: Granted, ids: dict[str, str]
 
 
 def _as_role(one: DemoNode, reader: str) -> set[str]:
+    """Give the ids that the role sees in any table it may read that names objects or sources."""
+    asked = (
+        "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = current_schema()"
+        " AND column_name IN ('stix_id', 'source_id') AND table_name NOT IN"
+        " (SELECT viewname FROM pg_views WHERE schemaname = current_schema())"
+        " AND has_column_privilege(quote_ident(table_schema) || '.' || quote_ident(table_name), column_name,"
+        " 'SELECT')"
+    )
+    found: set[str] = set()
     with one.node.database.peer(REALM, reader) as tx:
-        return {row[0] for row in tx.execute(sa.text("SELECT stix_id FROM object_version"))}
+        for table, column in tx.execute(sa.text(asked)).all():
+            found |= {row[0] for row in tx.execute(sa.text(f'SELECT "{column}" FROM "{table}"'))}
+    return found
 
 
 def _as_client(one: DemoNode, tool: Tool | None) -> set[str]:
@@ -171,9 +207,16 @@ def _expect(answer: Any) -> None:
 
 
 def _traces(
-    one: DemoNode, stores: dict[str, list[Held]], grants: Granted, ids: dict[str, str]
+    one: DemoNode,
+    stores: dict[str, list[Held]],
+    grants: Granted,
+    ids: dict[str, str],
+    captured: dict[str, str],
 ) -> Iterator[Leak]:
-    """Look for ids of what others made and did not grant to this party, in every column of every table."""
+    """Look for ids of what others made and did not grant to this party, in every column of every table.
+
+    And for the lines of what others captured.
+    """
     may = {ids[root] for root in grants.to(one.party) if root in ids}
     may |= {row.stix_id for row in stores[one.party] if one.party in {row.originator, row.source}}
     others = {row.stix_id for party, rows in stores.items() if party != one.party for row in rows}
@@ -188,8 +231,14 @@ def _traces(
         for name in names:
             for row in tx.execute(sa.text(f'SELECT * FROM "{name}"')):
                 for value in row:
-                    for met in strange.intersection(_ID.findall(_text(value))):
+                    if isinstance(value, int | float | datetime | None):
+                        continue
+                    text = _text(value)
+                    for met in strange.intersection(_ID.findall(text)):
                         yield Leak(one.party, f"table {name}", met)
+                    for line, source in captured.items():
+                        if line in text:
+                            yield Leak(one.party, f"table {name}: words captured elsewhere", source)
 
 
 def _text(value: Any) -> str:

@@ -85,8 +85,16 @@ class Stage:
             one, lambda: decide(one.node, REALM, found.id, by=second or f"{name}-releaser", now=now())
         )
 
-    def standing(self, one: DemoNode, partners: list[str], *, per_day: int) -> StandingRelease:
-        terms = Terms(partners=partners, purpose=PURPOSE, types=[], per_day=per_day)
+    def standing(
+        self,
+        one: DemoNode,
+        partners: list[str],
+        *,
+        per_day: int,
+        types: Sequence[str] = (),
+        highest: str = workflow.HIGHEST_STANDING,
+    ) -> StandingRelease:
+        terms = Terms(partners=partners, purpose=PURPOSE, types=list(types), highest=highest, per_day=per_day)
         releasers = [f"{one.party.lower()}-releaser", f"{one.party.lower()}-releaser-2"]
         return workflow.begin_standing(
             one.node, REALM, terms, title="demonstration", by=releasers, days=1, now=now()
@@ -171,13 +179,16 @@ class Stage:
         """Ask for parties that nobody wanted to release to: they may not have it either."""
         for party in parties:
             for item in part.objects:
-                if item["type"] == "marking-definition":
-                    continue
-                answer = self.question(one, item["id"], party)
-                if answer.decision.outcome != MAY:
-                    self.withhold(item["id"], party, answer)
-                else:
-                    self.voice.tell(f"{party} would get {item['id']}", held=False)
+                if item["type"] != "marking-definition":
+                    self.not_to(one, item["id"], party)
+
+    def not_to(self, one: DemoNode, name: str, party: str) -> None:
+        """Ask for one object and one party that nobody wanted to release to."""
+        answer = self.question(one, name, party)
+        if answer.decision.outcome != MAY:
+            self.withhold(name, party, answer)
+        else:
+            self.voice.tell(f"{party} would get {name}", held=False)
 
     def withdraw(self, one: DemoNode, name: str, what: str, holders: Sequence[str]) -> None:
         """The originator takes an object back; every holder's own signed word returns."""

@@ -24,6 +24,7 @@ from secretariat.base.clock import end_of_day, now, stamp
 from secretariat.base.errors import UnavailableError
 from secretariat.demo import attacks, sample
 from secretariat.demo.accounts import Access, clients, create
+from secretariat.demo.cooperation import Cooperation
 from secretariat.demo.delivery import until
 from secretariat.demo.leaks import measure
 from secretariat.demo.nodes import DEFAULT_TLP, Cluster, DemoNode
@@ -109,6 +110,7 @@ class Story(Stage):
         self.annex()
         self.chinas_report()
         self.item_of_us()
+        Cooperation(self).play()
 
     def advisory(self) -> None:
         """KR publishes the CLEAR advisory to everybody."""

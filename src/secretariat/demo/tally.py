@@ -36,6 +36,7 @@ class Tally(msgspec.Struct):
     withheld: list[Withheld] = []
     latencies: list[float] = []
     seconds: float = 0.0
+    register: dict[str, float] = {}
 
     def as_dict(self, parties: Sequence[str]) -> dict[str, Any]:
         """Give the one JSON object of `--json`."""
@@ -52,6 +53,7 @@ class Tally(msgspec.Struct):
                 "p99": round(percentile(self.latencies, 0.99), 1),
             },
             "objects_per_s": round(self.delivered / self.seconds, 1) if self.seconds else 0.0,
+            "register": self.register,
         }
 
 
