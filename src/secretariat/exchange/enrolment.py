@@ -79,12 +79,15 @@ def describe(node: Node, *, now: datetime) -> bytes:
         name=node.settings.name,
         root=Key(key_id(first.root_public), first.root_public),
         made_at=stamp(now),
-        realms={realm: _realm_keys(node, node.keyring(realm)) for realm in node.settings.realms},
+        realms={realm: _realm_keys(node, node.keyring(realm), now) for realm in node.settings.realms},
     )
     return dsse.seal(canonical(msgspec.to_builtins(descriptor)), wire.DESCRIPTOR_TYPE, first.root)
 
 
-def _realm_keys(node: Node, ring: Keyring) -> RealmKeys:
+def _realm_keys(node: Node, ring: Keyring, now: datetime) -> RealmKeys:
+    with node.database.app(ring.realm) as tx:
+        since = ledger.record_key_since(tx, ring.record.key_id)
+
     def key(public: bytes) -> Key:
         return Key(key_id(public), public)
 
@@ -97,6 +100,7 @@ def _realm_keys(node: Node, ring: Keyring) -> RealmKeys:
         witness=key(ring.witness.public),
         root=key(ring.root_public),
         sealing=None if ring.sealing is None else Key(ring.sealing.key_id, ring.sealing.public),
+        since=msgspec.UNSET if since is None else stamp(min(since, now)),
     )
 
 
@@ -213,7 +217,7 @@ def _enrol(
         fresh = msgspec.structs.replace(
             fresh, cursor=before.cursor, last_contact=before.last_contact,
             record_keys={**before.record_keys, **fresh.record_keys},
-            retired=retired_by(before, keys.record.id, parse_stamp(found.made_at)),
+            retired=retired_by(before, keys.record.id, in_force_since(found, realm)),
             via=before.via if via is None else via,
         )  # fmt: skip
     if fresh.via:
@@ -252,6 +256,12 @@ def _check_mailbox(ring: Keyring, peer: Peer, mailbox: Peer | None) -> None:
             where="--via",
             advice="secretariat log rotate sealing on its node, then a new descriptor",
         )
+
+
+def in_force_since(found: Descriptor, realm: str) -> datetime:
+    """Say from when on a descriptor's record key signs alone: what it says, but never after its own date."""
+    made_at, since = parse_stamp(found.made_at), found.realms[realm].since
+    return made_at if since is msgspec.UNSET else min(made_at, parse_stamp(since))
 
 
 def retired_by(before: Peer, record: str, at: datetime) -> dict[str, datetime]:

@@ -4,9 +4,9 @@ Rules:
 1. The statement is the party's descriptor, sealed with its root key. Nobody need read twelve words again:
    what they proved was the root key. Under another root key it is refused, and the partner stays as it was.
 2. Only a statement newer than the one kept counts; an older one, sent again, changes nothing.
-3. From its date on an entry by a record key that it no longer names is not believed; what that key signed for
-   an earlier time, and every object under its signature, stays good. Log, transport and sealing keys are
-   replaced.
+3. From the date of the rotation that it states (else its own) an entry by a record key that it no longer
+   names is not believed; what that key signed for an earlier time, and every object under its signature,
+   stays good. Log, transport and sealing keys are replaced.
 4. Which log a party writes is bound like its root key: a statement of another log is refused.
 5. The sync takes it by itself: who meets a key that it does not know asks for the descriptor, and who is not
    known brings its own. Both doors are open to anybody, for the seal alone is what counts.
@@ -25,7 +25,7 @@ from secretariat.base.clock import parse_stamp, stamp
 from secretariat.base.errors import ConflictError, DeniedError, ProofError, UnavailableError
 from secretariat.exchange import enrolment
 from secretariat.exchange import store as tables
-from secretariat.exchange.enrolment import open_descriptor, retired_by
+from secretariat.exchange.enrolment import in_force_since, open_descriptor, retired_by
 from secretariat.exchange.fingerprint import fingerprint
 from secretariat.ledger import service as ledger
 from secretariat.ledger import store as ledger_store
@@ -92,7 +92,7 @@ def renewed(before: Peer, found: Descriptor, realm: str, sealed: bytes) -> Peer 
         log_keys={keys.log.id: keys.log.public},
         transport_keys={keys.transport.id: keys.transport.public},
         sealing_keys={} if keys.sealing is None else {keys.sealing.id: keys.sealing.public},
-        retired=retired_by(before, keys.record.id, made_at),
+        retired=retired_by(before, keys.record.id, in_force_since(found, realm)),
         url=keys.url,
         descriptor=sealed,
     )

@@ -158,6 +158,8 @@ class RealmKeys(msgspec.Struct, frozen=True):
     witness: Key | None = None
     root: Key | None = None
     sealing: Key | None = None
+    since: str | msgspec.UnsetType = msgspec.UNSET
+    """From when on `record` signs alone: no later than the descriptor's own date."""
 
 
 class Descriptor(msgspec.Struct, frozen=True):

@@ -283,6 +283,16 @@ def read_entries(
     )
 
 
+def record_key_since(tx: Connection, number: str) -> datetime | None:
+    """Say since when the log names this record key without a break; None where it names another, or none."""
+    since = None
+    for one in read_entries(tx, kinds=["key"]):
+        body = entries.body_as(entries.read(dsse.payload_of(one.envelope)), Key)
+        named = any(line.role == "record" and line.key_id == number for line in body.keys)
+        since = (since or one.recorded_at) if named else None
+    return since
+
+
 def entry(tx: Connection, position: int) -> Entry:
     """Give one entry."""
     return store.read_entry(tx, position)

@@ -4,8 +4,8 @@ Rules:
 
 1. A statement counts when the root key that the enrolment pinned sealed it; another root proves nothing.
 2. The newest by its own date names the keys in force. A record or log key that a newer statement no longer
-   names is retired from that statement's date on: what it signed for an earlier time stays good, an entry
-   that says it was recorded later is not believed.
+   names is retired from the rotation that it states, else from its date on: what it signed for an earlier
+   time stays good, an entry that says it was recorded later is not believed.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class _Realm(msgspec.Struct, frozen=True):
     origin: str
     record: _Key
     log: _Key
+    since: str | None = None
 
 
 class _Payload(msgspec.Struct, frozen=True):
@@ -54,6 +55,8 @@ class Stated(msgspec.Struct, frozen=True):
     at: datetime
     record: bytes
     log: bytes
+    since: datetime
+    """When the record key came into force; never after `at`."""
 
 
 class KeyTimes(msgspec.Struct, frozen=True):
@@ -79,6 +82,8 @@ def read(sealed: bytes, realm: str, root: bytes) -> Stated:
             dsse.open_envelope(sealed, {key_id(root): root}, STATEMENT_TYPE), type=_Payload
         )
         at = parse_stamp(found.made_at)
+        stated = found.realms[realm].since if realm in found.realms else None
+        since = at if stated is None else min(at, parse_stamp(stated))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ProofError(f"not a statement of keys: {error}") from error
     except SecretariatError as error:
@@ -86,7 +91,7 @@ def read(sealed: bytes, realm: str, root: bytes) -> Stated:
     if realm not in found.realms:
         raise ProofError(f"a statement of {found.party} without the realm {realm}")
     keys = found.realms[realm]
-    return Stated(found.party, keys.origin, at, keys.record.public, keys.log.public)
+    return Stated(found.party, keys.origin, at, keys.record.public, keys.log.public, since)
 
 
 def times(stated: Iterable[Stated]) -> KeyTimes:
@@ -97,7 +102,7 @@ def times(stated: Iterable[Stated]) -> KeyTimes:
     for one in sorted(stated, key=lambda each: each.at):
         now = key_id(one.record)
         for before in record.keys() - {now}:
-            retired.setdefault(before, one.at)
+            retired.setdefault(before, one.since)
         retired.pop(now, None)
         record[now] = one.record
         log[key_id(one.log)] = one.log

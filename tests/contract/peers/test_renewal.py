@@ -204,3 +204,30 @@ def _plain(node):
 
 def _root(signer):
     return msgspec.to_builtins(wire.Key(signer.key_id, signer.public))
+
+
+def test_a_stolen_key_signs_nothing_for_the_time_between_rotation_and_statement(world):
+    old = world.nodes["KR"].keyring("live")
+    rotate(world, "record")
+    between = world.now  # the node is down for days before it states its new keys
+    world.now += timedelta(days=3)
+    sealed = enrolment.describe(world.nodes["KR"], now=world.now)
+    assert renewal.renew(world.nodes["JP"], "live", sealed, now=world.now)
+    stolen = replace(world.nodes["KR"].keyring("live"), record=old.record)
+    with world.nodes["KR"].database.app("live") as tx:
+        ledger.append(tx, stolen, [ledger.key_draft(stolen, reason="x")], now=between)
+    world.nodes["KR"] = replace(world.nodes["KR"], keys={**world.nodes["KR"].keys, "live": stolen})
+    world.now = between + timedelta(minutes=1)
+    world.publish("KR", indicator("b"))
+    with pytest.raises(PageRefusedError, match="unknown key"):
+        world.pull("JP", "KR")
+
+
+def test_the_rotation_that_a_statement_names_is_never_later_than_itself(world):
+    sealed = rotate(world, "log")  # the record key stays: it signs since the log began
+    said = enrolment.open_descriptor(sealed).realms["live"]
+    assert said.since < enrolment.open_descriptor(sealed).made_at
+    found = enrolment.open_descriptor(rotate(world, "record"))
+    late = msgspec.structs.replace(found.realms["live"], since="2999-01-01T00:00:00.000Z")
+    found = msgspec.structs.replace(found, realms={"live": late})
+    assert enrolment.in_force_since(found, "live").isoformat()[:19] == found.made_at[:19]
