@@ -97,6 +97,7 @@ def run(few: int = FEW, many: int = MANY) -> list[Line]:
         near_many = _near_end(client, many)
         read, read_bound = _full_read(client, node, number, many)
         one, one_bound = _by_id(client, node, number, many)
+        filters = [_by_filter(client, *given, many) for given in _FILTERS]
     share, growth = read / read_bound * 100, near_many / near_few
     same = "the same SELECT under the same role"
     ends = f"p99 {near_few:.2f} ms at {few:,}; {near_many:.2f} ms at {many:,}"
@@ -113,7 +114,25 @@ def run(few: int = FEW, many: int = MANY) -> list[Line]:
             sense="less",
             bound_is=ends,
         ),
+        *filters,
     ]
+
+
+_FILTERS = (
+    ("match[version]=DATE", "match%5Bversion%5D=2024-01-01T00:00:07.500Z", 1),
+    ("match[type]=rare", "match%5Btype%5D=tool", 0),
+    ("match[spec_version]=2.0", "match%5Bspec_version%5D=2.0", 0),
+)
+
+
+def _by_filter(client: Client, name: str, query: str, found: int, count: int) -> Line:
+    """p50 of a filter that finds next to nothing; the bound is a request that finds nothing by id."""
+    assert client.get(f"?{query}").count(b'"spec_version"') == found
+    nothing = "?match%5Bid%5D=tool--00000000-0000-4000-8000-000000000000"
+    bound = _percentile(lambda: client.get(nothing), 200, 0.5)
+    value = _percentile(lambda: client.get(f"?{query}"), 200, 0.5)
+    shown = "a filter by an id that is not there"
+    return Line(f"TAXII {name} p50, {count:,} objects", value, "ms", bound, 30, sense="less", bound_is=shown)
 
 
 class Filled:

@@ -56,6 +56,13 @@ item = sa.Table(
     sa.Column("last", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.Column("first", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.UniqueConstraint("version", "collection"),
+    # block ranges, for deciding a class again: grants stand in the order of their classes
+    sa.Index(
+        "ix_item_grant_class",
+        "grant_class",
+        postgresql_using="brin",
+        postgresql_with={"pages_per_range": 16, "autosummarize": True},
+    ),
 )
 
 item_past = sa.Table(

@@ -71,6 +71,14 @@ object_version = sa.Table(
     sa.CheckConstraint("state IN ({})".format(", ".join(f"'{s}'" for s in STATES)), name="state"),
     sa.Index(None, "root"),
     sa.Index(None, "type", "id"),
+    # block ranges, several intervals each: for `match[version]=DATE` without an id
+    sa.Index(
+        "ix_object_version_version",
+        "version",
+        postgresql_using="brin",
+        postgresql_ops={"version": "timestamptz_minmax_multi_ops"},
+        postgresql_with={"pages_per_range": 32, "autosummarize": True},
+    ),
     sa.Index(
         "ix_object_version_state_id",
         "state",

@@ -67,6 +67,14 @@ def upgrade() -> None:
     op.create_index(None, "object_version", ["root"])
     op.create_index(None, "object_version", ["type", "id"])
     op.create_index(
+        "ix_object_version_version",
+        "object_version",
+        ["version"],
+        postgresql_using="brin",
+        postgresql_ops={"version": "timestamptz_minmax_multi_ops"},
+        postgresql_with={"pages_per_range": 32, "autosummarize": True},
+    )
+    op.create_index(
         "ix_object_version_state_id",
         "object_version",
         ["state", "id"],
@@ -92,6 +100,13 @@ def upgrade() -> None:
         sa.Column("last", sa.Boolean, nullable=False, server_default=sa.true()),
         sa.Column("first", sa.Boolean, nullable=False, server_default=sa.true()),
         sa.UniqueConstraint("version", "collection"),
+    )
+    op.create_index(
+        "ix_item_grant_class",
+        "item",
+        ["grant_class"],
+        postgresql_using="brin",
+        postgresql_with={"pages_per_range": 16, "autosummarize": True},
     )
     op.create_table(
         "item_past",
