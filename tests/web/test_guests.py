@@ -8,6 +8,7 @@ import re
 import subprocess
 import uuid
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import psycopg
@@ -254,6 +255,22 @@ def test_receipts_are_the_guests_own_word_and_the_log_verifies(host):
         assert ledger.verify_entry(tx, host.keyring("live"), position).holds
     assert [tuple(one) for one in signed] == [("KISIA", "receipt")]
     assert report_.holds, report_.problems
+
+
+def test_two_who_hand_over_at_once_hand_over_once(host):
+    stix_id, granted = report("For everybody", marking=CLEAR)
+    bring(host, granted)
+    publish(host, "live", [stix_id], to=["KISIA"], basis=Basis(by="releaser"), now=now())
+    with ThreadPoolExecutor(2) as both:
+        with host.database.app("live") as tx:
+            ledger.lock(tx)
+            done = [both.submit(settle, host, "live", now=now()) for _ in range(2)]
+            asked = "SELECT pg_sleep(0.01), count(*) FROM pg_locks WHERE NOT granted"
+            while tx.exec_driver_sql(asked).one()[1] < 2:
+                assert not any(one.done() for one in done), "it did not wait for the log"
+        assert sum(one.result() for one in done) > 0
+    with host.database.app("live") as tx:
+        assert tx.exec_driver_sql("SELECT count(*) FROM entry WHERE kind = 'receipt'").scalar_one() == 1
 
 
 def test_a_guest_publishes_to_its_host_and_withdraws(host, sign_in):

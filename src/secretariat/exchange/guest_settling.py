@@ -63,11 +63,13 @@ def _settle_one(node: Node, realm: str, party: str, now: datetime) -> int:
     with mine.database.app(realm) as tx:
         held = {one.party: one for one in guest_store.guests(tx)}
         senders = {node.party, *held} - {party}
-        waiting = guest_store.addressed(tx, party, guest_store.place(tx, party), sorted(senders))
-        if not waiting:
+        if not _waiting(tx, party, senders):
             return 0
         store = PostgresStore(mine, realm, tx, now)
         store.lock()
+        waiting = _waiting(tx, party, senders)  # somebody else may have handed it over meanwhile
+        if not waiting:
+            return 0
         refusals: list[Refusal] = []
         outgoing: list[Outgoing] = []
         for position, kind, sender, envelope, salt in waiting:
@@ -80,6 +82,10 @@ def _settle_one(node: Node, realm: str, party: str, now: datetime) -> int:
             store.append(outgoing)
         guest_store.move_place(tx, party, waiting[-1][0] + 1)
     return len(waiting)
+
+
+def _waiting(tx: sa.Connection, party: str, senders: set[str]) -> list[tuple[int, str, str, bytes, bytes]]:
+    return guest_store.addressed(tx, party, guest_store.place(tx, party), sorted(senders))
 
 
 def _local_peer(node: Node, realm: str, party: str, held: Guest | None) -> Peer:
