@@ -61,7 +61,7 @@ class Cooperation:
         self.kr = stage.cluster[RECORDER]
         self.figures = stage.tally.register
         read = yaml_form.read(sample(), RECORDER, name=NAME)
-        drafts = sorted((one.draft for one in read.drafts), key=_turn)
+        drafts = sorted((one.draft for one in read.drafts), key=turn)
         self._ids = [id_of(one, RECORDER) for one in drafts]
         """What the record states, in the order in which it is given."""
 
@@ -355,7 +355,7 @@ def _view(one: DemoNode) -> View:
     return View(day=day_of(now(), zone), zone=zone)
 
 
-def _turn(draft: Draft) -> int:
+def turn(draft: Draft) -> int:
     """Sources go first, then what cites them, then what is said of that."""
     order = {"sct-source": 0, "sct-account": 2, "sct-evidence": 3, "relationship": 4}
     return order.get(type_of(draft), 1)

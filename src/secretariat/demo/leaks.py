@@ -118,14 +118,14 @@ def measure(cluster: Cluster, tools: dict[tuple[str, str], Tool]) -> list[Leak]:
             may = {ids[root] for root in grants.of(one.party, reader) if root in ids}
             if reader == one.party:
                 may |= {row.stix_id for row in stores[one.party]}
-            seen = {("database role", name) for name in _as_role(one, reader)}
+            seen = {("database role", name) for name in as_role(one, reader)}
             seen |= {("TAXII", name) for name in _as_client(one, tools.get((one.party, reader)))}
             found += [
                 Leak(reader, f"{how} on the node of {one.party}", name)
                 for how, name in sorted(seen)
                 if name not in may
             ]
-        found += _traces(one, stores, grants, ids, passages(cluster, but=one))
+        found += traces(one, stores, grants, ids, passages(cluster, but=one))
     return found
 
 
@@ -165,7 +165,7 @@ def _in_store(party: str, rows: list[Held], grants: Granted, ids: dict[str, str]
     ]
 
 
-def _as_role(one: DemoNode, reader: str) -> set[str]:
+def as_role(one: DemoNode, reader: str) -> set[str]:
     """Give the ids that the role sees in any table it may read that names objects or sources."""
     asked = (
         "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = current_schema()"
@@ -206,7 +206,7 @@ def _expect(answer: Any) -> None:
         raise SecretariatError(f"TAXII answered {answer.status_code}", where=str(answer.url))
 
 
-def _traces(
+def traces(
     one: DemoNode,
     stores: dict[str, list[Held]],
     grants: Granted,

@@ -70,6 +70,29 @@ def test_forgeries_are_refused_before_the_viewers_eyes(once: dict[str, Any]) -> 
         assert words in once["told"]
 
 
+def test_the_register_is_on_all_four_nodes(once: dict[str, Any]) -> None:
+    figures = once["register"]
+    assert (figures["statements"], figures["timeline"], figures["silent"]) == (540, 203, 1)
+    assert figures["lagging"] > 0 < figures["agenda"]
+    assert figures["board_ms"] > 0
+    for words in (
+        "One time line on 4 nodes: 203 facts",
+        "not checked: nothing under jp-no-response-2012 was known by 2012-06-25",
+        "By what was known on 2012-06-26: nothing found in open sources as of 2012-06-25",
+        "CN states its own account",
+        "KR asks JP about demo-c-contact-test (SYNTHETIC)",
+        "off KR's board of what lags",
+        "Nothing is merged",
+        "Brief for JP and KR",
+    ):
+        assert words in once["told"], words
+
+
+def test_a_request_between_two_parties_is_no_others(once: dict[str, Any]) -> None:
+    kept = {one["object"].partition("--")[0] for one in once["withheld"] if one["party"] == "CN"}
+    assert {"sct-request", "sct-commitment", "sct-source"} <= kept
+
+
 @pytest.fixture(scope="module")
 def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, Any], subprocess.Popen[str]]]:
     """Hold the nodes on a bundle of our own; give the state and the process."""
