@@ -14,7 +14,7 @@ from litestar import Request, Response
 
 from secretariat.base.errors import InputError
 from secretariat.people.model import Permission
-from secretariat.register import edit_pages, questions, source_pages, statement_pages
+from secretariat.register import edit_pages, questions, source_pages, statement_pages, view_pages
 from secretariat.register.model import KINDS, Row, View
 from secretariat.register.screens import WORDS_MAX, chosen_parties, line_of, markings_of, sections, view_of
 from secretariat.register.times import parse
@@ -171,4 +171,5 @@ routes = [
     *statement_pages.routes,
     *source_pages.routes,
     *edit_pages.routes,
+    *view_pages.routes,
 ]

@@ -40,11 +40,10 @@ def sections() -> list[tuple[str, str, str]]:
     return [(key, _(word), address) for key, word, address in SECTIONS]
 
 
-def view_of(screen: Screen, *, clear: bool = False) -> View:
+def view_of(screen: Screen, *, clear: bool = False, parties: tuple[str, ...] | None = None) -> View:
     """Give the question that the bar and the choice of parties ask."""
-    return View.of(
-        screen.bar.as_of, now=now(), zone=screen.zone, parties=chosen_parties(screen.query), clear=clear
-    )
+    chosen = chosen_parties(screen.query) if parties is None else parties
+    return View.of(screen.bar.as_of, now=now(), zone=screen.zone, parties=chosen, clear=clear)
 
 
 def chosen_parties(query: Mapping[str, str]) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from secretariat.register.wording import (
     SAYS_WORDS,
     SOURCE_WORDS,
     STATUS_WORDS,
+    act_word,
     state_word,
     word_of,
 )
@@ -103,6 +104,7 @@ def statement_page(request: Request[Any, Any, Any], key: FromPath[str]) -> Respo
         status_word=lambda one: word_of(STATUS_WORDS, one),
         relation_word=lambda one: word_of(RELATION_WORDS, one),
         level_word=lambda one: word_of(LEVEL_WORDS, one),
+        act_word=act_word,
         source_word=lambda one: word_of(SOURCE_WORDS, one),
     )
 

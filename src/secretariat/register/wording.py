@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from secretariat.agreements.pages import EVENT_WORDS
 from secretariat.web.words import gettext as _
 from secretariat.web.words import mark
 
@@ -205,3 +206,10 @@ def state_word(kind: str, state: str) -> str:
     if state == "true" and kind in {"instrument", "statement", "absence", "status-change", "body", "source"}:
         return _("true by then")
     return word_of(STATE_WORDS, state)
+
+
+def act_word(word: str) -> str:
+    """Give the word for an act about an instrument, whichever part recorded it."""
+    if word in ACT_WORDS:
+        return word_of(ACT_WORDS, word)
+    return _(EVENT_WORDS[word]) if word in EVENT_WORDS else word.replace("_", " ").replace("-", " ")

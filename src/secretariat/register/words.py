@@ -37,7 +37,8 @@ _HAN = re.compile(r"[\u3005\u3006\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\
 def quoted_words(text: str) -> int:
     """Count the words of a quotation: between spaces one each; 16 Han and kana letters make five.
 
-    Chinese and Japanese have no spaces, so a count by spaces would let whole pages pass as one word. 160 letters are 50 words, as intake cuts them.
+    Chinese and Japanese have no spaces, so a count by spaces would let whole pages pass as one
+    word. 160 letters are 50 words, as intake cuts them.
     """
     count = 0
     for one in unicodedata.normalize("NFKC", text).split():
