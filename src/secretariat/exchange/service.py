@@ -507,12 +507,6 @@ def _destroy_due(store: PostgresStore, due: Sequence[Due]) -> int:
     return len(gone)
 
 
-def silent_holders(node: Node, realm: str, *, now: datetime) -> list[tuple[str, int, datetime]]:
-    """Name who was asked to destroy something and has been silent past the day receipts are due."""
-    with node.database.app(realm) as tx:
-        return tables.silent(tx, now - timedelta(seconds=node.settings.limits.receipt_due_s))
-
-
 def refusals(node: Node, realm: str, *, party: str | None = None) -> list[tables.Refused]:
     """Give what was refused of partners, newest first."""
     with node.database.app(realm) as tx:

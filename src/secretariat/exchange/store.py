@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from psycopg.types.json import Jsonb
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, distinct_on
 
 from secretariat.base.clock import AsOf, parse_stamp, stamp
@@ -368,8 +367,3 @@ def close_due(tx: sa.Connection, dues: Sequence[Due], now: datetime) -> None:
             "UPDATE obligation_timer SET done_at = %s WHERE root = %s AND duty = %s AND article = %s",
             (now, one.root, one.duty, one.article),
         )
-
-
-def put_json(value: Any) -> Jsonb:
-    """Wrap a value for a jsonb column."""
-    return Jsonb(value)

@@ -11,9 +11,7 @@ from secretariat.base.console import DATA, Data, Json, Realm, emit
 from secretariat.base.errors import NotFoundError
 from secretariat.base.settings import NodeSettings
 
-commands = typer.Typer(
-    help="What TAXII clients connect to and may have read.", no_args_is_help=True
-)
+commands = typer.Typer(help="What TAXII clients connect to and may have read.", no_args_is_help=True)
 
 
 @commands.command("collections")

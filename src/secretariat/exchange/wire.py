@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 VERSION: Final = 1
-PAGE_TYPE: Final = "application/vnd.secretariat.page+json"
 DESCRIPTOR_TYPE: Final = "application/vnd.secretariat.descriptor+json"
 PROBLEM_TYPE: Final = "application/problem+json"
 _CURSOR = re.compile(r"(0|[1-9][0-9]{0,17})\.(0|[1-9][0-9]{0,17})")
