@@ -33,6 +33,7 @@ from secretariat.people import commands as people
 from secretariat.records import commands as records
 from secretariat.register import file_commands as register
 from secretariat.register.requests import commands as requests
+from secretariat.register.requests import contact_commands as contacts
 
 if TYPE_CHECKING:
     from secretariat.exchange.guest_moving import Arrived
@@ -42,6 +43,7 @@ GROUPS = {
     "records": records.commands,
     "register": register.commands,
     "requests": requests.commands,
+    "contacts": contacts.commands,
     "agreements": agreements.commands,
     "log": ledger.commands,
     "peers": exchange.commands,

@@ -13,7 +13,11 @@ from secretariat.desk import importing, narrow, partners, reports, store, withdr
 from secretariat.exchange import store as exchange
 from secretariat.ledger.people_pages import entries_by, kind_word
 from secretariat.people.model import Permission
+from secretariat.register.attention import attention
 from secretariat.register.requests import pages as requests_pages
+from secretariat.register.requests.wording import COUNT_WORDS
+from secretariat.register.screens import view_of
+from secretariat.register.screens import when as day_words
 from secretariat.web.routing import page
 from secretariat.web.screen import Entry, screen_of
 from secretariat.web.tables import Column, Table
@@ -56,7 +60,9 @@ def desk_page(request: Request[Any, Any, Any]) -> Response[Any]:
     limits = screen.node.settings.limits
     is_now = screen.bar.is_now
     reads = screen.may(Permission.READ_REPORTS) and is_now
+    registers = screen.may(Permission.READ_REGISTER)
     with screen.transaction() as tx:
+        register = attention(tx, view_of(screen), screen.party, now=moment) if registers else None
         lines = entries_by(tx, screen.bar.as_of, limit=FEED)
         waiting = store.waiting_releases(tx) if reads else []
         drafts = store.drafts(tx) if reads else []
@@ -102,6 +108,9 @@ def desk_page(request: Request[Any, Any, Any]) -> Response[Any]:
         refused=refused,
         duties=duties,
         reads=reads,
+        register=register,
+        count_words=COUNT_WORDS,
+        day_words=day_words,
         moment=moment,
     )
 

@@ -53,3 +53,13 @@ TESTED = {
     "wrong": mark("wrong address"),
     "sent": mark("test mail sent"),
 }
+COUNT_WORDS = {
+    "overdue": mark("commitments past their day"),
+    "lagging": mark("commitments that nothing moved for too long"),
+    "to_us": mark("requests that wait for our answer"),
+    "to_us_overdue": mark("of these past their day"),
+    "silent": mark("requests of ours past their day without an answer"),
+    "stale": mark("contacts to test"),
+    "arrived": mark("statements from partners in the last 7 days"),
+    "meetings": mark("next meetings"),
+}
