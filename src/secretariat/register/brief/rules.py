@@ -25,6 +25,9 @@ NEAR = timedelta(days=31)
 ITEMS = 24
 """Most items of an agenda; a meeting has one day."""
 _EACH = 6
+_PAIRS = 3
+_WORK = frozenset({"commitment", "project"})
+"""Kinds that parties can still join, divide or stop."""
 _HEARD = frozenset({"meeting", "instrument", "commitment", "project", "statement", "status-change"})
 """Kinds whose accounts a meeting can hear; who made an attack is no business of an agenda."""
 
@@ -94,7 +97,12 @@ def agenda(
     found += _longest("overdue", ((_late(one), one.row) for one in promises))
     found += _longest("request", ((one.over, one.row) for one in requests))
     found += _longest("lagging", ((0 if _late(one) else _slow(one), one.row) for one in promises))
-    found += [Proposal(why="overlap", rows=(one.one, one.other)) for one in overlaps[:_EACH]]
+    closed = {one.row.stix_id for one in promises if not one.open}
+    found += [
+        Proposal(why="overlap", rows=(one.one, one.other))
+        for one in overlaps
+        if all(row.kind in _WORK and row.stix_id not in closed for row in (one.one, one.other))
+    ][:_PAIRS]
     found += _new(found, "unchecked", [one.row for one in promises if one.at_last and not one.answer.checked])
     found += [
         Proposal(why="silent", rows=(meetings[one.last_key],), days=one.since, text=one.series)
