@@ -8,7 +8,8 @@ import pytest
 
 from secretariat.agreements.book import package_book
 from secretariat.agreements.titles import TITLES
-from secretariat.ledger.entries import KINDS
+from secretariat.app import build
+from secretariat.ledger.entries import kinds
 from secretariat.ledger.people_pages import KIND_WORDS as ENTRY_WORDS
 from secretariat.people.model import SENTENCES
 from secretariat.people.pages import SENTENCE_WORDS
@@ -99,5 +100,6 @@ def test_every_title_of_the_package_is_in_the_pages_languages():
 
 
 def test_every_kind_of_entry_and_every_right_has_its_word():
-    assert set(ENTRY_WORDS) == set(KINDS)
+    assert build, "every part has registered its kinds"
+    assert set(ENTRY_WORDS) == set(kinds())
     assert set(SENTENCE_WORDS) == set(SENTENCES.values())

@@ -286,7 +286,10 @@ KINDS: dict[str, type[msgspec.Struct]] = {
     "guest": Guest,
     "note": Note,
 }
-"""Every kind of entry with the struct of its body."""
+"""Every kind of entry that nodes exchange or that the ledger writes, with the struct of its body."""
+
+_OF_PARTS: dict[str, type[msgspec.Struct]] = {}
+"""Kinds of the parts above (`register`): they stay in their node's log, and are not part of the protocol."""
 
 
 class Draft(msgspec.Struct, frozen=True):
@@ -340,8 +343,13 @@ def register(kind: str, body: type[msgspec.Struct]) -> None:
     """Add a kind of entry of a part above. Refuses a kind that stands for another struct."""
     if not _KIND.fullmatch(kind):
         raise InputError(f"{kind!r} is no kind of entry", advice="small letters, digits, single hyphens")
-    if KINDS.setdefault(kind, body) is not body:
+    if kind in KINDS or _OF_PARTS.setdefault(kind, body) is not body:
         raise InputError(f"the kind {kind!r} is taken")
+
+
+def kinds() -> tuple[str, ...]:
+    """Name every kind that this node may write: those of the protocol, then those of the parts above."""
+    return (*KINDS, *_OF_PARTS)
 
 
 def payload(draft: Draft, *, realm: str, origin: str, party: str, now: datetime) -> bytes:
@@ -373,11 +381,11 @@ def payload(draft: Draft, *, realm: str, origin: str, party: str, now: datetime)
 
 
 def _checked(draft: Draft) -> dict[str, Any]:
-    wanted = KINDS.get(draft.kind)
+    wanted = KINDS.get(draft.kind) or _OF_PARTS.get(draft.kind)
     if wanted is None:
         raise InputError(
             f"unknown kind of entry {draft.kind!r}",
-            advice="one of " + ", ".join(KINDS) + "; a part adds its own with entries.register",
+            advice="one of " + ", ".join(kinds()) + "; a part adds its own with entries.register",
         )
     try:
         plain: dict[str, Any] = (

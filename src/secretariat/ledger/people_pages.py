@@ -11,7 +11,7 @@ from secretariat.base.clock import now
 from secretariat.base.errors import NotFoundError
 from secretariat.ledger import checkpoint as notes
 from secretariat.ledger import service, store
-from secretariat.ledger.entries import KINDS
+from secretariat.ledger.entries import kinds
 from secretariat.people.model import Permission
 from secretariat.web.routing import page
 from secretariat.web.screen import Screen, screen_of
@@ -48,6 +48,7 @@ KIND_WORDS = {
     "destroy": mark("destroy"),
     "suspect": mark("suspect"),
     "guest": mark("guest"),
+    "record": mark("record"),
     "note": mark("note"),
 }
 
@@ -131,7 +132,7 @@ def ledger_page(request: Request[Any, Any, Any]) -> Response[Any]:
             tx,
             screen.bar.as_of,
             before=before,
-            kinds=[kind] if kind in KINDS else [],
+            kinds=[kind] if kind in kinds() else [],
             recipient=to or None,
             limit=PAGE + 1,
         )

@@ -134,7 +134,7 @@ def test_a_part_adds_its_kind_once() -> None:
         with pytest.raises(InputError, match="no kind"):
             entries.register("Test Meeting", Meeting)
     finally:
-        del entries.KINDS["test-meeting"]
+        del entries._OF_PARTS["test-meeting"]
 
 
 def test_a_body_that_does_not_fit_is_refused_where_it_is_needed() -> None:
