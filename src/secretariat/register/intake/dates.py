@@ -27,7 +27,7 @@ from secretariat.register.intake.sentences import Places
 _FUTURE = re.compile(
     r"\b(?:will|shall|is to|are to|to be|plans?|planned|planning|expected|scheduled|next|upcoming|by|until|no later than"
     r"|due|deadline|intends?|going to|would|set to|forthcoming|take effect|comes? into)\b"
-    r"|予定|見込み|見通し|方針|までに|計画|次回|今後|開催する|実施する|設置する|開始する|目指す|される。"
+    r"|予定|見込み|見通し|方針|までに|計画|次回|今後|開催する|実施する|設置する|開始する|目指す|される。|[^で]発表する。|公表する。|署名する。|出席する。|訪問する。|派遣する。"
     r"|예정|계획|까지|방침|전망|하기로|차기|향후|앞두|한다\.|개최한다|제출한다"
     r"|将|將|拟|擬|计划|計畫|計劃|预计|預計|前提交|之前|前分发|即将|下次|应在|應在",
     re.IGNORECASE,
@@ -48,6 +48,8 @@ _JUST = 45
 """Days: a day of the year that lies this near is meant, whatever the verbs around it say."""
 _AHEAD = 150
 """Days that a date without year may lie ahead when nothing says whether it is past."""
+_SOON = 3
+"""Days ahead that a day alone may lie when nothing says whether it is past: nearer than the month before."""
 _SINCE_AFTER = re.compile(r".{0,8}?(?:から|以来|以降|より|부터|이후|이래|起)")
 _SINCE_BEFORE = re.compile(r"(?:\bsince|\bfrom|自从?|從)\s?$", re.IGNORECASE)
 _HEADING = re.compile(r"^\W*((?:19|20)\d\d)\s*(?:年|년)?\W*$")
@@ -189,6 +191,10 @@ class _Reader:
 
     def _complete(self, f: Found, slot: Slot, at: int) -> tuple[Slot, How, str]:
         """Fill in what is not written. Refuses what nothing speaks for."""
+        if slot.part == "lunar":
+            raise _Open("a date of the lunar calendar; it is not converted")
+        if slot.part == "no era":
+            raise _Open("a year of three digits: the text does not say of which era")
         if slot.part == "ambiguous":
             return self._numeric(slot)
         if slot.year is not None:
@@ -197,6 +203,9 @@ class _Reader:
         quoted = self.text[f.start : f.end]
         if slot.day_rel is not None:
             day = self._own(quoted) + timedelta(days=slot.day_rel)
+            if slot.weekday is not None:
+                day += timedelta(days=slot.weekday - day.weekday())
+                return _of(day), "relative", f"counted from the document's own date {own}"
             return _of(day, slot.part), "relative", f"counted from the document's own date {own}"
         if slot.month_rel is not None:
             year, month = _months(self._own(quoted), slot.month_rel)
@@ -394,6 +403,8 @@ class _Reader:
             way = f.direction or self._direction(f)
             own = self.own
             month_shift = 0
+            if way == 0 and own.day < day <= own.day + _SOON:
+                way = 1
             if way > 0 and day < own.day:
                 month_shift = 1
             elif way <= 0 and day > own.day:
@@ -540,6 +551,9 @@ def _span(slot: Slot, lang: str, note: str) -> tuple[str, str, str]:
         if lang == "ja" or note == "apr":
             return _ym(year, 4), _ym(year + 1, 3), "fiscal-year"
         return f"{year:04}", f"{year:04}", "fiscal-year"
+    if slot.part == "fy-end":
+        ends = (year + 1, 3) if lang == "ja" or note == "apr" else (year, 12)
+        return _ym(*ends), _ym(*ends), "month"
     if slot.part == "decade":
         return f"{year:04}", f"{year + 9:04}", "decade"
     if slot.part in _YEAR_MONTHS:

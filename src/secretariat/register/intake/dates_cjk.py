@@ -40,7 +40,7 @@ _REL_YEARS: dict[str, tuple[str, int]] = {
     "재작년": ("year_rel", -2), "지난해": ("year_rel", -1), "작년": ("year_rel", -1), "올해": ("year_rel", 0),
     "금년": ("year_rel", 0), "올": ("year_rel", 0), "내년": ("year_rel", 1), "내후년": ("year_rel", 2),
     "같은 해": ("year_same", 0), "같은해": ("year_same", 0), "동년": ("year_same", 0), "이듬해": ("year_same", 1),
-    "그해": ("year_same", 0),
+    "그해": ("year_same", 0), "同": ("year_same", 0),
 }  # fmt: skip
 _REL_MONTHS: dict[str, tuple[str, int]] = {
     "先々月": ("month_rel", -2), "先月": ("month_rel", -1), "今月": ("month_rel", 0), "来月": ("month_rel", 1),
@@ -62,16 +62,18 @@ _REL_DAYS: dict[str, tuple[str, int]] = {
     "오늘": ("day_rel", 0), "어제": ("day_rel", -1), "그제": ("day_rel", -2), "내일": ("day_rel", 1),
     "모레": ("day_rel", 2), "금일": ("day_rel", 0), "전날": ("day_same", -1), "이튿날": ("day_same", 1),
     "다음날": ("day_same", 1), "다음 날": ("day_same", 1), "같은 날": ("day_same", 0), "같은날": ("day_same", 0),
-    "동일": ("", 0), "당일": ("day_same", 0),
+    "동일": ("", 0), "당일": ("day_same", 0), "이날": ("day_same", 0), "그날": ("day_same", 0),
 }  # fmt: skip
 _REL_DAYS.pop("동일")  # 동일 also means "identical"
 
 
 def _words(table: dict[str, tuple[str, int]]) -> str:
-    return "|".join(sorted((re.escape(one) for one in table if one != "올"), key=len, reverse=True))
+    return "|".join(
+        sorted((re.escape(one) for one in table if one not in {"올", "同"}), key=len, reverse=True)
+    )
 
 
-_RY = rf"(?<![日何每毎])(?P<ry>{_words(_REL_YEARS)}|올(?=\s?\d)|올(?=\s[상하]반기))"
+_RY = rf"(?<![日何每毎])(?P<ry>{_words(_REL_YEARS)}|올(?=\s?\d)|올(?=\s[상하]반기)|同(?=\d{{1,2}}月(?!\d)))"
 _RM = rf"(?P<rm>{_words(_REL_MONTHS)})"
 _ANY_YEAR = rf"(?:{_Y_ABS}|{_RY}\s?の?)"
 _WAY = r"(?P<way>지난|오는|去る|来る)?\s?"
@@ -79,8 +81,8 @@ _M = rf"(?<![\d.])(?P<m>{_NUM})\s*(?:月|월)"
 _DAY = rf"(?P<d>{_NUM})\s*(?:日|일|號|号)"
 _MPART = r"(?:\s?(?:の)?(?P<mp>上旬|中旬|下旬|初旬|上・中旬|末(?!尾)|半ば|初め|はじめ|底|초순|중순|하순|상순|초(?![기과등])|말(?![하했씀])))?"
 _YPART = r"(?:\s?(?:の)?(?P<yp>年末|年底|年初|年内|末(?!尾)|底|初め|初頭|春|夏|秋|冬|말(?![하했씀])|초(?![기과등])|봄|여름|가을|겨울))?"
-_SEP = r"\s*(?:から|より|부터|-|~|至|到|起至)\s*"
-_AND = r"\s*(?:及び|および|並びに|、|・|と|和|与|與|及|와|과|·|,)\s*"
+_SEP = r"[^\S\n]*(?:から|より|부터|-|~|至|到|起至)[^\S\n]*"
+_AND = r"[^\S\n]*(?:及び|および|並びに|並|及|、|・|と|和|与|與|와|과|·|,)[^\S\n]*"
 _WD = r"(?:\s?\((?:[月火水木金土日]|[月火水木金土日]曜日?|[월화수목금토일]|[월화수목금토일]요일|(?:星期|周|週)[一二三四五六日天])(?:[・·]祝)?\))?"
 
 MD_RANGE = re.compile(
@@ -105,18 +107,20 @@ PERIOD = re.compile(
 )
 FISCAL = re.compile(
     rf"(?:(?:(?P<era>{_ERA})|(?<!\d)(?P<y>(?:19|20)\d\d|[一二][{_K}]{{3}}))\s*(?:年度|연도|년도|회계연도)"
-    r"|(?P<rf>昨年度|一昨年度|今年度|本年度|来年度|再来年度|前年度|翌年度|上年度|下年度|내년도|올해년도|전년도))"
+    r"|(?P<rf>昨年度|一昨年度|今年度|本年度|来年度|再来年度|前年度|翌年度|上年度|下年度|내년도|올해년도|전년도))(?P<fe>末|말(?=까지|에|\s))?"
 )
-YEAR = re.compile(rf"{_Y_ABS}(?![度間间代])(?!\s?[간도])(?!\s?연?속){_YPART}")
-RY = re.compile(rf"{_RY}(?![度齢金])(?!도의){_YPART}")
+YEAR = re.compile(rf"(?:지난\s)?{_Y_ABS}(?![度間间代])(?!\s?[간도])(?!\s?연?속){_YPART}")
+RY = re.compile(rf"{_RY}(?![度齢金])(?!도의)(?:{_YPART}(?!同期|\s?동기)|\s?(?:同期|동기))")
 WITHIN = re.compile(r"(?<![\d一二三四五六七八九十数毎每])(?:年内|연내|年末|年底|연말|年初|연초)(?![年])")
 ALONE = re.compile(
-    r"(?P<way>지난|오는|去る|来る)?\s?(?<![\d.月월第제年・~-])(?<!\d\s)(?P<d>[1-9]|[12]\d|3[01])\s?(?P<u>日|일)"
-    r"(?!\s?(?:間|间|以|内|後|后|前(?!に|後)|目|も|ごと|毎|あた|当|程|程度|分|経|연속|간|이내|내|동안|만|째|전|후|차|정도|자로|씩|본|曜|本|程|常|々|\d|점))"
+    r"(?P<way>지난|오는|去る|来る)?\s?(?<![\d.月월第제年・~-])(?<!\d\s)(?<!박\s)(?<!박)(?P<d>[1-9]|[12]\d|3[01])\s?(?P<u>日|일)"
+    r"(?!\s?(?:間|间|以|内|後|后|前(?!に|後)|目|も|ごと|毎|あた|当|程|程度|分|経|연속|간|이내|내|동안|만|째|전|후|차|정도|자로|씩|본|曜|本|程|常|々|平均|평균|최대|단위|(?!\d{1,2}[:時时시])\d|점))"
 )
-RD = re.compile(rf"(?<![日毎每終终连連平])(?P<rd>{_words(_REL_DAYS)})(?!本|날|々|中|記|常)")
+RD = re.compile(
+    rf"(?<![日毎每終终连連平])(?P<rd>{_words(_REL_DAYS)})(?!本|날|々|中|記|常)(?:\s?\(\d{{1,2}}\s?(?:日|일)\))?"
+)
 ERA_SHORT = re.compile(
-    r"(?<![A-Za-z0-9])(?P<l>[RHS])\s?(?P<y>\d{1,2})[./](?P<m>\d{1,2})(?:[./](?P<d>\d{1,2}))?(?![\d./])"
+    r"(?<![A-Za-z0-9])(?P<l>[RHS])\s?(?P<y>\d{1,2}|元)[./](?P<m>\d{1,2})(?:[./](?P<d>\d{1,2}))?(?![\d./])"
 )
 AGO = re.compile(
     rf"(?<![\d.])(?P<n>{_NUM})\s?(?P<u>年|か月|ヶ月|カ月|個月|个月|日|天|년|개월|일)\s?(?P<w>前(?!後|半|期)|전(?![체후화]))"
@@ -124,7 +128,28 @@ AGO = re.compile(
 DOTTED = re.compile(
     r"(?<![\d.])(?P<y>(?:19|20)\d\d)\.\s?(?P<m>\d{1,2})(?:월|月)(?:\s?(?P<d>\d{1,2})\s?(?:일|日))?"
 )
-WEEK = re.compile(r"(?P<w>先週|今週|来週|上周|本周|下周|上週|本週|下週|지난주|이번 ?주|다음 ?주)")
+WEEK = re.compile(
+    r"(?P<w>先々週|先週|今週|来週|再来週|翌週|上上周|上周|本周|这周|下周|上週|本週|這週|下週|上(?=个?星期)|本(?=星期)|下(?=个?星期)|지지난 ?주|지난 ?주|금주|이번 ?주|다음 ?주|내주(?![는었고다])|차주)"
+    r"(?:(?:の|\s)?(?P<wd>[月火水木金土日](?=曜)曜日?|[월화수목금토일](?=요일)요일)|(?:个?星期)?(?P<zd>[一二三四五六日天])(?![个個次名项項场場方]))?"
+)
+LUNAR = re.compile(
+    rf"(?:음력|陰暦|旧暦|农历|農曆|農历|陰曆|阴历|夏历)\s?(?:정월|正月|冬月|腊月|臘月|{_NUM}\s?(?:月|월))"
+    rf"(?:\s?(?:초하루|보름|그믐|初[一二三四五六七八九十]|廿[一二三四五六七八九]|{_NUM}(?:\s?(?:日|일))?))?"
+)
+SHORT_YEAR = re.compile(
+    rf"(?<![\d.,〇○一二三四五六七八九十第約约약계満满])(?P<q>')?(?P<yy>\d\d)\s?(?:年|년|(?<=\d)\.(?=\s?\d{{1,2}}\s?월))\s?"
+    rf"(?:(?P<m>\d{{1,2}})\s?(?:月|월){_MPART}(?:\s?(?P<d>\d{{1,2}})\s?(?:日|일))?|(?P<yp>末(?!尾)|春|夏|秋|冬|말(?![하했씀])|봄|여름|가을|겨울))"
+)
+SHORT_ONLY = re.compile(r"(?<![\w.])'(?P<yy>\d\d)\s?(?:年|년)(?![도間간度]|\s?\d)")
+NO_ERA = re.compile(r"(?<![\d.,])(?<![\u4e00-\u9fff])1\d\d\s?年\s?(?:度|\d{1,2}\s?月(?:\s?\d{1,2}\s?日)?)")
+"""A year of three digits and no era named (as used in Taiwan)."""
+NUMBER_RANGE = re.compile(
+    r"(?<![\w/.-])(?P<y>(?:19|20)\d\d|'\d\d)(?P<s>[./])\s?(?P<m>[01]?\d)(?P=s)\s?(?P<d>[0-3]?\d)(?P=s)?(?:\s?\([^\d)]{1,4}\))?"
+    r"[^\S\n]*[~-][^\S\n]*(?:(?P<m2>[01]?\d)(?P=s)\s?)?(?P<d2>[0-3]?\d)(?!\d)(?!(?P=s)\s?\d)(?:(?P=s)(?!\w))?"
+)
+NUMBER_DAY = re.compile(
+    r"(?<![\w/.])(?:(?P<yy>\d\d)\.\s?)?(?P<m>1[0-2]|0?[1-9])[./]\s?(?P<d>3[01]|[12]\d|0?[1-9])\.?(?=\s?\([月火水木金土日월화수목금토일](?:[曜요][日일]?)?\))"
+)
 
 
 def number(text: str) -> int:
@@ -225,6 +250,7 @@ def find(text: str) -> Iterator[Found]:
             yield Found(_at(m), m.end(), slot, None, _lang(m[0]), _WAYS[m["way"]])
     yield from _periods(text)
     yield from _alone(text)
+    yield from _short(text)
 
 
 def _at(m: re.Match[str]) -> int:
@@ -265,6 +291,7 @@ def _periods(text: str) -> Iterator[Found]:
             _at(m), m.end(), base._replace(part=("f" if fiscal else "") + part), None, _lang(m[0]), note=note
         )
     for m in FISCAL.finditer(text):
+        fiscal_part = "fy-end" if m["fe"] else "fy"
         if m["rf"]:
             words = {"一昨": -2, "昨": -1, "前": -1, "上": -1, "전": -1, "今": 0, "本": 0, "올": 0, "再来": 2}
             words |= {"来": 1, "翌": 1, "下": 1, "내": 1}
@@ -272,12 +299,15 @@ def _periods(text: str) -> Iterator[Found]:
                 v for k, v in sorted(words.items(), key=lambda kv: -len(kv[0])) if m["rf"].startswith(k)
             )
             yield Found(
-                *m.span(), Slot(year_rel=way, part="fy"), None, _lang(m[0]) if "年" not in m[0] else "ja"
+                *m.span(),
+                Slot(year_rel=way, part=fiscal_part),
+                None,
+                _lang(m[0]) if "年" not in m[0] else "ja",
             )
         else:
             base, note = era_year(m["era"]) if m["era"] else (Slot(number(m["y"])), "")
             lang = "ja" if m["era"] else _lang(m[0])
-            yield Found(*m.span(), base._replace(part="fy"), None, lang, note=note)
+            yield Found(*m.span(), base._replace(part=fiscal_part), None, lang, note=note)
     for m in YEAR.finditer(text):
         base, note = _year(m)
         yield Found(
@@ -316,8 +346,50 @@ def _alone(text: str) -> Iterator[Found]:
             slot = Slot(month_rel=-count)
         yield Found(*m.span(), slot, None, _lang(m[0]), -1)
     for m in WEEK.finditer(text):
-        way = -7 if m["w"][0] in "先上지" else 7 if m["w"][0] in "来下다" else 0
-        yield Found(*m.span(), Slot(day_rel=way, part="week"), None, _lang(m[0]))
+        word = m["w"]
+        if word in {"上", "本", "下"} and m["zd"] is None:
+            continue
+        way = -7 if word[0] in "先上지" else 7 if word[0] in "来再翌下다내차" else 0
+        way *= 2 if word.startswith(("先々", "再来", "上上", "지지")) else 1
+        day = None
+        if m["wd"]:
+            day = ("月火水木金土日" if m["wd"][0] in "月火水木金土日" else "월화수목금토일").index(m["wd"][0])
+        elif m["zd"]:
+            day = "一二三四五六日天".index(m["zd"]) % 7 if m["zd"] != "天" else 6
+        slot = Slot(part="week", weekday=day)
+        slot = slot._replace(day_same=way) if word == "翌週" else slot._replace(day_rel=way)
+        yield Found(*m.span(), slot, None, _lang(m[0]))
+
+
+def _short(text: str) -> Iterator[Found]:
+    """Find years of two digits, numbers with a day of the week, and calendars that are not converted."""
+    for m in SHORT_YEAR.finditer(text):
+        whole = int(m["d"]) if m["d"] else None
+        month = int(m["m"]) if m["m"] else None
+        part = _PARTS.get(m["mp"] or "", "") or _YPARTS.get(m["yp"] or "", "")
+        yield Found(
+            m.start(), m.end(), Slot(_century(m["yy"]), month=month, day=whole, part=part), None, _lang(m[0]),
+            note="two-digit year",
+        )  # fmt: skip
+    for m in SHORT_ONLY.finditer(text):
+        yield Found(*m.span(), Slot(_century(m["yy"])), None, _lang(m[0]), note="two-digit year")
+    for m in NUMBER_RANGE.finditer(text):
+        year = _century(m["y"][1:]) if m["y"].startswith("'") else int(m["y"])
+        a = Slot(year, month=int(m["m"]), day=int(m["d"]))
+        b = Slot(year, month=int(m["m2"] or m["m"]), day=int(m["d2"]))
+        if b[3:] > a[3:] and b.day is not None and 1 <= b.day <= 31 and 1 <= (b.month or 0) <= 12:
+            yield Found(*m.span(), a, b, "iso")
+    for m in NUMBER_DAY.finditer(text):
+        given = _century(m["yy"]) if m["yy"] else None
+        yield Found(*m.span(), Slot(given, month=int(m["m"]), day=int(m["d"])), None, "iso")
+    for m in LUNAR.finditer(text):
+        yield Found(*m.span(), Slot(part="lunar"), None, _lang(m[0]), order=-2)
+    for m in NO_ERA.finditer(text):
+        yield Found(*m.span(), Slot(part="no era"), None, _lang(m[0]), order=-2)
+
+
+def _century(digits: str) -> int:
+    return (2000 if int(digits) < 60 else 1900) + int(digits)
 
 
 _BESIDE = re.compile(

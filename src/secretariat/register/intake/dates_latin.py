@@ -40,7 +40,7 @@ MON = (
 )
 _D = r"(?:[0-3]?\d)(?:st|nd|rd|th)?(?![\d:%A-Za-z])"
 _Y = r"(?:19\d\d|20\d\d)(?!\d)(?!-\d\d?-)"
-_TO = r"\s*(?:-|~|to|through|thru|until|till|and|&)\s*"
+_TO = r"(?:[^\S\n]*[-~&][^\S\n]*|\s+(?:to|through|thru|until|till|and)\s+)"
 _PART = r"(?:early|mid|middle of|late|beginning of|start of|end of|the end of|the beginning of|the middle of|the start of)"
 _LASTYEAR = r"(?:of\s+)?(?:last|this|next|the\s+same|that|the\s+previous|the\s+following)\s+year"
 _ORDINALS = {
@@ -79,6 +79,8 @@ _START = r"(?<![\w/.-])"
 RANGE_CROSS_DMY = _rx(rf"{_START}({_D})\s+({MON}){_TO}({_D})\s+({MON}),?\s+({_Y})")
 RANGE_CROSS_MDY = _rx(rf"{_START}({MON})\s+({_D}){_TO}({MON})\s+({_D})\s?,?\s+(?:in\s+)?({_Y})")
 LIST_MDY = _rx(rf"{_START}({MON})\s+({_D})\s*(?:,|and|&)\s*({MON})\s+({_D})(?:,?\s+|\s+(?:in|of)\s+)({_Y})")
+RANGE_CROSS_DM = _rx(rf"{_START}({_D})\s+({MON}){_TO}({_D})\s+({MON})(?!,?\s+{_Y})")
+RANGE_CROSS_MD = _rx(rf"{_START}({MON})\s+({_D}){_TO}({MON})\s+({_D})(?!,?\s+(?:in\s+)?{_Y})")
 RANGE_MDY = _rx(rf"{_START}({MON})\s+({_D}){_TO}({_D})\s?,?\s+({_Y})")
 RANGE_MD = _rx(rf"{_START}({MON})\s+({_D}){_TO}({_D})(?!,?\s+{_Y})(?!\s*{MON})")
 RANGE_DMY = _rx(rf"{_START}({_D}){_TO}({_D})\s+(?:of\s+)?({MON}),?\s+({_Y})")
@@ -170,7 +172,7 @@ BARE_DAY = _rx(
     r"|which|as|but|local|while|under|near|over|into|from|said|told|it|they|he|she|we)\b)"
 )
 WEEKDAY = _rx(
-    r"(?:(?<=\bon )|(?<=\blast )|(?<=\bnext )|(?<=\bthis )|(?<=\bby )|(?<=\buntil )|(?<=\bsince ))"
+    r"(?<=[a-z,)] )(?<!Black )(?<!Good )(?<!Patch )(?<!Cyber )(?<!\bevery )(?<!\beach )(?<!\ba )(?<!\d )(?<!\d, )"
     r"(Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday)(?!s)(?!,?\s*(?:the\s+)?(?:\d|" + MON + r"))"
 )
 _UNITS = re.compile(
@@ -250,6 +252,14 @@ def _days(text: str) -> Iterator[Found]:
             yield Found(m.start(3), m.end(), b, order=-1)
         else:
             yield Found(*m.span(), a, b)
+    for m in RANGE_CROSS_DM.finditer(text):
+        if re.search(r"\band\b|&", text[m.end(2) : m.start(3)]) is None:
+            a = Slot(month=month_number(m[2]), day=_day(m[1]))
+            yield Found(*m.span(), a, Slot(month=month_number(m[4]), day=_day(m[3])))
+    for m in RANGE_CROSS_MD.finditer(text):
+        if re.search(r"\band\b|&", text[m.end(2) : m.start(3)]) is None:
+            a = Slot(month=month_number(m[1]), day=_day(m[2]))
+            yield Found(*m.span(), a, Slot(month=month_number(m[3]), day=_day(m[4])))
     for m in RANGE_MDY.finditer(text):
         year, month = int(m[4]), month_number(m[1])
         yield Found(

@@ -34,6 +34,15 @@ _NUMBERED = re.compile(
     r"[\s:/#-]*\+?\d[\d./:()\w-]*"
 )
 
+_LAW = re.compile(
+    r"(?:令和|平成|昭和|大正|明治)\s?(?:元|\d{1,2})年(?=[^\s、。()]{0,10}第\s?\d)(?!第\d{1,3}回)(?=(?:法律|政令|勅令|条約|告示|訓令|規則|[^\s、。()]{1,8}令))"
+    r"|[〔\[](?:19|20)\d\d[〕\]]\s?(?:第\s?)?\d+号"
+    r"|\b[Rr]esolutions?\s+\d{3,4}(?!\d)"
+    r"|(?:[Cc]opyright|©|\([Cc]\))[^\n\d]{0,16}(?:19|20)\d\d(?:\s?[-,]\s?(?:19|20)\d\d)*"
+    r"|\b(?:Windows|Server|Office|Exchange|SharePoint|Studio|Outlook|Excel|Acrobat|Edition|[Vv]ersion|[Rr]elease|Build)\s+(?:19|20)\d\d(?!\s?[-/.]\d)"
+)
+"""Years that are part of a name: of a law, a document's number, a resolution, a product, a notice of rights."""
+
 
 def fold(text: str) -> str:
     """Give a text of the same length in which one form stands for its variants."""
@@ -43,6 +52,7 @@ def fold(text: str) -> str:
 def without_addresses(folded: str) -> str:
     """Blank addresses and numbered references, whose digits are no dates; lengths stay."""
     blanked = _ADDRESS.sub(lambda found: "\x00" * len(found[0]), folded)
+    blanked = _LAW.sub(lambda found: "\x00" * len(found[0]), blanked)
     return _NUMBERED.sub(lambda found: "\x00" * len(found[0]), blanked)
 
 

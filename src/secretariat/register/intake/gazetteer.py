@@ -294,6 +294,8 @@ def _settle(
 
 def _is_place(folded: str, start: int, end: int) -> bool:
     before = folded[max(0, start - 12) : start]
+    if folded.startswith(("'s ", "'s\n"), end):
+        return False  # Seoul's ministry is not in Seoul alone: the city stands for its party
     if _BEFORE_PLACE.search(before) and not re.search(r"\b(?:demand|urge|ask|call)\w* (?:to|on) $", before):
         return True
     return bool(_BEFORE_HAN_PLACE.search(before) or _AFTER_PLACE.match(folded[end : end + 4]))
@@ -304,6 +306,9 @@ def _body(
 ) -> Mention:
     start, end, row = raw[at]
     beside = _beside(text, raw, at)
+    sign = book.signs["han"].get(text[start - 1 : start]) if start and _HAN.match(text[start]) else None
+    if beside is None and sign is not None and text[start - 2 : start - 1] not in book.signs["han"]:
+        beside = sign  # 豪国防省: one letter for the state, written together
     if len(row.codes) == 1 and row.how != "shared":
         code: str | None = row.codes[0]
         why = f"listed name of {code}"
@@ -324,6 +329,10 @@ def _body(
             if code in row.codes and (site in line or site in nearby.split("\n\n")[0]):
                 chosen, why = code, f"the address beside it is of {site}"
                 break
+    if chosen is None and beside is None:
+        side = _side(text, raw, at, places)
+        if side in by_state:
+            chosen, why = by_state[side], f"it stands in the list of {side}"
     if chosen is None and beside is None:
         home = {"ja": "JP", "ko": "KR", "zh": "CN"}.get(lang)
         if home in by_state and _CJK_FIRST.match(text[start]):
@@ -346,7 +355,26 @@ def _body(
     )  # fmt: skip
 
 
+_HAN = re.compile(r"[\u4e00-\u9fff]")
 _CJK_FIRST = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff가-힣]")
+
+
+_OF_SIDE = re.compile(
+    r"\s?(?:측|쪽|정부)?\s?(?:에서는|에서|측은|에선)|側?(?:から|は|より)|[侧側方](?:面)?|(?:'s)? side\b|(?:'s)? delegation\b"
+)
+
+
+def _side(text: str, raw: list[_Raw], at: int, places: Places) -> str | None:
+    """Give the state whose side a sentence lists: "from the US side ..., and ..."; the last one named so."""
+    start, sentence = raw[at][0], places.sentence(raw[at][0])
+    for s, e, row in reversed(raw[max(0, at - 24) : at]):
+        if places.sentence(s) != sentence:
+            return None
+        if row.kind == "state" and row.how != "sign" and _OF_SIDE.match(fold(text[e : min(start, e + 16)])):
+            return row.of
+        if row.kind == "state" and row.name.endswith(("側", "方", "측", "측은")):
+            return row.of
+    return None
 
 
 def _line_end(text: str, at: int) -> int:

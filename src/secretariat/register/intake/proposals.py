@@ -31,6 +31,10 @@ QUOTE_WORDS = 50
 QUOTE_LETTERS = 160
 """Letters of Chinese, Japanese and Korean text that count as a quote of 50 words."""
 _TITLE_LETTERS = 120
+_TELLING = 6
+"""Words that a sentence must have to be a statement of whom the sentence before names."""
+_TITLE_WITHIN = 400
+"""Letters at the top in which a line without an end is a heading."""
 _HEAD = 900
 """Letters at the top where the document's own date stands, which dates nothing else."""
 
@@ -131,6 +135,7 @@ class _Proposer:
                 end - start < 6
                 or _BOILERPLATE.search(self.folded[start:end])
                 or self.text[start:end] in self.quoted_before
+                or self._heading(start, end)
             ):
                 continue  # a caption printed twice is proposed once
             self.quoted_before.add(self.text[start:end])
@@ -166,8 +171,8 @@ class _Proposer:
         return start, end
 
     def _clause(self, start: int, end: int, s_start: int, s_end: int) -> list[Proposal]:
-        hits = cues.hits(self.folded[start:end])
-        if not hits:
+        hits = cues.hits(self._without_bodies(start, end))
+        if not hits or (hits[0].kind == "statement" and not self._speaker(s_start, s_end)):
             return []
         kinds = [hit.kind for hit in hits]
         if kinds[0] in _ALONE:
@@ -175,12 +180,43 @@ class _Proposer:
         else:
             chosen = [hit for hit in hits if hit.kind != "statement"]
             weighty = [hit for hit in chosen if hit.weight > 1]
+            if chosen and not self._dates_in(start, end) and not _ROUND.search(self.folded, start, end):
+                chosen = weighty or chosen[:1]  # a document or meeting only named in passing
             chosen = (weighty or chosen)[:1] + [hit for hit in chosen if hit not in (weighty or chosen)[:1]][
                 :1
             ]
             if not chosen:
                 chosen = hits[:1]
         return [self._proposal(hit, start, end, s_start, s_end) for hit in chosen]
+
+    def _without_bodies(self, start: int, end: int) -> str:
+        """Give a clause whose names of bodies are blanked: a Bureau of Investigation investigates nothing yet."""
+        letters = list(self.folded[start:end])
+        for one in self._named(start, end):
+            if one.kind == "body":
+                letters[one.start - start : one.end - start] = "\x00" * (min(one.end, end) - one.start)
+        return "".join(letters)
+
+    def _speaker(self, start: int, end: int) -> bool:
+        """Whether a sentence names who says it, or the one before it does; others are no statement of anybody."""
+        index = self.places.sentence(start)
+        before = (
+            self.places.sentences[index - 1] if index and self._weight(start, end) >= _TELLING else (0, 0)
+        )
+        return any(
+            one.kind in {"state", "group", "body"}
+            for one in (*self._named(start, end), *self._named(*before))
+        )
+
+    def _heading(self, start: int, end: int) -> bool:
+        """Whether a sentence is a heading: an unfinished line near the top, without a date, that the text repeats."""
+        if start > _TITLE_WITHIN or end - start > _TITLE_LETTERS or self._dates_in(start, end):
+            return False
+        alone = self.folded[max(0, start - 1) : start] in {"", "\n"} and self.folded[end : end + 1] in {
+            "",
+            "\n",
+        }
+        return alone and self.folded[end - 1] not in ".。!?！？:：;；”\"'」)" and end < len(self.folded) - 80
 
     def _proposal(self, hit: Hit, start: int, end: int, s_start: int, s_end: int) -> Proposal:
         q_start, q_end = self._quote(start, end, start + hit.start)
