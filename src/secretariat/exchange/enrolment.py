@@ -214,6 +214,13 @@ def _enrol(
     if before is not None:
         if before.origin != keys.origin:
             raise ConflictError(f"{found.party}'s log was {before.origin}, now it is {keys.origin}")
+        kept = open_descriptor(before.descriptor).made_at if before.descriptor else found.made_at
+        if parse_stamp(found.made_at) < parse_stamp(kept):
+            raise ConflictError(
+                f"this descriptor was made {found.made_at}, the one kept {kept}: its keys may be retired",
+                where=found.party,
+                advice="ask the partner for a new one: secretariat peers invite",
+            )
         fresh = msgspec.structs.replace(
             fresh, cursor=before.cursor, last_contact=before.last_contact,
             record_keys={**before.record_keys, **fresh.record_keys},

@@ -111,6 +111,19 @@ def test_an_older_statement_sent_again_changes_nothing(world):
     assert peer_of(world.nodes["JP"], "KR") == before
 
 
+def test_an_older_statement_accepted_by_a_person_is_refused_and_changes_nothing(world):
+    old, words = enrolment.invite(world.nodes["KR"], "JP", now=world.now)
+    sealed = rotate(world, "record", "log", "transport")
+    assert renewal.renew(world.nodes["JP"], "live", sealed, now=world.now)
+    before = peer_of(world.nodes["JP"], "KR")
+    with pytest.raises(ConflictError, match="its keys may be retired"):
+        enrolment.accept(world.nodes["JP"], old, words, now=world.now)
+    assert peer_of(world.nodes["JP"], "KR") == before
+    world.publish("KR", indicator("b"))
+    world.converge()
+    assert len(world.sees("JP")) == 2
+
+
 def forged(world, root: Signer, **changes: object) -> bytes:
     said = enrolment.open_descriptor(rotate(world, "record"))
     value = wire.encode(said)

@@ -1,0 +1,56 @@
+"""Offices that a house rule names concur before a release; silence is not concurrence."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from secretariat.agreements import store, workflow
+from secretariat.base.errors import StateError
+
+_spec = importlib.util.spec_from_file_location("releasing", Path(__file__).parent / "test_release.py")
+releasing = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(releasing)
+
+NOW = releasing.NOW
+
+
+@pytest.fixture
+def ruled(node):
+    """A node whose rule asks two offices from AMBER on, and the proposed release of an AMBER object."""
+    jp = releasing.prepared(node, "KR")
+    rule = {"kind": "concur", "from_tlp": "AMBER", "offices": ["legal", "press"]}
+    with jp.database.app("live") as tx:
+        tx.execute(store.house_rule.insert().values(rule=rule, recorded_at=NOW, by="test"))
+    one = releasing.indicator("AMBER")
+    releasing.drafted(jp, one)
+    return jp, one, releasing.proposed(jp, one)
+
+
+def test_silence_is_not_concurrence(ruled):
+    jp, one, release = ruled
+    assert release.waits_for == ["legal", "press"]
+    with pytest.raises(StateError, match="legal, press must concur first"):
+        workflow.decide_release(jp, "live", release.id, by="ben", now=NOW)
+    workflow.concur(jp, "live", release.id, office="legal", by="lea")
+    with pytest.raises(StateError, match="press must concur first"):
+        workflow.decide_release(jp, "live", release.id, by="ben", now=NOW)
+    assert releasing.readable(jp, "KR") == set()
+    workflow.concur(jp, "live", release.id, office="press", by="pia")
+    workflow.decide_release(jp, "live", release.id, by="ben", now=NOW)
+    assert releasing.readable(jp, "KR") == {one["id"]}
+
+
+@pytest.mark.parametrize("office", ["nobody", "legal"], ids=["not asked", "a second time"])
+def test_an_office_concurs_once_and_only_when_asked(ruled, office):
+    jp, _, release = ruled
+    workflow.concur(jp, "live", release.id, office="legal", by="lea")
+    with pytest.raises(StateError, match="is not asked to concur, or has done so"):
+        workflow.concur(jp, "live", release.id, office=office, by="lea")
+
+
+def test_below_its_marking_the_rule_asks_nobody(ruled):
+    jp, _, _ = ruled
+    one = releasing.indicator("GREEN")
+    releasing.drafted(jp, one)
+    assert releasing.proposed(jp, one).waits_for == []
