@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import getpass
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
+from secretariat.agreements.release_commands import node_at
 from secretariat.base.clock import now, stamp
 from secretariat.base.console import DATA, Data, Json, Realm, emit
 from secretariat.base.errors import InputError, NotFoundError
-from secretariat.base.settings import NodeSettings
 
 commands = typer.Typer(help="Partners: invite, accept, look after.", no_args_is_help=True)
 verbs = typer.Typer()
 
 Reason = Annotated[str, typer.Option("--reason", help="Why; the holders read it.")]
 By = Annotated[str, typer.Option("--by", help="Who does this; noted in the log.")]
-
-
-@contextlib.contextmanager
-def opened_node(data: Path) -> Iterator[Any]:
-    """Give the node of a data folder, its database open."""
-    from secretariat.ledger.node import Node
-    from secretariat.storage.opening import opened
-
-    settings = NodeSettings.load(data)
-    with opened(settings) as database:
-        yield Node.open(settings, database)
 
 
 @commands.command("invite")
@@ -44,7 +31,7 @@ def invite(
     """Write this node's descriptor for a partner, and say the twelve words to read to it."""
     from secretariat.exchange import enrolment
 
-    with opened_node(data) as node:
+    with node_at(data) as node:
         sealed, words = enrolment.invite(node, party, now=now())
     out.write_bytes(sealed)
     emit(
@@ -77,7 +64,7 @@ def accept(
         sealed = file.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read {file}: {error.strerror}", where=str(file)) from error
-    with opened_node(data) as node:
+    with node_at(data) as node:
         if guest_meeting.is_introduction(sealed):
             met = guest_meeting.meet(node, sealed, fingerprint, now=now())
             emit(met, f"{met.party} ({met.name}) is hosted by {met.host}", json=json)
@@ -92,7 +79,7 @@ def list_peers(data: Data = DATA, realm: Realm = "live", json: Json = False) -> 
     """List partners: in contact or not, how far we are with their logs."""
     from secretariat.exchange import service
 
-    with opened_node(data) as node:
+    with node_at(data) as node:
         found = service.contacts(node, realm, now=now())
     lines = []
     for one in found:
@@ -118,7 +105,7 @@ def show(
     from secretariat.exchange import service
     from secretariat.exchange.fingerprint import fingerprint
 
-    with opened_node(data) as node:
+    with node_at(data) as node:
         found = [one for one in service.contacts(node, realm, now=now()) if one.party == party]
         if not found:
             raise NotFoundError(f"{party} is not enrolled here", advice="secretariat peers list")
@@ -141,7 +128,7 @@ def remove(
     """End a partnership: nothing more is granted, offered or believed."""
     from secretariat.exchange import enrolment
 
-    with opened_node(data) as node:
+    with node_at(data) as node:
         ended = enrolment.remove(node, party, reason=reason, now=now())
     text = f"{party} is a partner no more in {', '.join(ended)}; what it holds was not called back"
     emit({"party": party, "realms": ended}, text, json=json)
@@ -159,7 +146,7 @@ def suspend(
     """Offer nothing to a partner and believe nothing of it until it is resumed."""
     from secretariat.exchange import service
 
-    with opened_node(data) as node:
+    with node_at(data) as node:
         service.suspend(node, realm, party, reason=reason, by=by or getpass.getuser(), now=now())
     emit({"party": party}, f"{party} is suspended: secretariat peers resume {party}", json=json)
 
@@ -175,7 +162,7 @@ def resume(
     """Believe a suspended partner's log again, after its checkpoints were compared."""
     from secretariat.exchange import service
 
-    with opened_node(data) as node:
+    with node_at(data) as node:
         service.resume(node, realm, party, by=by or getpass.getuser(), now=now())
     emit({"party": party}, f"{party}'s log is believed again from the kept checkpoint on", json=json)
 
@@ -190,7 +177,7 @@ def refused(
     """List what partners sent and was refused, newest first."""
     from secretariat.exchange import service
 
-    with opened_node(data) as node:
+    with node_at(data) as node:
         found = service.refusals(node, realm, party=party)
     lines = [f"{stamp(one.last_at)} {one.party} {one.code} ×{one.times}: {one.what}" for one in found]
     emit(found, "\n".join(lines) or "nothing was refused", json=json)
@@ -208,7 +195,7 @@ def withdraw(
     """Withdraw an own object from everybody who has it; the holders answer with signed receipts."""
     from secretariat.exchange import service
 
-    with opened_node(data) as node:
+    with node_at(data) as node:
         called = service.withdraw(node, realm, stix_id, reason=reason, by=by or getpass.getuser(), now=now())
     emit(called, _called("withdrawn", called), json=json)
 
@@ -232,7 +219,7 @@ def narrow(
     from secretariat.records import store as records
 
     person = by or getpass.getuser()
-    with opened_node(data) as node:
+    with node_at(data) as node:
         if only:
             with node.database.app(realm) as tx:
                 versions = records.versions(tx, stix_id)
@@ -277,7 +264,7 @@ def consent(
     """As originator, let a party pass an object on to another; the consent is a signed entry."""
     from secretariat.exchange import service
 
-    with opened_node(data) as node:
+    with node_at(data) as node:
         position = service.consent(
             node, realm, stix_id, via=via, to=to, purpose=purpose, until=until, withdrawn=withdrawn, now=now()
         )
@@ -295,7 +282,7 @@ def receipts(
     """Say who holds which version of an object, what was destroyed, and who has been silent since when."""
     from secretariat.exchange import service
 
-    with opened_node(data) as node:
+    with node_at(data) as node:
         found = service.holders(node, realm, stix_id, now=now())
     lines = []
     for one in found:

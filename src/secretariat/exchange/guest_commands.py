@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
+from secretariat.agreements.release_commands import node_at
 from secretariat.base.clock import now, stamp
 from secretariat.base.console import DATA, Data, Json, Realm, emit
 from secretariat.base.errors import InputError
-from secretariat.exchange.commands import opened_node
 from secretariat.people.model import Role
 
 commands = typer.Typer(help="Guests: parties without a node that this node hosts.", no_args_is_help=True)
@@ -30,7 +30,7 @@ def add(
     """Host a party without a node: a key for it in each realm, a collection, an entry in the log."""
     from secretariat.exchange import guests
 
-    with opened_node(data) as node:
+    with node_at(data) as node:
         made = guests.add(node, party, name=name, by=getpass.getuser(), now=now())
     text = (
         f"{party} is a guest here. Next: secretariat guests person {party} LOGIN --name NAME --role analyst"
@@ -53,7 +53,7 @@ def person(
     from secretariat.exchange import guests
 
     word = _password()
-    with opened_node(data) as node:
+    with node_at(data) as node:
         one = guests.add_person(
             node,
             realm,
@@ -84,7 +84,7 @@ def list_guests(data: Data = DATA, realm: Realm = "live", json: Json = False) ->
     """List the guests of this node, those who left too."""
     from secretariat.exchange import guests
 
-    with opened_node(data) as node:
+    with node_at(data) as node:
         found = guests.listed(node, realm)
     shown = [
         {
@@ -111,7 +111,7 @@ def introduce(
     """Write what partners take with `peers accept`: whose guest the party is, and its key, signed by both."""
     from secretariat.exchange import guest_meeting
 
-    with opened_node(data) as node:
+    with node_at(data) as node:
         sealed, words = guest_meeting.introduce(node, party, now=now())
     out.write_bytes(sealed)
     emit(
@@ -131,7 +131,7 @@ def move(
     """Let a guest go to a node of its own: keys and history in one file; this node signs for it no more."""
     from secretariat.exchange import guest_moving
 
-    with opened_node(data) as node:
+    with node_at(data) as node:
         moved = guest_moving.move(node, party, out, by=getpass.getuser(), now=now())
     text = f"{out} holds {party}'s keys and history: store it as such. This node signs for {party} no more.\n"
     emit(moved, f"{text}Next, there: secretariat init --from-guest {out.name}", json=json)
@@ -147,6 +147,6 @@ def end(
     """Host a party no more: its key is destroyed, its people and tools are let in no more."""
     from secretariat.exchange import guests
 
-    with opened_node(data) as node:
+    with node_at(data) as node:
         guests.end(node, party, reason=reason, by=getpass.getuser(), now=now())
     emit({"party": party, "state": "ended"}, f"this node does not sign for {party} any more", json=json)

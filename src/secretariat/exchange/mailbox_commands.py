@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from secretariat.agreements.release_commands import node_at
 from secretariat.base.clock import now, stamp
 from secretariat.base.console import DATA, Data, Json, Realm, emit
-from secretariat.exchange.commands import By, opened_node
+from secretariat.exchange.commands import By
 
 commands = typer.Typer(
     help="Mailbox: keep sealed letters for partners that reach neither other.", no_args_is_help=True
@@ -22,7 +23,7 @@ def allow(party: Party, data: Data = DATA, realm: Realm = "live", by: By = "", j
     """Let an enrolled partner write and collect letters here. Nobody may before."""
     from secretariat.exchange import mailbox_service
 
-    with opened_node(data) as node:
+    with node_at(data) as node:
         mailbox_service.allow(node, realm, party, by=by or getpass.getuser(), now=now())
     emit({"party": party, "realm": realm}, f"{party} may use this node as mailbox", json=json)
 
@@ -32,7 +33,7 @@ def forbid(party: Party, data: Data = DATA, realm: Realm = "live", by: By = "", 
     """Let a partner use it no longer; what it wrote and what waits for it is destroyed."""
     from secretariat.exchange import mailbox_service
 
-    with opened_node(data) as node:
+    with node_at(data) as node:
         mailbox_service.forbid(node, realm, party, by=by or getpass.getuser(), now=now())
     emit({"party": party, "realm": realm}, f"{party} uses this mailbox no longer", json=json)
 
@@ -42,7 +43,7 @@ def list_users(data: Data = DATA, realm: Realm = "live", json: Json = False) -> 
     """List who may use this node as mailbox, and how much of theirs waits."""
     from secretariat.exchange import mailbox_service
 
-    with opened_node(data) as node:
+    with node_at(data) as node:
         found = mailbox_service.shares(node, realm)
     lines = [
         f"{one.party:8} wrote {one.letters} ({one.bytes} bytes)"
@@ -58,7 +59,7 @@ def status(data: Data = DATA, realm: Realm = "live", json: Json = False) -> None
     """Say how mail with every partner that is reached through a mailbox stands."""
     from secretariat.exchange import mailbox_service
 
-    with opened_node(data) as node:
+    with node_at(data) as node:
         found = mailbox_service.correspondences(node, realm, now=now())
     lines = [
         f"{one.party:8} through {one.via}  written {stamp(one.last_written) if one.last_written else 'never'}"

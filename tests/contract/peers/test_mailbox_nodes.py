@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
 
+from secretariat.agreements import release
+from secretariat.agreements.release import Basis
+from secretariat.agreements.release_commands import node_at
 from secretariat.base.clock import now
-from secretariat.exchange import service
-from secretariat.exchange.commands import opened_node
+from secretariat.exchange import enrolment, mailbox_service, service
 from secretariat.exchange.service import Contact
+from secretariat.ledger.node import Node
+from secretariat.records.service import import_stream
 from secretariat.storage.embedded import Server
 from serving import Serving
 from simulator import indicator
@@ -23,17 +27,17 @@ from simulator import indicator
 CLEAR = "marking-definition--94868c89-83c2-464b-929b-a1a8aa3c8487"
 ENDS = ("JP", "US")
 FAST = """
-peer_wait_s = 2
-mailbox_resend_s = 3
-mailbox_beat_s = 2
-checkpoint_age_s = 8
+peer_wait_s = 1
+mailbox_resend_s = 1
+mailbox_beat_s = 1
+checkpoint_age_s = 4
 """
 
 
 class Trio:
     """JP and US with KR's mailbox between them; `sql` is what KR's operator does behind its software."""
 
-    def __init__(self, make: Callable[..., Serving], folder: Path) -> None:
+    def __init__(self, make: Callable[..., Serving]) -> None:
         self.nodes = {party: make(party) for party in ("JP", "KR", "US")}
         for party, one in self.nodes.items():
             file = one.data / "node.toml"
@@ -43,33 +47,28 @@ class Trio:
             if party in ENDS:
                 text = text.replace("reachable = true", "reachable = false")
             file.write_text(text)
-        self.folder = folder
-        self.enrol("KR", "JP")
-        self.enrol("KR", "US")
-        for party in ENDS:
-            self.enrol(party, "KR")
-        for party, other in (("JP", "US"), ("US", "JP")):
-            self.enrol(party, other, "--via", "KR")
-            self.nodes["KR"].run("mailbox", "allow", party, "--by", "admin")
-
-    def enrol(self, at: str, partner: str, *more: str) -> None:
-        file = self.folder / f"{partner}-for-{at}.json"
-        words = self.nodes[partner].run("peers", "invite", at, "--out", str(file))["fingerprint"]
-        self.nodes[at].run("peers", "accept", str(file), "--fingerprint", str(words), *more)
 
     def start(self, stack: contextlib.ExitStack) -> None:
         for one in self.nodes.values():
             one.start()
-        # asked from here: a command a look would take longer than what is looked at
-        self.inside = {party: stack.enter_context(opened_node(self.nodes[party].data)) for party in ENDS}
+        # asked and told from here: a command takes longer than what it does
+        self.inside = {party: stack.enter_context(node_at(self.nodes[party].data)) for party in ENDS}
+        with node_at(self.nodes["KR"].data) as kr:
+            every = {**self.inside, "KR": kr}
+            for party in ENDS:
+                enrol(every["KR"], every[party])
+                enrol(every[party], every["KR"])
+            for party, other in (("JP", "US"), ("US", "JP")):
+                enrol(every[party], every[other], via="KR")
+                mailbox_service.allow(kr, "live", party, by="admin", now=now())
 
     def publish(self, party: str, name: str) -> str:
         value = indicator(name, object_marking_refs=[CLEAR])
         bundle = {"type": "bundle", "id": f"bundle--{uuid.uuid4()}", "objects": [value]}
-        file = self.folder / f"{name}.json"
-        file.write_text(json.dumps(bundle))
-        self.nodes[party].run("import", str(file))
-        self.nodes[party].run("publish", str(value["id"]), "--by", "releaser")
+        node = self.inside[party]
+        taken = import_stream(node.database, "live", party, io.BytesIO(json.dumps(bundle).encode()))
+        assert taken.accepted == 1, taken
+        release.publish(node, "live", [str(value["id"])], basis=Basis(by="releaser"), now=now())
         return str(value["id"])
 
     def state(self, party: str, stix_id: str, holder: str) -> str | None:
@@ -90,6 +89,11 @@ class Trio:
             yield kr
 
 
+def enrol(at: Node, partner: Node, via: str | None = None) -> None:
+    sealed, words = enrolment.invite(partner, at.party, now=now())
+    enrolment.accept(at, sealed, words, via=via, now=now())
+
+
 def until(true: Callable[[], object], seconds: float = 60) -> None:
     ends = time.monotonic() + seconds
     while not true():
@@ -98,9 +102,9 @@ def until(true: Callable[[], object], seconds: float = 60) -> None:
 
 
 @pytest.fixture
-def trio(serving, tmp_path) -> Iterator[Trio]:
+def trio(serving) -> Iterator[Trio]:
     with contextlib.ExitStack() as stack:
-        made = Trio(serving, tmp_path)
+        made = Trio(serving)
         made.start(stack)
         yield made
 
@@ -115,13 +119,13 @@ def test_two_nodes_without_doors_share_withdraw_and_receipt_through_a_third_that
     # a report, its receipt, its withdrawal, the receipt of that
     first = trio.publish("US", "canary-0815")
     until(lambda: trio.state("US", first, "JP") == "received")
-    trio.nodes["US"].run("withdraw", first, "--reason", "wrong")
+    service.withdraw(trio.inside["US"], "live", first, reason="wrong", by="releaser", now=now())
     until(lambda: trio.state("US", first, "JP") == "destroyed")
 
     # the mailbox is killed, the report waits at its writer, and passes when the mailbox is back
     trio.nodes["KR"].kill()
     second = trio.publish("US", "while the mailbox was down")
-    time.sleep(2)
+    time.sleep(1)
     trio.nodes["KR"].start()
     until(lambda: trio.state("US", second, "JP") == "received", 90)
 
