@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import typer
 
 from secretariat.agreements.release_commands import node_at
@@ -111,7 +112,12 @@ def view_of(
         public=publicly,
         zone=shown,
     )
-    return View.of(as_of, now=now(), zone=shown, parties=tuple(parties or ()))
+    return View.of(as_of, now=now(), zone=shown, parties=tuple(parties or ()), own=node.party)
+
+
+def bare(view: View) -> View:
+    """Give the question without its parties: what another statement refers to may concern others."""
+    return msgspec.structs.replace(view, parties=())
 
 
 def moment(text: str, option: str, zone: str) -> datetime | None:
@@ -155,6 +161,33 @@ def source_data(one: Row) -> dict[str, Any]:
     names = ("title", "publisher", "url", "source_kind", "lang")
     found = {name: one.body[name] for name in names if name in one.body}
     return {"key": one.key, "date": one.true_from, **found}
+
+
+def cites_data(row: Row, sources: Mapping[str, Row]) -> list[dict[str, Any]]:
+    """Give where a statement is said: the sources, and the exact words with offsets where it has them."""
+    found: list[dict[str, Any]] = []
+    for cite in row.cites:
+        source = sources.get(cite["source_ref"])
+        if source is not None:
+            words = {name: cite[name] for name in ("quote", "start", "end") if name in cite}
+            found.append(source_data(source) | words | {"source": source.key, "cited_by": row.key})
+    return found
+
+
+def cite_lines(row: Row, sources: Mapping[str, Row], *, indent: int = 13) -> list[str]:
+    """Give the same as lines of text; a statement without a source says so."""
+    found = cites_data(row, sources)
+    if not found:
+        return [f"{'':{indent}}no source is named"]
+    return [f"{'':{indent}}{cite_line(one)}" for one in found]
+
+
+def cite_line(one: Mapping[str, Any]) -> str:
+    """Give one source as a line of text, with the words it says and where they stand."""
+    said = f' "{one["quote"]}"' if one.get("quote") else ""
+    span = f" [{one['start']}-{one['end']}]" if one.get("start") is not None else ""
+    publisher = one.get("publisher", "")
+    return f"source {one['key']} {one['date'] or 'undated'} {publisher}: {one['title']}{said}{span}"
 
 
 def question_data(view: View) -> dict[str, Any]:

@@ -12,16 +12,20 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
-from secretariat.register import monitoring
+from secretariat.register import monitoring, shared
 from secretariat.register.model import HELD, Row, View
 from secretariat.register.monitoring import LAG_DAYS, Lagging, Overdue
+from secretariat.register.shared import LINES, Shared, also
 from secretariat.register.store import COLUMNS, live, rows, with_objects
 from secretariat.storage.engine import raw
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
+__all__ = ["also"]
+
 PAGE = 100
+MEETINGS = 500
 _Line = TypeVar("_Line")
 
 
@@ -85,6 +89,8 @@ class Contested(msgspec.Struct, frozen=True, kw_only=True):
     accounts: list[Row]
     conflicts: list[Row]
     """Relations `conflicts-with` in which it stands."""
+    otherwise: list[Row] = []
+    """What other parties state otherwise under the same key."""
 
 
 class Met(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,15 +119,24 @@ _SUPERSEDED = (
 )
 
 
-def _promises(view: View) -> str:
-    """Write the commitments that stand and what moved them, as `c` and `e`."""
+def _promises(view: View, every: Shared) -> str:
+    """Write the commitments that stand, each once, and what moved them, as `c` and `e`."""
+    about, joined, once = "s.about", "", ""
+    if every.ids:
+        about, once = "coalesce(w.standing, s.about)", LINES
+        joined = (
+            " LEFT JOIN unnest(%(stood)s::text[], %(standing)s::text[]) AS w (stood, standing)"
+            " ON w.stood = s.about"
+        )
     bare = msgspec.structs.replace(view, parties=())
     known = "" if view.known_day is None else " AND n.known <= %(known_noon)s"
     return (
-        "WITH e AS MATERIALIZED (SELECT s.about, bool_or(s.says IN ('done', 'late')) AS closed,"
+        f"WITH e AS MATERIALIZED (SELECT {about} AS about, bool_or(s.says IN ('done', 'late')) AS closed,"
         " max(s.begun) FILTER (WHERE s.says IN ('done', 'late', 'partly', 'progress')) AS moved"
-        f" FROM {live(bare)} AND s.type = 'sct-evidence' AND {_COUNTS.format(alias='s')} GROUP BY s.about),"
-        f" c AS (SELECT s.* FROM {live(view)} AND s.type = 'sct-commitment' AND {_COUNTS.format(alias='s')})"
+        f" FROM {live(bare, joined=joined)} AND s.type = 'sct-evidence' AND {_COUNTS.format(alias='s')}"
+        " GROUP BY 1),"
+        f" c AS (SELECT s.* FROM {live(view)} AND s.type = 'sct-commitment' AND {_COUNTS.format(alias='s')}"
+        f"{once})"
         f" SELECT {COLUMNS.replace('s.', 'c.')}, count(*) OVER ()"
         " FROM c LEFT JOIN e ON e.about = c.stix_id WHERE true" + _SUPERSEDED.format(known=known)
     )
@@ -129,13 +144,15 @@ def _promises(view: View) -> str:
 
 def overdue(tx: sa.Connection, view: View, *, limit: int = PAGE, offset: int = 0) -> Board[Overdue]:
     """Give the commitments whose day has passed, the longest first."""
+    every = shared.shared(tx, view)
     text = (
-        _promises(view)
+        _promises(view, every)
         + " AND c.due_last < %(day)s AND NOT coalesce(e.closed, false)"
         + " ORDER BY c.due_last, c.id LIMIT %(limit)s OFFSET %(offset)s"
     )
-    found, total = _counted(tx, text, {**view.bound(), "limit": limit, "offset": offset})
-    evidence = evidence_for(tx, [one.stix_id for one in found], view)
+    bound = {**view.bound(), **every.bound(), "limit": limit, "offset": offset}
+    found, total = _counted(tx, text, bound)
+    evidence = evidence_for(tx, [one.stix_id for one in found], view, every)
     lines = [monitoring.overdue(one, evidence.get(one.stix_id, ()), view) for one in found]
     return Board(lines=[one for one in lines if one is not None], total=total)
 
@@ -151,7 +168,14 @@ def lagging(
 ) -> Board[Lagging]:
     """Give the commitments that nothing moved for over `days` (or their group's limit), oldest first."""
     allowed = "%(days)s::int"
-    bound: dict[str, Any] = {**view.bound(), "limit": limit, "offset": offset, "days": days}
+    every = shared.shared(tx, view)
+    bound: dict[str, Any] = {
+        **view.bound(),
+        **every.bound(),
+        "limit": limit,
+        "offset": offset,
+        "days": days,
+    }
     if limits:
         allowed = (
             "coalesce((SELECT min(l.days) FROM unnest(%(names)s::text[], %(spans)s::int[]) AS l (name, days)"
@@ -160,13 +184,13 @@ def lagging(
         )
         bound |= {"names": list(limits), "spans": list(limits.values())}
     text = (
-        _promises(view)
+        _promises(view, every)
         + " AND NOT (coalesce(e.closed, false) AND c.cadence IS NULL)"
         + f" AND %(day)s - greatest(e.moved, c.begun) > {allowed}"
         + " ORDER BY greatest(e.moved, c.begun), c.id LIMIT %(limit)s OFFSET %(offset)s"
     )
     found, total = _counted(tx, text, bound)
-    evidence = evidence_for(tx, [one.stix_id for one in found], view)
+    evidence = evidence_for(tx, [one.stix_id for one in found], view, every)
     lines = [
         monitoring.lagging(
             one, evidence.get(one.stix_id, ()), view, monitoring.limit_of(one, limits or {}, days)
@@ -176,28 +200,47 @@ def lagging(
     return Board(lines=[one for one in lines if one is not None], total=total)
 
 
-def evidence_for(tx: sa.Connection, stix_ids: Sequence[str], view: View) -> dict[str, list[Row]]:
-    """Give the evidence for commitments, by commitment, as known by then; announced ones are told apart."""
+def evidence_for(
+    tx: sa.Connection, stix_ids: Sequence[str], view: View, every: Shared | None = None
+) -> dict[str, list[Row]]:
+    """Give the evidence for commitments, by commitment, as known by then; announced ones are told apart.
+
+    What another party gave counts, also for its own statement of the same commitment; what two say alike
+    under one key is given once.
+    """
+    every = shared.shared(tx, view) if every is None else every
     bare = msgspec.structs.replace(view, parties=())
     found = rows(
         tx,
         f"SELECT {COLUMNS} FROM {live(bare, announced=True)} AND s.type = 'sct-evidence'"
         " AND s.about = ANY(%(ids)s) ORDER BY s.begun, s.id",
-        {**bare.bound(), "ids": list(stix_ids)},
+        {**bare.bound(), "ids": every.every(stix_ids)},
     )
     by_promise: dict[str, list[Row]] = {}
-    for one in found:
-        by_promise.setdefault(one.about or "", []).append(one)
+    for one in once(found, view):
+        about = one.about or ""
+        by_promise.setdefault(every.stands.get(about, about), []).append(one)
     return by_promise
+
+
+def once(evidence: Sequence[Row], view: View) -> list[Row]:
+    """Give once what several parties give alike under one key: this party's piece, where it gave one."""
+    stood: dict[tuple[Any, ...], Row] = {}
+    for one in sorted(evidence, key=lambda row: (row.status == "unverified", row.originator != view.own)):
+        stood.setdefault((one.key, one.says, one.begun), one)
+    kept = {one.id for one in stood.values()}
+    return [one for one in evidence if one.id in kept]
 
 
 def silence(tx: sa.Connection, view: View, *, limit: int = PAGE, offset: int = 0) -> Silence:
     """Give the series by how long ago they last met, and the absences that were recorded, oldest first."""
-    bound = {**view.bound(), "held": sorted(HELD), "limit": limit, "offset": offset}
+    every = shared.shared(tx, view)
+    lines_once = LINES if every.ids else ""
+    bound = {**view.bound(), **every.bound(), "held": sorted(HELD), "limit": limit, "offset": offset}
     cursor = raw(tx).execute(
         "WITH m AS (SELECT coalesce(s.series, s.aim || ' ' || array_to_string(s.parties, '-')) AS name, s.id,"
         f" s.begun, s.round FROM {live(view)} AND s.kind = ANY(%(held)s) AND {_COUNTS.format(alias='s')}"
-        f" AND {_TOOK_PLACE}),"
+        f" AND {_TOOK_PLACE}{lines_once}),"
         " g AS MATERIALIZED (SELECT m.*, m.begun - lag(m.begun) OVER w AS gap, lag(m.id) OVER w AS before"
         " FROM m WHERE m.name IS NOT NULL WINDOW w AS (PARTITION BY m.name ORDER BY m.begun, m.id)),"
         " a AS (SELECT name, count(*) AS held, min(begun) AS first, max(begun) AS last,"
@@ -234,7 +277,7 @@ def silence(tx: sa.Connection, view: View, *, limit: int = PAGE, offset: int = 0
     found, absent = _counted(
         tx,
         f"SELECT {COLUMNS}, count(*) OVER () FROM {live(view)} AND s.kind = 'absence'"
-        " AND s.begun <= %(day)s ORDER BY s.begun, s.id LIMIT %(limit)s OFFSET %(offset)s",
+        f" AND s.begun <= %(day)s{lines_once} ORDER BY s.begun, s.id LIMIT %(limit)s OFFSET %(offset)s",
         bound,
     )
     sources = sources_of(tx, found, view)
@@ -263,7 +306,12 @@ def silent_of(row: Row, sources: Mapping[str, Row], view: View) -> Silent:
 
 
 def contested(tx: sa.Connection, view: View, *, limit: int = PAGE, offset: int = 0) -> Board[Contested]:
-    """Give the statements that are contested or of which accounts differ, with all accounts known by then."""
+    """Give the statements that are contested, of which accounts differ, or which parties state otherwise.
+
+    Each comes with all accounts known by then, whichever party's statement they are about.
+    """
+    every = shared.shared(tx, view)
+    otherwise = shared.differing(tx, every, view)
     bare = msgspec.structs.replace(view, parties=())
     found, total = _counted(
         tx,
@@ -272,11 +320,18 @@ def contested(tx: sa.Connection, view: View, *, limit: int = PAGE, offset: int =
         f" SELECT s.about FROM {live(bare)} AND s.type = 'relationship' AND s.says = 'conflicts-with' UNION"
         f" SELECT s.other FROM {live(bare)} AND s.type = 'relationship' AND s.says = 'conflicts-with')"
         f" SELECT {COLUMNS}, count(*) OVER () FROM {live(view)} AND s.type <> 'sct-evidence'"
-        " AND s.type <> 'sct-account' AND (s.status = 'contested' OR s.stix_id IN (SELECT about FROM a))"
+        " AND s.type <> 'sct-account' AND (s.status = 'contested' OR s.stix_id IN (SELECT about FROM a)"
+        f" OR s.stix_id = ANY(%(otherwise)s)){LINES if every.ids else ''}"
         " ORDER BY s.true_first, s.id LIMIT %(limit)s OFFSET %(offset)s",
-        {**view.bound(), "limit": limit, "offset": offset},
+        {
+            **view.bound(),
+            **every.bound(),
+            "otherwise": list(otherwise),
+            "limit": limit,
+            "offset": offset,
+        },
     )
-    ids = [one.stix_id for one in found]
+    ids = every.every(one.stix_id for one in found)
     beside = rows(
         tx,
         f"SELECT {COLUMNS} FROM {live(bare)} AND ((s.type = 'sct-account' AND s.about = ANY(%(ids)s))"
@@ -284,13 +339,17 @@ def contested(tx: sa.Connection, view: View, *, limit: int = PAGE, offset: int =
         " AND (s.about = ANY(%(ids)s) OR s.other = ANY(%(ids)s)))) ORDER BY s.id",
         {**bare.bound(), "ids": ids},
     )
+    names = {one.stix_id: set(every.every([one.stix_id])) for one in found}
     lines = [
         Contested(
             row=one,
-            accounts=[row for row in beside if row.type == "sct-account" and row.about == one.stix_id],
+            accounts=[row for row in beside if row.type == "sct-account" and row.about in names[one.stix_id]],
             conflicts=[
-                row for row in beside if row.type == "relationship" and one.stix_id in {row.about, row.other}
+                row
+                for row in beside
+                if row.type == "relationship" and names[one.stix_id] & {row.about, row.other}
             ],
+            otherwise=otherwise.get(one.stix_id, []),
         )
         for one in found
     ]
@@ -299,11 +358,12 @@ def contested(tx: sa.Connection, view: View, *, limit: int = PAGE, offset: int =
 
 def who_met(tx: sa.Connection, view: View) -> list[Met]:
     """Give every pair of parties that met by the day asked about: how often, first, last."""
+    every = shared.shared(tx, view)
     cursor = raw(tx).execute(
         "WITH m AS (SELECT s.parties, count(*) AS times, min(s.begun) AS first, max(s.begun) AS last,"
         f" {_LATEST} AS newest, array_agg(DISTINCT s.level) AS levels"
         f" FROM {live(view)} AND s.kind = 'meeting' AND {_COUNTS.format(alias='s')} AND {_TOOK_PLACE}"
-        " GROUP BY s.parties),"
+        f"{LINES if every.ids else ''} GROUP BY s.parties),"
         " p AS (SELECT a.party AS one, b.party AS other, sum(m.times)::int8 AS times, min(m.first) AS first,"
         " max(m.last) AS last, (array_agg(m.newest ORDER BY m.last DESC, m.newest DESC))[1] AS newest,"
         " string_agg(array_to_string(m.levels, ','), ',') AS levels FROM m"
@@ -313,12 +373,24 @@ def who_met(tx: sa.Connection, view: View) -> list[Met]:
         " ARRAY(SELECT DISTINCT l FROM unnest(string_to_array(p.levels, ',')) AS x (l) WHERE l <> ''"
         " ORDER BY l)"
         " FROM p JOIN register_statement n ON n.id = p.newest ORDER BY 1, 2",
-        view.bound(),
+        {**view.bound(), **every.bound()},
     )
     return [
         Met(one=row[0], other=row[1], times=row[2], first=row[3], last=row[4], last_key=row[5], levels=row[6])
         for row in cursor
     ]
+
+
+def meetings(tx: sa.Connection, view: View, *, limit: int = MEETINGS) -> list[Row]:
+    """Give the newest meetings that `who_met` counts, oldest first."""
+    every = shared.shared(tx, view)
+    found = rows(
+        tx,
+        f"SELECT {COLUMNS} FROM {live(view)} AND s.kind = 'meeting' AND {_COUNTS.format(alias='s')}"
+        f" AND {_TOOK_PLACE}{LINES if every.ids else ''} ORDER BY s.begun DESC, s.id DESC LIMIT %(limit)s",
+        {**view.bound(), **every.bound(), "limit": limit},
+    )
+    return found[::-1]
 
 
 def sources_of(tx: sa.Connection, found: Sequence[Row], view: View) -> dict[str, Row]:

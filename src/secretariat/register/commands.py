@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import typer
 
 from secretariat.base.console import DATA, Data, Json, Realm, emit
@@ -20,6 +22,10 @@ from secretariat.register.asking import (
     Zone,
     as_data,
     asking,
+    bare,
+    cite_line,
+    cite_lines,
+    cites_data,
     line_of,
     more_of,
     question_data,
@@ -51,10 +57,13 @@ def status_command(
 ) -> None:
     """Say how a statement stands on a day by what was known then, with the evidence, accounts and sources."""
     from secretariat.register import questions
+    from secretariat.register.store import statements
 
     with asking(data, realm, true_on, known_by, recorded_by, party, publicly=publicly, zone=zone) as asked:
         answer = questions.status(asked.tx, key, asked.view)
         view = asked.view
+        ends = sorted({end for one in answer.relations for end in (one.about, one.other) if end})
+        related = {one.stix_id: one.key for one in statements(asked.tx, bare(view), ids=ends)} if ends else {}
     cited = [
         {
             **source_data(one.source),
@@ -65,6 +74,7 @@ def status_command(
     ]
     marks = () if answer.standing is None else answer.standing.marks
     sums = [] if answer.standing is None else [answer.standing.overdue, answer.standing.lagging]
+    relations = [_relation(one, answer.row, related) for one in answer.relations]
     result = {
         "key": answer.key,
         "question": question_data(view),
@@ -80,6 +90,7 @@ def status_command(
                 "known": one.row.known_day,
                 "counts": not one.why_not,
                 "why_not": one.why_not or None,
+                "party": one.row.originator,
             }
             for one in marks
         ],
@@ -97,21 +108,64 @@ def status_command(
             }
             for one in answer.absences
         ],
+        "acts": [
+            {
+                "key": one.key,
+                "title": one.title,
+                "on": one.true_from,
+                "known": one.known_day,
+                "act": one.says,
+                "parties": one.by or one.parties,
+                "party": one.originator,
+            }
+            for one in answer.acts
+        ],
+        "relations": relations,
+        "also_stated_by": [as_data(one, view) for one in answer.others],
+        "near": [{"key": one.key, "title": one.title} for one in answer.near],
         "superseded_by": [one.key for one in answer.superseded_by],
         "sources": cited,
         "rests_on": answer.rests_on,
     }
+    own = "" if answer.row is None else answer.row.originator
     lines = [answer.words]
     lines += [
-        f"  evidence {one.row.key}: {one.says} on {one.on}"
+        f"  evidence {one.row.key}: {one.says} on {one.on}{_whose(one.row, own)}"
         + (f" (does not count: {one.why_not})" if one.why_not else "")
         for one in marks
     ]
-    lines += [f"  account of {one.by[0]} ({one.says}): {one.body.get('text', '')}" for one in answer.accounts]
-    for one in cited:
-        words = f' "{one["quote"]}" [{one["start"]}-{one["end"]}]' if "quote" in one else ""
-        lines.append(f"  source {one['key']} {one['date']} {one.get('publisher', '')}: {one['title']}{words}")
+    lines += [
+        f"  act {one.true_from} {one.key}: {one.title} ({', '.join(one.by or one.parties)}){_whose(one, own)}"
+        for one in answer.acts
+    ]
+    lines += [
+        f"  account of {one.by[0]} ({one.says}){_whose(one, own)}: {one.body.get('text', '')}"
+        for one in answer.accounts
+    ]
+    lines += [f"  also stated by {one.originator}: {line_of(one)}" for one in answer.others]
+    lines += [
+        f"  {one['says']} {one['ref']} ({one['party']}): {one['reason'] or 'no reason given'}"
+        for one in relations
+    ]
+    lines += [f"  {line_of(one)}" for one in answer.near]
+    lines += list(dict.fromkeys(f"  {cite_line(one)}" for one in cited))
     emit(result, "\n".join(lines), json=json)
+
+
+def _whose(row: Row, own: str) -> str:
+    """Say whose statement it is, where another party's."""
+    return "" if row.originator == own else f", stated by {row.originator}"
+
+
+def _relation(one: Row, row: Row | None, keys: Mapping[str, str]) -> dict[str, Any]:
+    """Give a relation as seen from one of its ends."""
+    away = one.about if row is None or one.other == row.stix_id else one.other
+    return {
+        "says": one.says if row is None or one.about == row.stix_id else f"{one.says} (said of it by)",
+        "ref": keys.get(away or "", away),
+        "reason": one.body.get("description"),
+        "party": one.originator,
+    }
 
 
 @commands.command("overdue")
@@ -189,15 +243,19 @@ def _emit_promises(name: str, board: Board[Any], sources: dict[str, Row], view: 
                 "rests_on": [one.row.key, *(mark.row.key for mark in one.marks if not mark.why_not)],
                 "not_counted": {mark.row.key: mark.why_not for mark in one.marks if mark.why_not},
                 "sources": [cite["source_ref"] for cite in one.row.cites],
+                "cites": cites_data(one.row, sources),
             }
             for one in board.lines
         ],
         "sources": {stix: source_data(one) for stix, one in sources.items()},
     }
-    lines = [
-        f"{one.sum.days:>6} days  {one.row.key:<34} {one.row.title}\n{'':13}{one.sum.text}"
-        for one in board.lines
-    ]
+    lines = []
+    for one in board.lines:
+        lines += [
+            f"{one.sum.days:>6} days  {one.row.key:<34} {one.row.title}",
+            f"{'':13}{one.sum.text}",
+            *cite_lines(one.row, sources),
+        ]
     emit(result, "\n".join([*lines, *more_of(board)]) or f"nothing is {name}", json=json)
 
 
@@ -235,6 +293,7 @@ def silence_command(
                 "looked_by": one.looked_by,
                 "looked_in": one.looked_in,
                 "sources": [cite["source_ref"] for cite in one.row.cites],
+                "cites": cites_data(one.row, absences.sources),
             }
             for one in absences.lines
         ],
@@ -290,10 +349,14 @@ def contested_command(
                         "text": account.body.get("text"),
                         "party": account.originator,
                         "sources": [cite["source_ref"] for cite in account.cites],
+                        "cites": cites_data(account, board.sources),
                     }
                     for account in one.accounts
                 ],
                 "sources": [cite["source_ref"] for cite in one.row.cites],
+                "cites": cites_data(one.row, board.sources),
+                "conflicts": [row.body.get("description") for row in one.conflicts],
+                "otherwise": [as_data(row, asked.view) for row in one.otherwise],
             }
             for one in board.lines
         ],
@@ -301,11 +364,12 @@ def contested_command(
     }
     lines = []
     for one in board.lines:
-        lines.append(line_of(one.row))
-        lines += [
-            f"{'':12}{account.by[0]} ({account.says}): {account.body.get('text', '')}"
-            for account in one.accounts
-        ]
+        lines += [line_of(one.row), *cite_lines(one.row, board.sources, indent=12)]
+        for account in one.accounts:
+            whose = _whose(account, one.row.originator)
+            lines.append(f"{'':12}{account.by[0]} ({account.says}){whose}: {account.body.get('text', '')}")
+            lines += cite_lines(account, board.sources, indent=16)
+        lines += [f"{'':12}{row.originator} states otherwise: {line_of(row)}" for row in one.otherwise]
     emit(result, "\n".join([*lines, *more_of(board)]) or "nothing is contested", json=json)
 
 
@@ -321,16 +385,25 @@ def met_command(
     zone: Zone = "",
     json: Json = False,
 ) -> None:
-    """Say who met whom: how often, when first and when last."""
+    """Say who met whom: how often, when first and last, with the newest 500 meetings and their sources."""
     from secretariat.register import boards
 
     with asking(data, realm, true_on, known_by, recorded_by, party, publicly=publicly, zone=zone) as asked:
         found = boards.who_met(asked.tx, asked.view)
-    text = "\n".join(
-        f"{one.one:<4} {one.other:<4} {one.times:>4} times, {one.first} to {one.last} ({one.last_key})"
-        for one in found
-    )
-    emit({"question": question_data(asked.view), "pairs": found}, text or "nobody met", json=json)
+        meetings = boards.meetings(asked.tx, asked.view)
+        sources = boards.sources_of(asked.tx, meetings, asked.view)
+    pairs, lines = [], []
+    for one in found:
+        own = [row for row in meetings if {one.one, one.other} <= set(row.parties)]
+        cites = {row.key: cites_data(row, sources) for row in own}
+        pairs.append({**msgspec.to_builtins(one), "meetings": cites})
+        lines.append(
+            f"{one.one:<4} {one.other:<4} {one.times:>4} times, {one.first} to {one.last} ({one.last_key})"
+        )
+        for row in own:
+            named = ", ".join(cite["source"] for cite in cites[row.key]) or "no source is named"
+            lines.append(f"{'':10}{line_of(row)} [{named}]")
+    emit({"question": question_data(asked.view), "pairs": pairs}, "\n".join(lines) or "nobody met", json=json)
 
 
 @commands.command("timeline")
@@ -351,7 +424,7 @@ def timeline_command(
     json: Json = False,
 ) -> None:
     """List what happened in order, each with its state on the day asked about."""
-    from secretariat.register import questions
+    from secretariat.register import boards, questions
     from secretariat.register.times import parse
 
     with asking(data, realm, true_on, known_by, recorded_by, party, publicly=publicly, zone=zone) as asked:
@@ -364,12 +437,26 @@ def timeline_command(
             words=search,
             limit=limit,
         )
+        sources = boards.sources_of(asked.tx, [row for row, _ in found], asked.view)
+        also = boards.also(asked.tx, [row for row, _ in found], asked.view)
     result = {
         "question": question_data(asked.view),
-        "lines": [as_data(row, asked.view) for row, _ in found],
+        "lines": [
+            {
+                **as_data(row, asked.view),
+                "cites": cites_data(row, sources),
+                "also_stated_by": [one.originator for one in also.get(row.stix_id, ())],
+            }
+            for row, _ in found
+        ],
     }
-    text = "\n".join(f"{line_of(row)}" + ("" if state == "true" else f"  [{state}]") for row, state in found)
-    emit(result, text or "nothing was known", json=json)
+    lines = []
+    for row, state in found:
+        told = "" if state == "true" else f"  [{state}]"
+        if row.stix_id in also:
+            told += f"  (also stated by {', '.join(one.originator for one in also[row.stix_id])})"
+        lines += [line_of(row) + told, *cite_lines(row, sources)]
+    emit(result, "\n".join(lines) or "nothing was known", json=json)
 
 
 @commands.command("diff")
@@ -389,7 +476,7 @@ def diff_command(
     json: Json = False,
 ) -> None:
     """Say what changed and what was learned between two questions; what no --from names stays the same."""
-    from secretariat.register import questions
+    from secretariat.register import boards, questions
 
     if not (from_true or from_known or from_recorded):
         raise InputError("no earlier day", where="diff", advice="give --from-true-on or --from-known-by")
@@ -405,6 +492,7 @@ def diff_command(
             zone=zone,
         )
         found = questions.diff(asked.tx, before, asked.view, limit=limit)
+        sources = boards.sources_of(asked.tx, [one.row for one in found.changes], asked.view)
     result = {
         "from": question_data(before),
         "to": question_data(asked.view),
@@ -418,6 +506,7 @@ def diff_command(
                 "true_from": one.row.true_from,
                 "known": one.row.known_day,
                 "about": one.row.about,
+                "cites": cites_data(one.row, sources),
             }
             for one in found.changes
         ],
@@ -426,7 +515,10 @@ def diff_command(
             for row, was, is_now in found.states
         ],
     }
-    lines = [f"{one.what:<14} {line_of(one.row)}" for one in found.changes]
+    lines = []
+    for one in found.changes:
+        lines.append(f"{one.what:<14} {line_of(one.row)}")
+        lines += cite_lines(one.row, sources, indent=15) if one.row.cites else []
     lines += [f"{was} -> {is_now:<10} {row.key:<34} {row.title}" for row, was, is_now in found.states]
     if found.total > len(found.changes):
         lines.append(f"… and {found.total - len(found.changes)} more")

@@ -228,6 +228,8 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     parties: tuple[str, ...] = ()
     zone: str = "UTC"
     is_now: bool = True
+    own: str = ""
+    """Whose statement stands first where several parties state the same."""
 
     @classmethod
     def of(
@@ -238,6 +240,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
         zone: str = "UTC",
         parties: tuple[str, ...] = (),
         clear: bool = False,
+        own: str = "",
     ) -> View:
         """Give the question that the as-of bar asks at `now`; the bar's own zone wins."""
         zone = as_of.zone or zone
@@ -253,6 +256,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
             parties=parties,
             zone=zone,
             is_now=as_of.is_now,
+            own=own,
         )
 
     @classmethod
@@ -487,8 +491,10 @@ def series_of(draft: Statement) -> tuple[str | None, int | None]:
 
 
 def stem_of(key: str) -> str | None:
-    """Give what the keys of an instrument, its acts and its promise share: `jk-gsomia`, from `jk-gsomia-2016`
-    as from `jk-c-gsomia`; None where a key is not formed like these."""
+    """Give what the keys of an instrument, its acts and its promise share, None where a key is not such.
+
+    `jk-gsomia`, from `jk-gsomia-2016` as from `jk-c-gsomia`.
+    """
     stem = re.sub(r"-\d{4}(?:-\d\d)?$", "", key).replace("-c-", "-", 1)
     return stem if re.fullmatch(r"[a-z]+(?:-[a-z0-9]+)+", stem) else None
 

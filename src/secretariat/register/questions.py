@@ -6,18 +6,20 @@ absence says who looked, where, and as of when, and holds for that day and not a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from datetime import date
+from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from secretariat.base.ids import instrument_id
-from secretariat.register import boards, monitoring
+from secretariat.register import boards, monitoring, shared
 from secretariat.register.boards import Silent
-from secretariat.register.model import KINDS, Row, View
-from secretariat.register.monitoring import LAG_DAYS, Standing
+from secretariat.register.model import KINDS, Row, View, stem_of
+from secretariat.register.monitoring import CLOSES, LAG_DAYS, Standing
 from secretariat.register.store import COLUMNS, MOST, READ, by_key, live, rows, statements, with_objects
 from secretariat.register.store import newest as newest_of
 from secretariat.register.times import noon
@@ -56,7 +58,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     accounts: list[Row] = []
     absences: list[Silent] = []
     acts: list[Row] = []
-    """Acts about an instrument, in order."""
+    """Acts about an instrument by the day asked about, in order: those that name it, or, where none
+    does, those whose key is formed like its own (`jk-gsomia-2016`, `jk-gsomia-suspended-2019`)."""
     relations: list[Row] = []
     superseded_by: list[Row] = []
     others: list[Row] = []
@@ -64,6 +67,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     sources: list[Cited] = []
     rests_on: list[str] = []
     """Keys of every statement that the answer rests on."""
+    near: list[Row] = []
+    """Where nothing stands under the key: statements known by then whose key or words are like it."""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,27 +95,34 @@ def status(tx: sa.Connection, key: str, view: View, *, limit: int = LAG_DAYS) ->
     """Say how the statement with this key or STIX id stands; what was not known by then is not checked."""
     found = by_key(tx, key, msgspec.structs.replace(view, parties=()))
     if not found:
+        near = like(tx, key, view)
+        named = f"; known by then: {', '.join(one.key for one in near)}" if near else ""
         return Answer(
             key=key,
             state="not-known",
-            words=f"not checked: nothing under {key} was {_known(view)}",
+            words=f"not checked: nothing under {key} was {_known(view)}{named}",
             checked=False,
+            near=near,
         )
     row, bare = found[0], msgspec.structs.replace(view, parties=())
+    others = [one for one in by_key(tx, row.key, bare) if one.type == row.type and one.id != row.id]
     beside = rows(
         tx,
         f"SELECT {COLUMNS} FROM {live(bare, announced=True)}"
         " AND (s.about = ANY(%(ids)s) OR s.other = ANY(%(ids)s)) ORDER BY s.begun NULLS LAST, s.id",
-        {**bare.bound(), "ids": _names_of(row)},
+        {**bare.bound(), "ids": [*_names_of(row), *(one.stix_id for one in others)]},
     )
-    evidence = [one for one in beside if one.type == "sct-evidence" and one.about == row.stix_id]
+    same = {row.stix_id, *(one.stix_id for one in others)}
+    given = [one for one in beside if one.type == "sct-evidence" and one.about in same]
+    evidence = boards.once(given, view)
     from_ids = [one.other for one in evidence if one.other is not None]
     resting = statements(tx, bare, ids=from_ids) if from_ids else []
     accounts = [one for one in beside if one.type == "sct-account" and one.known_in(view)]
     relations = [one for one in beside if one.type == "relationship"]
     newer = [one.about for one in relations if one.says == "supersedes" and one.other == row.stix_id]
     over = statements(tx, bare, ids=[one for one in newer if one], true=True) if newer else []
-    carrying = [row, *accounts, *resting]
+    acts = _acts(tx, row, [one for one in beside if one.type == "sct-instrument-status"], bare)
+    carrying = list({one.id: one for one in (row, *accounts, *resting, *acts)}.values())
     sources = boards.sources_of(tx, carrying, view)
     said_none = {one.other for one in evidence if one.says == "none" and not monitoring.why_not(one, view)}
     own = [one for one in beside if one.kind == "absence"]
@@ -136,19 +148,50 @@ def status(tx: sa.Connection, key: str, view: View, *, limit: int = LAG_DAYS) ->
     return Answer(
         key=row.key,
         state=state,
-        words=_words(row, state, standing, absences, over, view, checked=checked),
+        words=_words(row, state, standing, absences, over, acts, view, checked=checked),
         checked=checked,
         row=row,
         standing=standing,
         accounts=accounts,
         absences=absences,
-        acts=[one for one in beside if one.type == "sct-instrument-status"],
+        acts=acts,
         relations=relations,
         superseded_by=over,
-        others=[one for one in found[1:] if one.type == row.type],
+        others=others,
         sources=_cited(carrying, sources),
-        rests_on=list(dict.fromkeys([row.key, *counted, *(one.key for one in resting)])),
+        rests_on=list(dict.fromkeys([row.key, *counted, *(one.key for one in (*resting, *acts))])),
     )
+
+
+def like(tx: sa.Connection, key: str, view: View, *, limit: int = 8) -> list[Row]:
+    """Give facts known by then whose key has the words of a key, else whose text has them; nearest first."""
+    words = re.findall(r"[^\W\d_]{3,}", key.lower())
+    if not words or "--" in key:
+        return []
+    found = rows(
+        tx,
+        f"SELECT {COLUMNS} FROM {live(view, announced=True)} AND s.kind = ANY(%(kinds)s)"
+        " AND s.key LIKE ALL(%(words)s) ORDER BY s.id LIMIT 200",
+        {**view.bound(), "kinds": list(KINDS), "words": [f"%{one}%" for one in words]},
+    ) or statements(tx, view, kinds=list(KINDS), words=" ".join(words), newest=True, limit=limit)
+    found.sort(key=lambda one: -SequenceMatcher(None, key, one.key).ratio())
+    return found[:limit]
+
+
+def _acts(tx: sa.Connection, row: Row, stated: Sequence[Row], view: View) -> list[Row]:
+    """Give what was done about an instrument, or one that is promised, by the day asked about, in order."""
+    found = list(stated)
+    stem = stem_of(row.key) if row.type in {"sct-instrument", "sct-commitment"} else None
+    if stem is not None and not found:
+        named = rows(
+            tx,
+            f"SELECT {COLUMNS} FROM {live(view)} AND s.kind = 'status-change' AND s.about IS NULL"
+            " AND starts_with(s.key, %(stem)s) AND s.parties && %(own)s ORDER BY s.begun, s.id",
+            {**view.bound(), "stem": f"{stem}-", "own": row.parties},
+        )
+        found += named
+    acts = [one for one in found if one.begun is not None and one.begun <= view.day]
+    return sorted(acts, key=lambda one: (one.begun or date.max, one.id))
 
 
 def _names_of(row: Row) -> list[str]:
@@ -168,6 +211,7 @@ def _words(
     standing: Standing | None,
     absences: Sequence[Silent],
     over: Sequence[Row],
+    acts: Sequence[Row],
     view: View,
     *,
     checked: bool,
@@ -184,7 +228,7 @@ def _words(
             "announced": f"announced ({row.body.get('announced') or row.known_day}), not known as held",
             "undated": "known, without a date",
         }
-        return said + words.get(state, state)
+        return said + words.get(state, state) + _last_act(acts)
     words = {
         "not-known": f"not {_known(view)}",
         "not-promised": f"not yet promised on {view.day}",
@@ -196,6 +240,10 @@ def _words(
         "open": "open",
     }
     text = said + words[state]
+    last = next((one for one in reversed(standing.marks) if not one.why_not), None)
+    if last is not None and state not in CLOSES:
+        text += f"; latest evidence: {last.says} on {last.on} ({last.row.key})"
+    text += _last_act(acts)
     if standing.lagging is not None:
         text += f"; lagging: {standing.lagging.sum.text}"
     if absences:
@@ -205,6 +253,10 @@ def _words(
     if over:
         text += f"; superseded by {over[-1].key}"
     return text
+
+
+def _last_act(acts: Sequence[Row]) -> str:
+    return f"; latest act: {acts[-1].title}, {acts[-1].true_from} ({acts[-1].key})" if acts else ""
 
 
 def _looked(one: Silent, view: View) -> str:
@@ -245,18 +297,23 @@ def timeline(
     first: date | None = None,
     last: date | None = None,
     words: str = "",
+    series: Sequence[str] = (),
+    status: Sequence[str] = (),
     newest: bool = False,
     limit: int = MOST,
     offset: int = 0,
 ) -> list[tuple[Row, str]]:
-    """Give the facts that the question sees in order of truth, each with its state; undated ones last."""
+    """Give the facts that the question sees in order of truth, each once and with its state; undated last."""
     found = statements(
         tx,
         view,
+        hidden=shared.shared(tx, view, announced=True).hidden,
         kinds=list(kinds) or list(KINDS),
         first=first,
         last=last,
         words=words,
+        series=series,
+        status=status,
         newest=newest,
         limit=limit,
         offset=offset,

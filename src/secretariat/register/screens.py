@@ -43,7 +43,9 @@ def sections() -> list[tuple[str, str, str]]:
 def view_of(screen: Screen, *, clear: bool = False, parties: tuple[str, ...] | None = None) -> View:
     """Give the question that the bar and the choice of parties ask."""
     chosen = chosen_parties(screen.query) if parties is None else parties
-    return View.of(screen.bar.as_of, now=now(), zone=screen.zone, parties=chosen, clear=clear)
+    return View.of(
+        screen.bar.as_of, now=now(), zone=screen.zone, parties=chosen, clear=clear, own=screen.party
+    )
 
 
 def chosen_parties(query: Mapping[str, str]) -> tuple[str, ...]:

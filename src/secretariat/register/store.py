@@ -17,6 +17,7 @@ from secretariat.register.model import Projected, Row, View
 from secretariat.register.tables import (
     register_detail,
     register_replaced,
+    register_shared,
     register_source,
     register_statement,
 )
@@ -24,7 +25,7 @@ from secretariat.register.times import noon
 from secretariat.register.words import lexemes
 from secretariat.storage.engine import raw
 
-__all__ = ["register_detail", "register_replaced", "register_source", "register_statement"]
+__all__ = ["register_detail", "register_replaced", "register_shared", "register_source", "register_statement"]
 
 MOST = 500
 """Rows of one answer; the rest is counted."""
@@ -114,6 +115,7 @@ def put(tx: sa.Connection, lines: Sequence[Line]) -> None:
         ([one.id for one in lines], [one.salt for one in lines], [_searched(one.columns) for one in lines]),
     )
     _note_replaced(tx, list({one.columns.stix_id for one in lines}))
+    _note_shared(tx, list({one.columns.key for one in lines if one.columns.type != "relationship"}))
 
 
 def _note_replaced(tx: sa.Connection, stix_ids: Sequence[str]) -> None:
@@ -133,6 +135,16 @@ def _note_replaced(tx: sa.Connection, stix_ids: Sequence[str]) -> None:
             " ORDER BY old.id, new.recorded_at, new.version ON CONFLICT (id) DO NOTHING",
             (several,),
         )
+
+
+def _note_shared(tx: sa.Connection, keys: Sequence[str]) -> None:
+    """Write under which of these keys several parties state something, once."""
+    raw(tx).execute(
+        "INSERT INTO register_shared (key, type) SELECT key, type FROM register_statement"
+        " WHERE key = ANY(%s) GROUP BY key, type HAVING min(originator) <> max(originator)"
+        " ON CONFLICT DO NOTHING",
+        (list(keys),),
+    )
 
 
 def end(tx: sa.Connection, ids: Sequence[int], *, position: int) -> None:
@@ -192,10 +204,11 @@ def _values(line: Line) -> tuple[Any, ...]:
 # --- the question ---------------------------------------------------------------------------------------
 
 
-def live(view: View, *, announced: bool = False) -> str:
+def live(view: View, *, announced: bool = False, joined: str = "") -> str:
     """Write FROM and WHERE of what the question sees, as alias `s`; bind `view.bound()`.
 
-    `announced`: also what was only announced by then. The day asked about is not part of it.
+    `announced`: also what was only announced by then; `joined`: further tables. The day
+    asked about is not part of it.
     """
     replaced, seen = "", ["NOT s.retracted"]
     if view.position is not None:
@@ -218,7 +231,7 @@ def live(view: View, *, announced: bool = False) -> str:
     if view.parties:
         seen.append('(s.parties || s.orgs || s."by") @> %(parties)s')
     return (
-        f"register_statement s LEFT JOIN register_replaced r ON r.id = s.id{replaced}"
+        f"register_statement s LEFT JOIN register_replaced r ON r.id = s.id{replaced}{joined}"
         f" WHERE r.id IS NULL AND {' AND '.join(seen)}"
     )
 
@@ -245,6 +258,7 @@ def statements(
     last: Any = None,
     true: bool = False,
     announced: bool = True,
+    hidden: Sequence[int] = (),
     order: str = "s.true_first, s.id",
     newest: bool = False,
     limit: int = MOST,
@@ -253,7 +267,8 @@ def statements(
     """Give the statements that the question sees, filtered; by day of truth, undated last.
 
     `kinds`, `keys`, … are alternatives each. `first` and `last` bound the days; `true` leaves out what was
-    not surely true by the day asked about; `announced` False leaves out what was only announced.
+    not surely true by the day asked about; `announced` False leaves out what was only announced; `hidden`
+    are rows that another one stands for.
     """
     bound: dict[str, Any] = {**view.bound(), "limit": limit, "offset": offset}
     text = f"SELECT {COLUMNS} FROM {live(view, announced=announced)}"
@@ -269,6 +284,8 @@ def statements(
     ):
         if values:
             text, bound[name] = f"{text} AND {column} = ANY(%({name})s)", list(values)
+    if hidden:
+        text, bound["hidden"] = text + " AND s.id <> ALL(%(hidden)s::int8[])", list(hidden)
     if originator is not None:
         text, bound["originator"] = text + " AND s.originator = %(originator)s", originator
     if words.strip():
@@ -304,8 +321,9 @@ def by_key(tx: sa.Connection, key: str, view: View, *, announced: bool = True) -
     return rows(
         tx,
         f"SELECT {COLUMNS} FROM {live(view, announced=announced)} AND {column} = %(key)s"
-        " ORDER BY (s.type IN ('sct-evidence', 'sct-account', 'sct-source')), s.id",
-        {**view.bound(), "key": key},
+        " ORDER BY (s.type IN ('sct-evidence', 'sct-account', 'sct-source')), (s.status = 'unverified'),"
+        " (s.originator <> %(own)s), s.originator, s.id",
+        {**view.bound(), "key": key, "own": view.own},
     )
 
 

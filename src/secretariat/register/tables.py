@@ -107,6 +107,14 @@ register_replaced = sa.Table(
 """`id` is no longer the newest version since `at`, because `by` is; a version that arrives older than one
 that is here is replaced from the start."""
 
+register_shared = sa.Table(
+    "register_shared",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("type", sa.Text, primary_key=True),
+)
+"""Keys under which several parties state something: few, so that a board sees at once who else states it."""
+
 register_source = sa.Table(
     "register_source",
     metadata,

@@ -14,7 +14,7 @@ depends_on = None
 _MOMENT = sa.DateTime(timezone=True)
 _TEXTS = ARRAY(sa.Text)
 _OVERLAP = ("register_overlap", "register_overlap_token", "register_overlap_pair")
-_REQUESTS = ("register_number", "register_digest")
+_REQUESTS = ("register_number", "register_digest", "register_saved_view")
 _INTAKE = ("register_intake", "register_intake_proposal")
 
 
@@ -108,6 +108,11 @@ def upgrade() -> None:
     )
     op.create_index(None, "register_replaced", ["by"])
     op.create_table(
+        "register_shared",
+        sa.Column("key", sa.Text, primary_key=True),
+        sa.Column("type", sa.Text, primary_key=True),
+    )
+    op.create_table(
         "register_source",
         sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
         sa.Column("source_id", sa.Text, nullable=False),
@@ -129,6 +134,7 @@ def upgrade() -> None:
     protect(op, "register_statement", append_only=True)
     protect(op, "register_detail", append_only=True)
     protect(op, "register_replaced", append_only=True)
+    protect(op, "register_shared", append_only=True)
     protect(op, "register_source", append_only=True)
     _overlap()
     _intake()
@@ -136,7 +142,7 @@ def upgrade() -> None:
 
 
 def _requests() -> None:
-    """Create the numbers of requests, and who gets a digest by mail."""
+    """Create the numbers of requests, who gets a digest by mail, and saved views."""
     op.create_table(
         "register_number",
         sa.Column("year", sa.Integer, primary_key=True, autoincrement=False),
@@ -153,6 +159,16 @@ def _requests() -> None:
         sa.Column("last_error", sa.Text),
         sa.CheckConstraint("every IN ('daily', 'weekly')", name="every"),
     )
+    op.create_table(
+        "register_saved_view",
+        sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+        sa.Column("login", sa.Text, nullable=False),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("query", sa.Text, nullable=False),
+        sa.Column("saved_at", _MOMENT, nullable=False),
+        sa.UniqueConstraint("login", "name"),
+    )
+    protect(op, "register_saved_view")
     protect(op, "register_number", append_only=True)
     protect(op, "register_digest")
 
@@ -248,5 +264,11 @@ def downgrade() -> None:
         op.drop_table(table)
     for table in reversed(_OVERLAP):
         op.drop_table(table)
-    for table in ("register_source", "register_replaced", "register_detail", "register_statement"):
+    for table in (
+        "register_source",
+        "register_shared",
+        "register_replaced",
+        "register_detail",
+        "register_statement",
+    ):
         op.drop_table(table)
