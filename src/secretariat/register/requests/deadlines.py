@@ -113,7 +113,7 @@ def _zone(stated: object, default: str) -> str:
 
 async def keep_up(node: Node) -> None:
     """Number what comes in within a second of its coming, and look for silence every minute."""
-    seen: dict[str, int] = {}
+    seen: dict[str, tuple[int, int]] = {}
     looked: dict[str, float] = {}
     while True:
         for realm in node.settings.realms:
@@ -125,19 +125,22 @@ async def keep_up(node: Node) -> None:
         await asyncio.sleep(_LOOK_S)
 
 
-def _look(node: Node, realm: str, seen: dict[str, int], looked: dict[str, float]) -> None:
+def _look(node: Node, realm: str, seen: dict[str, tuple[int, int]], looked: dict[str, float]) -> None:
     moment = clock()
     with node.database.app(realm) as tx:
         row = (
             raw(tx)
-            .execute("SELECT coalesce(max(id), 0) FROM register_statement WHERE type = 'sct-request'")
+            .execute(
+                "SELECT coalesce(max(id), 0), count(*) FROM register_statement WHERE type = 'sct-request'"
+            )
             .fetchone()
         )
-    newest = 0 if row is None else int(row[0])
+    # counted as well: what came in earlier may become a statement after one of our own was recorded
+    newest = (0, 0) if row is None else (int(row[0]), int(row[1]))
     if seen.get(realm) != newest:
         number_incoming(node, realm, now=moment)
         seen[realm] = newest
-    if newest and moment.timestamp() - looked.get(realm, 0.0) > _DUE_S:
+    if newest[1] and moment.timestamp() - looked.get(realm, 0.0) > _DUE_S:
         looked[realm] = moment.timestamp()
         look_for_silence(node, realm, now=moment)
 
