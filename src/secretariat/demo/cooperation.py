@@ -231,7 +231,7 @@ class Cooperation:
         state = "nothing" if found is None else found.state
         self.figures["silent"] = int(state == "silent")
         self.tell(
-            f"A SYNTHETIC letter of KR to JP, {letter.key}, asked for an answer by {letter.answer_by}:"
+            f"A letter of KR to JP, {letter.key}, asked for an answer by {letter.answer_by}:"
             f" {state}, KR looked in what had arrived",
             kr.page(f"/requests/{letter.key}"),
             held=state == "silent",
@@ -311,7 +311,7 @@ class Cooperation:
 
         def offered() -> bool:
             with kr.node.database.app(REALM) as tx:
-                found = overlap.suggestions(tx, view, one, party=kr.party)
+                found = overlap.suggestions(tx, view, one, party=kr.party, by="words")
             return found.waiting == 0 and any(line.row.key == other for line in found.found)
 
         near = until(offered, 90)

@@ -136,7 +136,7 @@ def promise() -> Commitment:
 def letter(today: date) -> Request:
     """Give an invented letter of last year to JP that nobody answered, recorded only now."""
     asked, due = today - timedelta(days=400), today - timedelta(days=340)
-    number = f"KR-{asked.year}-0001"
+    number = f"KR-{asked.year}-SYNTHETIC"  # the absence that names it says so, too
     return Request(
         key=number,
         kind="request",

@@ -41,10 +41,11 @@ def test_nobody_is_asked_about_a_promise_that_is_real():
         assert id_of(one, promises.RECORDER) not in IDS
 
 
-def test_a_letter_is_of_a_year_that_gives_no_numbers_any_more():
+def test_a_letter_is_of_a_past_year_and_its_number_says_what_it_is():
     for day in (date(2026, 1, 1), date(2026, 11, 22), date(2028, 2, 29)):
         letter = promises.letter(day)
         assert letter.true_from[:4] < str(day.year)
+        assert letter.number.endswith("SYNTHETIC")
         assert letter.answer_by < str(day)
 
 
