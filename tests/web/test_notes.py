@@ -6,9 +6,14 @@ import json
 
 import pytest
 
-from secretariat.base.clock import now
+from secretariat.agreements import release
+from secretariat.agreements.release import Basis
+from secretariat.base.clock import AsOf, now
 from secretariat.records.markings import tlp_marking
 from secretariat.register import record_file
+from secretariat.register import service as register
+from secretariat.register.model import Source, View
+from secretariat.register.notes import service
 from secretariat.register.sample import sample
 
 TYPED = {
@@ -129,3 +134,31 @@ def test_nobody_reads_what_was_not_released(officer):
     key = address.rpartition("/")[2]
     assert stranger.get(f"/public/notes/{key}").status_code == 404
     assert officer.make("analyst").get("/register/notes/new").status_code == 403
+
+
+def test_anybody_reads_what_was_released_and_only_what_is_clear_of_it(officer):
+    secret = Source(key="secret-1", kind="source", title="Not for anybody", true_from="2020-01-01")
+    register.record(officer.node, "live", [secret], by="test", now=now(), tlp="AMBER")
+    more = {"source": ["C003-1", "secret-1"], "quote": ["", ""], "text": "One.[^1] Two.[^2]"}
+    address = written(officer, tlp="CLEAR", disclosed="2026-11-20", **more)
+    told = officer.get(address).text
+    assert "marked higher than the note itself" in told
+    assert "TLP-AMBER" in officer.get(f"{address}/file/md").headers["content-disposition"]
+    stix = told.split('href="/reports/')[1].split("/release")[0] if "/release" in told else ""
+    with officer.node.database.app("live") as tx:
+        row = service.note_of(tx, View.of(AsOf(), now=now()), address.rpartition("/")[2])
+    assert stix in {"", row.stix_id}
+    release.publish(officer.node, "live", [row.stix_id], basis=Basis(by="releaser"), now=now())
+    officer.node.settings.public_pages = True
+    stranger = officer.make()
+    assert "What became of" in stranger.get("/public/notes").text
+    page = stranger.get(f"/public/notes/{row.key}").text
+    assert "Action Plan" in page
+    assert "Not for anybody" not in page
+    assert "a source that is not here" in page
+    assert "/register/" not in page.split('<main id="content"')[1]
+    for form in ("pdf", "docx", "html", "md", "stix"):
+        answer = stranger.get(f"/public/notes/{row.key}/file/{form}")
+        assert answer.status_code == 200
+        assert b"Not for anybody" not in answer.content
+    assert stranger.get(f"/register/notes/{row.key}", follow_redirects=False).status_code in {303, 401}

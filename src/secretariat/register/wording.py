@@ -82,6 +82,7 @@ VERDICT_WORDS = {
 FEATURE_WORDS = {
     "text": mark("text"),
     "themes": mark("subject"),
+    "aim": mark("stated aim"),
     "parties": mark("parties"),
     "bodies": mark("bodies and instruments"),
     "time": mark("time"),

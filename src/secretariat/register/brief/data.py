@@ -20,6 +20,7 @@ def rows_of(brief: Brief) -> Iterator[Row]:
         yield from (one.row for one in promise.answer.absences)
         if promise.answer.standing is not None:
             yield from (one.row for one in promise.answer.standing.marks)
+        yield from promise.answer.acts
     yield from brief.resting.values()
     yield from (one.row for one in brief.rounds)
     yield from (one.row for one in brief.silence.absences.lines)
@@ -152,6 +153,7 @@ def _promise(one: Promise) -> dict[str, Any]:
             }
             for found in marks
         ],
+        "acts": [{"key": act.key, "status": act.says, "on": act.true_from} for act in one.answer.acts],
         "absences": [{"key": found.row.key, "as_of": found.as_of} for found in one.answer.absences],
         "accounts": [_account(row) for row in one.answer.accounts],
         "rests_on": one.answer.rests_on,

@@ -25,6 +25,7 @@ from secretariat.register.paper.naming import named
 from secretariat.register.paper.numbering import Numbering
 from secretariat.register.screens import address_of
 from secretariat.register.wording import (
+    ACT_WORDS,
     FEATURE_WORDS,
     KIND_WORDS,
     POSITION_WORDS,
@@ -297,12 +298,28 @@ class _Layout:
             who = ", ".join(absent.looked_by) or _("nobody named")
             runs.append(Run(f"{said} ({who})", notes=self.numbers.of(absent.row)))
             runs += [Run(" "), *self.id_of(absent.row), Run("; ")]
+        if one.answer.acts:
+            runs += [Run(f"{_('latest act')}: "), *self.act(one.answer.acts[-1]), Run("; ")]
         if not one.answer.checked:
             runs += [Run(_("not checked"), style="loud"), Run("; ")]
         for account in one.answer.accounts:
             said = f"{account.body.get('said_by')}: {word_of(POSITION_WORDS, account.says)}"
             runs += [Run(said, notes=self.numbers.of(account)), Run("; ")]
         return _joined(runs)
+
+    def act(self, row: Row) -> list[Run]:
+        """An act about an instrument: by whom, what, when."""
+        who = ", ".join(sorted(row.by or row.parties))
+        said = Run(word_of(ACT_WORDS, row.says), style="strong")
+        if not row.says:
+            said = Run(row.title, lang=self.lang(row))
+        return [
+            Run(f"{who}: "),
+            said,
+            Run(f", {self.day(row)}", notes=self.numbers.of(row)),
+            Run(" "),
+            *self.id_of(row),
+        ]
 
     def evidence(self, found: Mark) -> list[Run]:
         row = self.brief.resting.get(found.row.other or "", found.row)
@@ -490,14 +507,7 @@ class _Layout:
             for one in found:
                 acts: list[Run] = []
                 for act in one.acts:
-                    who = ", ".join(act.by or act.parties)
-                    acts += [
-                        Run(f"{who}: {act.says or ''} ", style="strong"),
-                        Run(self.day(act), notes=self.numbers.of(act)),
-                        Run(" "),
-                        *self.id_of(act),
-                        Run("; "),
-                    ]
+                    acts += [*self.act(act), Run("; ")]
                 cell = _joined(acts) if acts else (Run(_("no act is recorded: not checked"), style="quiet"),)
                 rows.append((self.said(one.row), (Run(self.day(one.row)),), cell))
             heads = (_("Instrument"), _("Day"), _("Latest act of each party"))

@@ -89,7 +89,7 @@ def gather(tx: sa.Connection, view: View, codes: Sequence[str], meeting: Row | N
     )
     shown = [
         *meetings,
-        *(one.row for one in promises),
+        *(row for one in promises for row in (one.row, *one.answer.acts)),
         *(row for one in contested for row in (one.row, *one.accounts)),
         *(row for one in (*pairs.pairs, *pairs.judged) for row in (one.one, one.other)),
         *(row for one in instruments for row in (one.row, *one.acts)),
@@ -161,23 +161,11 @@ def _rounds(meetings: Sequence[Row], view: View) -> tuple[Round, ...]:
 
 def _instruments(tx: sa.Connection, view: View) -> tuple[Instrument, ...]:
     rows = store.statements(tx, view, kinds=["instrument"], announced=False, newest=True, limit=40)
-    if not rows:
-        return ()
-    bare = msgspec.structs.replace(view, parties=())
-    acts = store.statements(
-        tx,
-        bare,
-        types=["sct-instrument-status"],
-        about=[one.stix_id for one in rows],
-        true=True,
-        announced=False,
-    )
     found = []
     for row in rows:
         latest: dict[str, Row] = {}
-        for act in acts:
-            if act.about == row.stix_id:
-                latest[",".join(act.by or act.parties)] = act
+        for act in questions.status(tx, row.stix_id, view).acts:
+            latest[",".join(sorted(act.by or act.parties))] = act
         found.append(Instrument(row=row, acts=tuple(latest.values())))
     return tuple(found)
 
