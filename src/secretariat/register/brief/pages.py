@@ -18,7 +18,7 @@ from secretariat.register.brief.model import Brief
 from secretariat.register.model import View
 from secretariat.register.paper import docx_file, naming, pdf, sheet
 from secretariat.register.paper.document import Document
-from secretariat.register.screens import markings_of, sections, view_of
+from secretariat.register.screens import chosen_parties, markings_of, sections, view_of
 from secretariat.web.routing import page
 from secretariat.web.screen import Screen, screen_of
 from secretariat.web.words import set_language
@@ -32,6 +32,11 @@ FORMS = {"pdf": pdf.MEDIA_TYPE, "docx": docx_file.MEDIA_TYPE, "json": "applicati
 
 def _view(screen: Screen) -> View:
     return msgspec.structs.replace(view_of(screen), parties=())
+
+
+def _asked(screen: Screen) -> str:
+    """What the address asks for: `of`, else the parties that other pages are narrowed by."""
+    return (screen.query.get("of", "").strip() or ",".join(chosen_parties(screen.query)))[:400]
 
 
 def _made(screen: Screen, tx: sa.Connection, view: View, of: str) -> tuple[Brief, Document]:
@@ -60,7 +65,7 @@ def _named(brief: Brief) -> set[str]:
 def brief_page(request: Request[Any, Any, Any]) -> Response[Any]:
     """Choose parties or a meeting, and read what to prepare for it, as of the bar."""
     screen = screen_of(request)
-    view, of = _view(screen), screen.query.get("of", "").strip()[:400]
+    view, of = _view(screen), _asked(screen)
     brief, document, error = None, None, None
     with screen.transaction() as tx:
         if of:
@@ -98,7 +103,7 @@ def brief_file(request: Request[Any, Any, Any], form: FromPath[str]) -> Response
     screen = screen_of(request)
     if form not in FORMS:
         raise NotFoundError(f"this page has no {form[:20]!r}", advice="take a download link of the page")
-    of = screen.query.get("of", "").strip()[:400]
+    of = _asked(screen)
     with screen.transaction() as tx:
         brief, document = _made(screen, tx, _view(screen), of)
     name = naming.file_name(
