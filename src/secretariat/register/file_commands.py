@@ -26,12 +26,14 @@ from secretariat.register.commands import commands
 from secretariat.register.intake.commands import intake_command, proposals
 from secretariat.register.overlap.commands import overlap
 from secretariat.register.requests.contact_commands import digest_command
+from secretariat.register.same_words_commands import same_sentence_command
 
 __all__ = ["commands"]
 
 commands.add_typer(overlap, name="overlap")
 commands.command("intake")(intake_command)
 commands.command("brief")(brief_command)
+commands.command("same-sentence")(same_sentence_command)
 commands.command("digest")(digest_command)
 commands.add_typer(proposals, name="proposals")
 
