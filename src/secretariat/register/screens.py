@@ -8,7 +8,7 @@ from urllib.parse import quote
 from secretariat.base.clock import now
 from secretariat.base.marking import Marking
 from secretariat.register.model import Row, View
-from secretariat.register.wording import KIND_WORDS, STATE_WORDS, STATUS_WORDS, word_of
+from secretariat.register.wording import KIND_WORDS, STATUS_WORDS, state_word, word_of
 from secretariat.web.words import gettext as _
 from secretariat.web.words import mark
 
@@ -97,7 +97,7 @@ def line_of(row: Row, view: View) -> dict[str, Any]:
         "orgs": list(row.orgs),
         "place": row.body.get("place") or "",
         "state": state,
-        "state_word": word_of(STATE_WORDS, state),
+        "state_word": state_word(row.kind, state),
         "status": row.status,
         "status_word": word_of(STATUS_WORDS, row.status),
         "sources": len(row.cites),

@@ -203,7 +203,9 @@ def word_of(words: dict[str, str], key: str | None) -> str:
 
 
 def state_word(kind: str, state: str) -> str:
-    """Give the word for how a statement stands; what was said or agreed did not happen."""
+    """Give the word for how a statement stands; what was said, promised or agreed did not happen."""
+    if state == "true" and kind in {"commitment", "project"}:
+        return _("promised")
     if state == "true" and kind in {"instrument", "statement", "absence", "status-change", "body", "source"}:
         return _("true by then")
     return word_of(STATE_WORDS, state)
