@@ -26,6 +26,8 @@ from secretariat.base.errors import (
     ProofError,
     StateError,
 )
+from secretariat.base.ids import collection_id, party_id
+from secretariat.base.settings import Limits
 from secretariat.exchange import enrolment, guest_moving, guest_view, guests, service
 from secretariat.exchange.guest_settling import settle
 from secretariat.ledger import audit, dsse, entries, guest_keys, keys
@@ -457,6 +459,68 @@ def test_a_guests_token_reads_its_own_collections_only(host, sign_in):
     assert stix_id in client.get(f"/live/taxii2/collections/{every['partner/KISIA']}/objects/").text
     guests.end(host, "KISIA", reason="left", by="admin", now=now())
     assert client.get("/live/taxii2/collections/").status_code == 401
+
+
+def reading(tx, reader):
+    """Give the collections' ids by name and a client's secret for a party's tools."""
+    _token, word = people.create_token(
+        tx, label="tools", reader=reader, scopes=[Scope.READ, Scope.WRITE], lifetime=timedelta(days=1),
+        by="admin", limits=Limits(), now=now(),
+    )  # fmt: skip
+    rows = tx.exec_driver_sql("SELECT kind || '/' || reader, taxii FROM collection")
+    return word, {row[0]: str(row[1]) for row in rows}
+
+
+def test_a_guests_tools_post_drafts_that_only_the_guest_sees_and_releases(host, sign_in):
+    bring(host, report("Of the host")[1])
+    with host.database.app("live") as tx:
+        word, every = reading(tx, "KISIA")
+    client = TestClient(sign_in("admin").app, base_url="http://kr.local:8400")
+    form = "application/taxii+json;version=2.1"
+    client.headers.update({"authorization": f"Bearer {word}", "accept": form, "content-type": form})
+    stix_id, draft = report(SECRET, marking=CLEAR)
+    _other, hosts = report("in the host's name", marking=CLEAR)
+    hosts["created_by_ref"] = party_id("KR")
+    address = f"/live/taxii2/collections/{every['own/KISIA']}/objects/"
+
+    told = client.post(address, content=json.dumps({"objects": [draft, hosts]})).json()
+
+    assert (told["success_count"], told["failure_count"]) == (1, 1)
+    assert stix_id in client.get(address).text
+    assert client.post(address.replace(every["own/KISIA"], every["own/KR"]), content="{}").status_code == 404
+    assert client.post(address.replace(every["own/KISIA"], every["clear/*"]), content="{}").status_code == 403
+    assert SECRET in sign_in("kisia.analyst").get("/guest").text
+    assert SECRET not in sign_in("analyst").get("/reports").text
+    with host.database.app("live") as tx:
+        assert rows_of(tx, stix_id) == []
+    guests.publish(host, "live", person(host, "kisia.releaser"), stix_id, to=["KR"], now=now())
+    assert client.delete(f"{address}{stix_id}/").status_code == 403
+    assert client.get(f"/live/taxii2/status/{told['id']}/").status_code == 200
+
+
+def test_what_a_guest_releases_to_everybody_stands_in_the_hosts_public_collection(host, sign_in):
+    stix_id, clear = report("Public word", marking=CLEAR)
+    kept, amber = report(SECRET)
+    client = sign_in("kisia.releaser")
+    guests.write(host, "live", person(host, "kisia.releaser"), io.BytesIO(bundle(clear, amber)), now=now())
+    assert 'value="*"' in client.get(f"/guest/reports/{stix_id}").text
+    assert 'value="*"' not in client.get(f"/guest/reports/{kept}").text
+    for name in (stix_id, kept):
+        client.post(f"/guest/reports/{name}/release", data={"to": "*"}, follow_redirects=False)
+    public = TestClient(client.app, base_url="http://kr.local:8400")
+    public.headers.update({"accept": "application/taxii+json;version=2.1"})
+
+    seen = public.get("/live/taxii2/collections/clear/objects/").text
+
+    assert stix_id in seen
+    assert SECRET not in seen
+    with host.database.app("live") as tx:
+        found = tx.exec_driver_sql("SELECT reader, taxii FROM collection WHERE kind = 'clear'").fetchall()
+        assert audit.verify_database(tx, host.keyring("live")).holds
+    assert [(reader, number) for reader, number in found] == [("*", collection_id("KR", "clear", "live"))]
+    guests.withdraw(host, "live", person(host, "kisia.releaser"), stix_id, reason="wrong", now=now())
+    left = public.get("/live/taxii2/collections/clear/objects/").json()["objects"]
+    assert [(one["id"], one["revoked"]) for one in left] == [(stix_id, True)], "the public is told"
 
 
 def test_a_backup_holds_what_is_kept_for_guests(host, tmp_path):

@@ -131,12 +131,14 @@ def publish_in(
     versions: Sequence[Version],
     *,
     to: Iterable[str] | None = None,
+    public: bool | None = None,
     basis: Basis,
     purpose: str | None = None,
     now: datetime,
 ) -> Published:
     """Release versions in the caller's transaction; those not stored yet are written as published.
 
+    What is CLEAR goes to the public as well where no recipient is named, or as `public` says.
     Refuses versions that somebody else released, withdrew or marked since the caller read them.
     """
     keyring = node.keyring(realm)
@@ -145,7 +147,7 @@ def publish_in(
     batch = _Batch(tx, node, realm, _with_company(tx, versions), now)
     partners = _partners(tx, keyring, to)
     answers = [batch.ask(code, purpose) for code in partners]
-    if to is None:
+    if to is None if public is None else public:
         answers.append(batch.ask_public())
     getting = [answer for answer in answers if answer.classes]
     fresh = batch.fresh(getting)
@@ -553,7 +555,10 @@ def _place(
                 tx, [_stored_class(answer, one, entry, basis, now) for one in answer.classes]
             )
             kind = "clear" if answer.party == PUBLIC else "partner"
-            collection = collections.ensure(tx, kind, answer.party, party=node.party, realm=realm)
+            # the public collection is one per node: a guest's CLEAR objects stand in its host's
+            host = node.keyring(realm).host if answer.party == PUBLIC else None
+            publisher = node.party if host is None else host.party
+            collection = collections.ensure(tx, kind, answer.party, party=publisher, realm=realm)
             readers[collection] = answer.party
             batches[collection] = [
                 (class_id, [answer.batch.id_at(place) for place in group.members])

@@ -15,6 +15,9 @@ import msgspec
 from litestar import Request, Response
 from litestar.params import FromPath
 
+from secretariat.agreements import grants
+from secretariat.agreements.model import MAY
+from secretariat.agreements.release import PUBLIC
 from secretariat.agreements.service import outlook, with_members
 from secretariat.base.clock import now
 from secretariat.base.errors import InputError, NotFoundError, SecretariatError, StateError
@@ -180,9 +183,23 @@ def _report(
 def _outlooks(screen: Screen, person: Person, stix_id: str) -> list[dict[str, Any]]:
     """Say for every party to whom this guest may release, its host among them, what it would get."""
     mine = acting(screen.node, screen.realm, person, Permission.GUEST_READ)
-    found = []
+    found: list[dict[str, Any]] = []
     with mine.database.app(screen.realm) as tx:
         versions = with_members(tx, [stix_id])
+        clear = [one.id for one in versions if one.label.tlp == "CLEAR" and one.label.level is None]
+        if clear:
+            there = grants.granted(tx, PUBLIC, clear)
+            found.append(
+                {
+                    "party": PUBLIC,
+                    "outcome": MAY,
+                    "may": len(clear),
+                    "total": len(versions),
+                    "granted": len(there),
+                    "article": "tlp-2/CLEAR",
+                    "missing": "",
+                }
+            )
         for code in guests.recipients(tx, mine, screen.realm):
             one = outlook(tx, mine, versions, code, now=now())
             first = one.explanations[0].decision

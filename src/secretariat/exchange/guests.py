@@ -24,7 +24,7 @@ import msgspec
 
 from secretariat.agreements import grants
 from secretariat.agreements import store as agreements
-from secretariat.agreements.release import Basis, Published, publish_in
+from secretariat.agreements.release import PUBLIC, Basis, Published, publish_in
 from secretariat.agreements.service import with_members
 from secretariat.agreements.workflow import for_two
 from secretariat.base.clock import stamp
@@ -279,6 +279,8 @@ def publish(
 ) -> Published:
     """Say DO for a guest: decide for every partner with the guest as sender, sign with its key, hand over.
 
+    `*` in `to`, or no `to`, puts what is CLEAR into the host's public collection.
+
     Refuses what two persons must release: that needs a node of one's own, or an instrument that names less.
     """
     mine = acting(node, realm, person, Permission.GUEST_RELEASE)
@@ -291,7 +293,8 @@ def publish(
                 advice="a node of its own can",
             )
         reach = recipients(tx, mine, realm)
-        chosen = list(dict.fromkeys(to)) if to is not None else reach
+        named = list(dict.fromkeys(to)) if to is not None else [*reach, PUBLIC]
+        chosen = [code for code in named if code != PUBLIC]
         if beyond := sorted(set(chosen) - set(reach)):
             raise DeniedError(
                 f"a guest's release does not reach {', '.join(beyond)}",
@@ -299,7 +302,15 @@ def publish(
                 advice="release it to the host, which may pass it on; or move to a node of its own",
             )
         done = publish_in(
-            tx, mine, realm, versions, to=chosen, basis=Basis(by=person.login), purpose=purpose, now=now
+            tx,
+            mine,
+            realm,
+            versions,
+            to=chosen,
+            public=PUBLIC in named,
+            basis=Basis(by=person.login),
+            purpose=purpose,
+            now=now,
         )
     settle(node, realm, now=now)
     return done

@@ -44,17 +44,18 @@ def refuse_early(visit: Visit, name: str) -> Answer:
 
 def add(visit: Visit, body: IO[bytes], *, now: datetime) -> Answer:
     """Store what is sound as drafts in `own` and give the status. Refuses a body that is no envelope."""
-    settings, client = visit.node.settings, visit.client
+    settings, client, writer = visit.node.settings, visit.client, visit.writer
     # every refusal is told, whatever the number that other importers list
     limits = msgspec.structs.replace(settings.limits, max_refusals=settings.limits.max_request_bytes)
     door = records.Settings(
-        party=settings.party,
+        party=writer.party,
         realm=visit.realm,
         default_tlp=settings.default_tlp,
         ceiling=settings.ceiling,
         limits=limits,
+        beside=frozenset({settings.party}),
     )
-    with visit.node.database.app(visit.realm) as tx:
+    with writer.database.app(visit.realm) as tx:
         result = records.import_in(tx, door, body, now=now)  # type: ignore[arg-type]
         if result.container not in {"envelope", "bundle"} or not result.members:
             raise InputError(
@@ -68,7 +69,7 @@ def add(visit: Visit, body: IO[bytes], *, now: datetime) -> Answer:
             tx, status.id, token=client.token, reader=client.reader, requested_at=now, body=answer
         )
         store.forget_statuses(tx, now - KEPT)
-        if result.accepted:
+        if result.accepted and writer is visit.node:
             notify(tx, LIVE, f'{{"kind":"import","accepted":{result.accepted}}}')
     return service.Answer(answer)
 

@@ -6,7 +6,8 @@ Rules:
    that party; what it may not see does not exist for it (404), what it sees but may not do is 403 (3.6).
 2. Without credential there is the public collection `clear`, and nothing else. Anything else answers 401,
    whether it exists or not.
-3. The party's own tools post into `own` (taxii_posting.py). Nothing else can be written by TAXII.
+3. A party's own tools post into its `own` (taxii_posting.py), a guest's into the guest's: drafts, which only
+   a person of that party releases. Nothing else can be written by TAXII.
 4. DELETE hides drafts. What was published can only be withdrawn.
 """
 
@@ -21,6 +22,7 @@ from secretariat.base.clock import stamp
 from secretariat.base.errors import DeniedError, NotFoundError, StateError
 from secretariat.exchange import taxii_store as store
 from secretariat.exchange import taxii_wire as wire
+from secretariat.exchange.guest_view import view
 from secretariat.exchange.taxii_query import read_query
 from secretariat.ledger.node import Node
 from secretariat.people.model import Scope
@@ -77,8 +79,13 @@ class Visit(msgspec.Struct, frozen=True):
 
     def may_write(self, shelf: Shelf) -> bool:
         """Whether the client may post into a collection and delete from it."""
-        client = self.client
-        return shelf.kind == "own" and client.reader == self.node.party and Scope.WRITE in client.scopes
+        return shelf.kind == "own" and Scope.WRITE in self.client.scopes
+
+    @property
+    def writer(self) -> Node:
+        """The node as it keeps what the client posts: its own, or a guest's (guest_view.py)."""
+        reader = self.client.reader
+        return self.node if reader == self.node.party else view(self.node, self.realm, reader)
 
     def reading(self) -> AbstractContextManager[sa.Connection]:
         """Open a transaction that sees what the client may see."""
@@ -244,7 +251,7 @@ def delete(visit: Visit, name: str, stix_id: str, raw: bytes) -> Answer:
         found = visible(tx, visit.client, name)
         refuse_unwritable(visit, found)
         _refuse_unknown(tx, found, stix_id)
-    with visit.node.database.app(visit.realm) as tx:
+    with visit.writer.database.app(visit.realm) as tx:
         named = store.posted(tx, found.id, query)
         if any(one.state not in _DELETABLE for one in named):
             raise DeniedError(
