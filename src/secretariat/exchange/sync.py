@@ -31,6 +31,9 @@ from secretariat.exchange.renewal import UNKNOWN_KEY
 from secretariat.exchange.take import OutOfStepError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
     from secretariat.exchange.model import Peer
     from secretariat.exchange.wire import Cursor, Kept, Taken
     from secretariat.ledger.node import Node
@@ -291,15 +294,31 @@ def _partners(node: Node) -> dict[tuple[str, str, str], tuple[str, Peer]]:
 
 
 def _housekeeping(node: Node) -> None:
-    """Forget old nonces, do what falls due, tell of changed instruments, decide again what is open."""
+    """Forget old nonces, do what falls due, tell of changed instruments, decide again what is open.
+
+    A step that fails is logged and tried again next time; it keeps no other step and no other realm waiting.
+    """
     moment = now()
     for realm in node.settings.realms:
-        with node.database.app(realm) as tx:
-            tables.forget_nonces(tx, moment - timedelta(seconds=node.settings.limits.nonce_keep_s))
-        service.run_timers(node, realm, now=moment)
-        enrolment.announce(node, realm, now=moment)
-        redecide_when_due(node, realm, now=moment)
-        service.retry_when_due(node, realm, now=moment)
+        for step in _STEPS:
+            try:
+                step(node, realm, now=moment)
+            except Exception:
+                log.exception("%s in the realm %s failed", step.__name__, realm)
+
+
+def _forget_nonces(node: Node, realm: str, *, now: datetime) -> None:
+    with node.database.app(realm) as tx:
+        tables.forget_nonces(tx, now - timedelta(seconds=node.settings.limits.nonce_keep_s))
+
+
+_STEPS: tuple[Callable[..., object], ...] = (
+    _forget_nonces,
+    service.run_timers,
+    enrolment.announce,
+    redecide_when_due,
+    service.retry_when_due,
+)
 
 
 def _say(task: asyncio.Task[None] | None) -> None:
