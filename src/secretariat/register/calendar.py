@@ -147,14 +147,15 @@ def write(
 ) -> bytes:
     """Write events as an iCalendar file, in the language of the page or feed that asks."""
     name = f"{_('EXERCISE')} {party}" if realm == "exercise" else party
+    called = _text(_("Register of %(party)s") % {"party": name})
     lines = [
         "BEGIN:VCALENDAR",
         "VERSION:2.0",
         "PRODID:-//Secretariat//Register//EN",
         "CALSCALE:GREGORIAN",
         "METHOD:PUBLISH",
-        f"NAME:{_text(_('Register of %(party)s') % {'party': name})}",
-        f"X-WR-CALNAME:{_text(_('Register of %(party)s') % {'party': name})}",
+        f"NAME:{called}",
+        f"X-WR-CALNAME:{called}",
         "REFRESH-INTERVAL;VALUE=DURATION:PT15M",
     ]
     if left_out:

@@ -182,6 +182,17 @@ def test_both_ask_at_once_and_each_number_stands_for_one_request(desks):
     assert desks.thread("JP", one.number).their_number == f"JP-{year}-0002"  # given once
 
 
+def test_what_came_in_before_our_own_request_and_was_followed_after_it_is_numbered(desks):
+    jp, seen, looked = desks.nodes["JP"], {}, {}
+    done = desks.ask("KR", "JP")
+    desks.converge()
+    desks.ask("JP", "KR")
+    deadlines._look(jp, "live", seen, looked)
+    follow.catch_up(jp, "live")
+    deadlines._look(jp, "live", seen, looked)
+    assert desks.thread("JP", done.number).their_number is not None
+
+
 @pytest.mark.parametrize("skew", [-50, 50])
 def test_clocks_that_differ_change_no_order(desks, skew):
     done = desks.ask("KR", "JP", answer_by=desks.day(1))
