@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from datetime import date
 
+import httpx2
 import pytest
 
+from secretariat.base.errors import DeniedError, InputError, LimitError, UnavailableError
+from secretariat.register.intake import fetching
+from secretariat.register.intake.capture import Limits, read_document
+from secretariat.register.intake.contained import read_contained, rules_contained
 from secretariat.register.intake.dates import read_dates
 from secretariat.register.intake.gazetteer import read_mentions
 from secretariat.register.intake.proposals import read_text
+from secretariat.register.intake.wording import reason
+from secretariat.web.words import set_language
 
 OWN = date(2025, 6, 18)
 
@@ -129,3 +137,104 @@ def test_what_nobody_named_says_is_no_statement():
 )
 def test_words_that_are_a_cue(lang, text, kind):
     assert kind in kinds(text, lang)
+
+
+def test_the_rules_run_under_the_time_limit():
+    text = "The third meeting was held in Seoul on 3 March 2025. " * 20_000
+    with pytest.raises(LimitError, match="more than 1 seconds"):
+        rules_contained(text, lang="en", own=None, limits=Limits(seconds=1))
+
+
+@pytest.mark.parametrize("text", ["1." * 20_000, "a.b-" * 10_000, "x@" * 20_000])
+def test_no_text_makes_the_rules_of_dates_slow(text):
+    started = time.perf_counter()
+    read_dates(text, own=OWN)
+    assert time.perf_counter() - started < 10
+
+
+HIDDEN = (
+    "The\u200b third meeting\u202e was held\u2066 in Seoul\u00ad on 3\u00a0March 2025.\x00 \ufeffJapan came."
+)
+
+
+def test_offsets_are_those_of_the_stored_text():
+    (one,) = read_document(HIDDEN.encode())
+    read = read_text(one.text, lang=one.lang)
+    assert "\x00" not in one.text
+    for found in (*read.dates, *read.mentions):
+        assert one.text[found.start : found.end] == found.text
+    for found in read.proposals:
+        assert one.text[found.start : found.end] == found.quote
+    assert [found.first for found in read.dates] == ["2025-03-03"]
+
+
+@pytest.mark.parametrize("depth", [400, 9_000])
+def test_deeply_nested_html_is_read_or_refused_in_words(depth):
+    page = b"<html><body>" + b"<div>" * depth + b"Held in Seoul on 3 March 2025." + b"</div>" * depth
+    try:
+        said = read_contained(page, "a.html", limits=Limits(seconds=30))[0].text
+    except (InputError, LimitError) as refusal:
+        said = refusal.what
+    assert "3 March 2025" in said or "nested" in said or "reader stopped" in said or "no text" in said
+
+
+def test_hidden_text_and_scripts_of_a_page_propose_nothing():
+    page = (
+        "<html><body><p>Japan and China met in Seoul on 3 March 2025, and this is the visible part.</p>"
+        "<p style='display:none'>Japan withdrew on 4 April 2025.</p><p hidden>Signed on 5 May 2025.</p>"
+        "<script>var d = '7 July 2025'</script></body></html>"
+    )
+    (one,) = read_document(page.encode(), "a.html")
+    assert [found.first for found in read_dates(one.text)] == ["2025-03-03"]
+
+
+def test_a_wrong_charset_in_the_header_does_not_win_over_the_bytes():
+    text = "外務省は3月3日、協議を開催した。"
+    (one,) = read_document(text.encode("utf-8"), "a.txt", charset="iso-8859-1")
+    assert one.text == text
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://2130706433/",
+        "http://0x7f.1/",
+        "http://[::1]/",
+        "http://[::ffff:10.0.0.1]/",
+        "http://[fe80::1]/",
+    ],
+)
+def test_an_address_that_hides_a_private_one_is_refused(url):
+    with pytest.raises((DeniedError, UnavailableError)):
+        fetching.checked(url)
+
+
+def test_a_name_that_changes_its_address_between_is_asked_at_the_checked_one():
+    answers = iter([["93.184.216.34"], ["127.0.0.1"]])
+    asked = []
+
+    def answer(request):
+        asked.append(request.url.host)
+        return httpx2.Response(302, headers={"location": "http://a.example/two"})
+
+    with pytest.raises(DeniedError, match="no public address"):
+        fetching.fetch(
+            "http://a.example/one",
+            "http://proxy.invalid:3128",
+            resolver=lambda _host, _port: next(answers),
+            transport=httpx2.MockTransport(answer),
+        )
+    assert asked == ["93.184.216.34"]
+
+
+def test_a_reason_is_given_in_the_language_of_the_page():
+    text = "東京\n\n日本と韓国は去年10月の会合で、協議を続けることで一致した。"
+    (one, *_rest) = read_text(text, lang="ja", own=OWN).proposals
+    set_language("ko")
+    try:
+        said = [str(reason(why)) for why in one.why.values()]
+        assert "약속" in said[0]
+        assert not [why for why in said if 'lang="en"' in why]
+        assert str(reason("'x' <b> of nobody")) == '<span lang="en">&#39;x&#39; &lt;b&gt; of nobody</span>'
+    finally:
+        set_language("en")

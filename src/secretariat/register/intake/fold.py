@@ -25,8 +25,8 @@ for _code in range(0xFF01, 0xFF5F):
     _TABLE.setdefault(_code, unicodedata.normalize("NFKC", chr(_code)))
 
 _ADDRESS = re.compile(
-    r"(?:https?|ftp)://[!-~]+|\bwww\.[!-~]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
-    r"|\b(?:[a-z0-9-]+\.)+(?:com|org|net|int|gov|go|ac|co|or|ne|jp|kr|cn|invalid)(?:\.[a-z]{2})?/[!-~]*",
+    r"(?:https?|ftp)://[!-~]+|\bwww\.[!-~]+|(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"
+    r"|(?<![a-z0-9.-])(?:[a-z0-9-]{1,63}\.){1,6}(?:com|org|net|int|gov|go|ac|co|or|ne|jp|kr|cn|invalid)(?:\.[a-z]{2})?/[!-~]*",
     re.IGNORECASE,
 )
 _NUMBERED = re.compile(

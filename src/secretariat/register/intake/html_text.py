@@ -62,6 +62,8 @@ _DATE_NAMES = (
     "article:published_time", "datepublished", "pubdate", "publishdate", "publish_date", "date", "dc.date",
     "dc.date.issued", "dcterms.created", "dcterms.issued", "og:published_time", "parsely-pub-date", "article:modified_time",
 )  # fmt: skip
+_UNSEEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?![.\d])", re.IGNORECASE)
+"""Style of what a reader does not see: it is nobody's statement."""
 _LEAST = 0.5
 """Share of the page's words that the main part must keep; below it the whole page is taken."""
 
@@ -80,6 +82,11 @@ def read_html(text: str) -> tuple[str, str | None, date | None]:
         for node in list(tree.iter(name)):
             if node.getparent() is not None:
                 node.drop_tree()
+    for node in list(tree.iter(etree.Element)):
+        if node.getparent() is not None and (
+            node.get("hidden") is not None or _UNSEEN.search(node.get("style") or "")
+        ):
+            node.drop_tree()
     for node in list(tree.iter(etree.Comment, etree.ProcessingInstruction)):
         if node.getparent() is not None:
             node.drop_tree()

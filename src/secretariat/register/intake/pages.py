@@ -18,6 +18,7 @@ from secretariat.people.model import Permission
 from secretariat.register.intake import changes, drafts, fetching, marking_up, service, store
 from secretariat.register.intake.capture import Limits
 from secretariat.register.intake.store import Item
+from secretariat.register.intake.wording import reason
 from secretariat.register.model import View
 from secretariat.register.screens import address_of, sections
 from secretariat.web.routing import Form, act, page, see
@@ -180,6 +181,7 @@ def _intake(
         kinds=KIND_WORDS,
         sources=one.reading.sources,
         error=error,
+        reason=reason,
     )
 
 

@@ -21,9 +21,8 @@ from secretariat.base.errors import ConflictError, InputError, NotFoundError
 from secretariat.register import service as register
 from secretariat.register import sources
 from secretariat.register.intake import drafts, store
-from secretariat.register.intake.capture import Captured, Limits
-from secretariat.register.intake.contained import read_contained
-from secretariat.register.intake.proposals import read_text
+from secretariat.register.intake.capture import Limits
+from secretariat.register.intake.contained import Document, documents_contained, rules_contained
 from secretariat.register.intake.store import Intake, Item
 from secretariat.register.model import Draft, Row, View, id_of, stix_id
 from secretariat.register.overlap import service as overlap
@@ -69,27 +68,25 @@ def take_in(
         raise InputError(
             f"{source_kind!r} is no kind of source", where="kind", advice=", ".join(drafts.SOURCE_KINDS)
         )
-    documents = read_contained(data, name, charset=charset, limits=limits or Limits())
+    documents = documents_contained(data, name, charset=charset, own=own, limits=limits or Limits())
     taken = []
     for one in documents:
         with node.database.app(realm) as tx:
-            taken.append(
-                _take(tx, node, one, by=by, now=now, address=address, source_kind=source_kind, own=own)
-            )
+            taken.append(_take(tx, node, one, by=by, now=now, address=address, source_kind=source_kind))
     return taken
 
 
 def _take(
     tx: sa.Connection,
     node: Node,
-    one: Captured,
+    document: Document,
     *,
     by: str,
     now: datetime,
     address: str | None,
     source_kind: str,
-    own: date | None,
 ) -> Taken:
+    one = document.captured
     key = f"doc-{one.sha256[:12]}"
     source = stix_id("sct-source", node.party, key)
     capture = sources.keep(
@@ -109,7 +106,7 @@ def _take(
         found = intake.reading
         count = len(store.items(tx, before))
     else:
-        found = read_text(one.text, lang=one.lang, stated=one.stated, own=own)
+        found = document.reading
         count = len(found.proposals)
         before = store.open_intake(
             tx,
@@ -145,7 +142,7 @@ def set_date(node: Node, realm: str, intake: int, own: date) -> int:
                 advice="edit the dates of the proposals that are still open",
             )
         text = store.text_of(tx, one.capture)
-        reading = read_text(text.text, lang=one.reading.lang, own=own)
+        reading = rules_contained(text.text, lang=one.reading.lang, own=own, limits=Limits())
         store.set_reading(tx, intake, reading)
         return len(reading.proposals)
 
