@@ -50,6 +50,7 @@ PEOPLE = {
     "mina": (Role.RELEASER, Role.AUDITOR),
     "jun": (Role.RELEASER,),
     "root": (Role.ADMIN, Role.INTEGRATOR),
+    "sora": (Role.OFFICER, Role.RELEASER),
 }
 
 
