@@ -238,3 +238,14 @@ def test_a_reason_is_given_in_the_language_of_the_page():
         assert str(reason("'x' <b> of nobody")) == '<span lang="en">&#39;x&#39; &lt;b&gt; of nobody</span>'
     finally:
         set_language("en")
+
+
+@pytest.mark.parametrize(
+    ("lang", "text"),
+    [
+        ("ko", "협의회가 12월 12일 서울에서 개최됐다. 지난 2018년 제5차 협의회 이후 4년 만이다."),
+        ("ja", "4月10日に会合が開催されます。昨年5月の会合に続くものです。2013年5月の会合では確認した。"),
+    ],
+)
+def test_the_only_year_of_a_text_that_looks_back_at_it_is_not_taken(lang, text):
+    assert read_dates(text, lang=lang)[0].state == "open"

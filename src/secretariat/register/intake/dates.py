@@ -333,7 +333,7 @@ class _Reader:
         if named:
             return slot._replace(year=named[0]), "inferred", "year named later in the same sentence"
         years = [year for year in self.years if year is not None]
-        if len(years) == 1:
+        if len(years) == 1 and not self._looks_back(years[0]):
             return (
                 slot._replace(year=years[0]),
                 "inferred",
@@ -342,6 +342,20 @@ class _Reader:
         if self.before and self.before[-1].paragraph == paragraph:
             return slot._replace(year=self.before[-1].year), "inferred", "year of the date named before"
         raise _Open("no year is written and the document bears no date of its own")
+
+    def _looks_back(self, year: int) -> bool:
+        """Whether the text looks back at its only year from another: last year, 지난 2018년, since 2018."""
+        for f in self.found:
+            if f.a.year_rel is not None:
+                return True
+            after = self.folded[f.end : f.end + 24]
+            if f.a.year == year and (
+                self.folded.startswith("지난", f.start)
+                or re.match(r"[^\n。.]{0,20}?(?:이후|以来|以降|以后|以來|만에|ぶり)", after)
+                or _SINCE_BEFORE.search(self.folded[max(0, f.start - 8) : f.start])
+            ):
+                return True
+        return False
 
     def _own_year(self) -> int | None:
         return None if self.own is None else self.own.year
