@@ -66,6 +66,8 @@ def import_file(
     document, and what `service.record` refuses. The same file again changes nothing; a changed one amends.
     """
     try:
+        if file.stat().st_size > yaml_form.BYTES:
+            raise yaml_form.too_large(file.stat().st_size, str(file))
         data = file.read_bytes()
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", where=str(file)) from error

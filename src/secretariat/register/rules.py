@@ -9,6 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from functools import cache
+from zoneinfo import available_timezones
+
+import msgspec
 
 from secretariat.base.errors import ConflictError, InputError, NotFoundError
 from secretariat.records.register_shapes import QUOTE_WORDS
@@ -30,6 +34,9 @@ from secretariat.register.model import (
 from secretariat.register.times import parse
 from secretariat.register.words import quoted_words
 
+ROUNDS = 10_000
+LISTED = 1_000
+
 
 def check(draft: Draft, parties: AbstractSet[str], *, where: str = "") -> None:
     """Refuse a draft that contradicts itself or names a party nobody knows."""
@@ -37,6 +44,7 @@ def check(draft: Draft, parties: AbstractSet[str], *, where: str = "") -> None:
         _relation(draft, where)
         return
     at = where or draft.key
+    _plain(draft, at)
     begins = None if draft.true_from is None else parse(draft.true_from, where=f"{at}/true_from")
     if draft.true_to is not None:
         ends = parse(draft.true_to, where=f"{at}/true_to")
@@ -79,6 +87,28 @@ def check(draft: Draft, parties: AbstractSet[str], *, where: str = "") -> None:
                         parse(text, where=f"{at}/milestones/{number}")
         case _:
             pass
+
+
+def _plain(draft: Statement, at: str) -> None:
+    """Refuse what no table and no page can show: NUL, rounds and lists beyond measure, an unknown zone."""
+    if b"\\u0000" in msgspec.json.encode(draft):
+        raise InputError("it has a NUL character", where=at, advice="take the character out")
+    if draft.round is not None and draft.round > ROUNDS:
+        raise InputError(f"round {draft.round}", where=f"{at}/round", advice=f"at most {ROUNDS}")
+    for name in ("parties", "groups", "orgs", "target", "cites"):
+        if len(getattr(draft, name)) > LISTED:
+            raise InputError(
+                f"{len(getattr(draft, name))} entries", where=f"{at}/{name}", advice=f"at most {LISTED}"
+            )
+    if draft.zone is not None and draft.zone not in _zones():
+        raise InputError(
+            f"no such zone: {draft.zone[:60]!r}", where=f"{at}/zone", advice="write Asia/Seoul or UTC"
+        )
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
 
 
 def _request(draft: Request, at: str) -> None:
@@ -187,6 +217,8 @@ def check_references(
                     where=where,
                     advice="record that first, or in the same batch",
                 )
+        if columns.about is not None and columns.about in {columns.stix_id, columns.other}:
+            raise InputError("it rests on itself", where=where, advice="name another statement")
         if isinstance(draft, Evidence):
             promise = there.get(draft.for_ref)
             if promise is not None and promise.type not in {"sct-commitment", "sct-project"}:

@@ -100,6 +100,9 @@ _META = {
 _PARTS = ("refs", "accounts", "evidence", "about", "of")
 _PAIRS = {"overlaps": "same-aim", "not_overlaps": "different-aim"}
 _TOP = ("meta", "sources", "facts", *_PAIRS)
+DEPTH = 12
+"""Levels of nesting in a record file."""
+BYTES = 128 * 2**20
 META_ORIGIN = "record"
 _Shape = TypeVar("_Shape", bound=Statement)
 
@@ -139,7 +142,7 @@ def read(data: bytes, party: str, *, name: str = "record") -> Read:
         sources[source.key] = source
         drafts.append(Placed(where, source))
     for source in sources.values():
-        if source.via is not None and source.via not in sources:
+        if source.via is not None and (source.via not in sources or source.via == source.key):
             raise _nothing(source.via, f"sources/{source.key}/via", "a source")
     facts: dict[str, Statement] = {}
     rows = _rows(value, "facts")
@@ -177,6 +180,8 @@ def read(data: bytes, party: str, *, name: str = "record") -> Read:
 
 
 def _parsed(data: bytes, name: str) -> dict[str, Any]:
+    if len(data) > BYTES:
+        raise too_large(len(data), name)
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
@@ -184,6 +189,7 @@ def _parsed(data: bytes, name: str) -> dict[str, Any]:
             f"not UTF-8 at byte {error.start}", where=name, advice="save the file as UTF-8"
         ) from None
     try:
+        _refuse_shape(text, name)
         value = yaml.load(text, _Loader)  # noqa: S506 a safe loader that also refuses keys that stand twice
     except yaml.MarkedYAMLError as error:
         line = 0 if error.problem_mark is None else error.problem_mark.line + 1
@@ -205,6 +211,32 @@ def _parsed(data: bytes, name: str) -> dict[str, Any]:
     return found
 
 
+def too_large(size: int, name: str) -> InputError:
+    """Say that a file is larger than one may be."""
+    return InputError(
+        f"{size} bytes, more than the {BYTES} that one file may have",
+        where=name,
+        advice="import it in several files",
+    )
+
+
+def _refuse_shape(text: str, name: str) -> None:
+    """Refuse, before anything is built, what nests deeper than a record does, or grows by references."""
+    depth = 0
+    for event in yaml.parse(text, yaml.CSafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        where = f"{name}, line {event.start_mark.line + 1 if event.start_mark else 0}"
+        if depth > DEPTH:
+            raise InputError(
+                f"nested deeper than {DEPTH} levels", where=where, advice="a record has rows of plain values"
+            )
+        if isinstance(event, yaml.AliasEvent):
+            raise InputError(f"a reference *{event.anchor}", where=where, advice="write every row out")
+
+
 class _Loader(yaml.CSafeLoader):
     """The safe loader; a key that stands twice in a row is refused, a date stays a text."""
 
@@ -212,6 +244,8 @@ class _Loader(yaml.CSafeLoader):
         """Build a row, refusing a key that stands twice."""
         seen = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a key that is no word", key.start_mark)
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key {key.value!r} stands twice in one row", key.start_mark
@@ -315,8 +349,16 @@ def _cite(ref: Any, sources: Mapping[str, Source], party: str, where: str) -> Ci
     unknown = row.keys() - {"s", "span", "start", "end", "sha256"}
     if unknown:
         raise _unread(min(unknown), where, ("s", "span", "start", "end", "sha256"))
-    if row.get("s") not in sources:
-        raise _nothing(row.get("s"), where, "a source")
+    _word(row.get("s"), f"{where}/s")
+    if row["s"] not in sources:
+        raise _nothing(row["s"], where, "a source")
+    _word(row.get("span", ""), f"{where}/span")
+    for name in ("start", "end"):
+        at = row.get(name)
+        if at is not None and (isinstance(at, bool) or not isinstance(at, int) or not 0 <= at < 2**31):
+            raise InputError(
+                f"not an offset: {at!r}", where=f"{where}/{name}", advice="letters from the start"
+            )
     return Cite(
         source_ref=stix_id("sct-source", party, row["s"]),
         quote=row.get("span"),
@@ -338,7 +380,7 @@ def _parts(
         unknown = _mapping(one, where).keys() - {"by", "s", "position", "text"}
         if unknown:
             raise _unread(min(unknown), where, ("by", "s", "position", "text"))
-        cites = tuple(_cite({"s": source}, sources, party, where) for source in one.get("s", ()))
+        cites = tuple(_cite({"s": source}, sources, party, where) for source in _list(one, "s", where))
         account = {
             "key": f"{fact.key}:account:{number}",
             "kind": "account",
@@ -347,7 +389,7 @@ def _parts(
             "said_by": one.get("by"),
             "position": one.get("position"),
             "parties": fact.parties,
-            "known_public": _first_published(one.get("s", ()), sources) or fact.known_public,
+            "known_public": _first_published(_list(one, "s", where), sources) or fact.known_public,
             "record": fact.record,
             "cites": cites,
             **({"text": one["text"]} if "text" in one else {}),
@@ -358,7 +400,7 @@ def _parts(
         unknown = _mapping(one, where).keys() - {"for", "says"}
         if unknown:
             raise _unread(min(unknown), where, ("for", "says"))
-        promise = facts.get(one.get("for", ""))
+        promise = facts.get(_word(one.get("for"), f"{where}/for"))
         if promise is None:
             raise _nothing(one.get("for"), where, "a fact")
         made = {
@@ -385,7 +427,7 @@ def _id_of(pair: Mapping[str, Any], end: str, facts: Mapping[str, Statement], pa
     unknown = pair.keys() - {"a", "b", "why"}
     if unknown:
         raise _unread(min(unknown), where, ("a", "b", "why"))
-    fact = facts.get(pair.get(end, ""))
+    fact = facts.get(_word(pair.get(end), f"{where}/{end}"))
     if fact is None:
         raise _nothing(pair.get(end), f"{where}/{end}", "a fact")
     return stix_id(type_of(fact), party, fact.key)
@@ -395,6 +437,12 @@ def _list(row: Mapping[str, Any], name: str, where: str) -> list[Any]:
     value = row.get(name) or []
     if not isinstance(value, list):
         raise InputError("not a list", where=f"{where}/{name}", advice="see docs/register.md")
+    return value
+
+
+def _word(value: Any, where: str) -> str:
+    if not isinstance(value, str):
+        raise InputError(f"not a text: {value!r}"[:80], where=where, advice="see docs/register.md")
     return value
 
 
