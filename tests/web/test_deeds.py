@@ -103,6 +103,30 @@ def test_a_partner_is_enrolled_by_the_words_heard(site, node):
     assert client.get("/admin/partners/JP").status_code == 404
 
 
+def test_a_partner_that_nobody_reaches_is_accepted_with_its_mailbox(site, node):
+    client = site("admin")
+    others = {party: node(party) for party in ("US", "JP")}
+
+    def accept(party, via):
+        other = others[party]
+        words = fingerprint(party, other.keyring("live").root_public)
+        sealed = enrolment.describe(other, now=now())
+        return client.post(
+            "/admin/partners/accept",
+            data={"words": words, "via": via},
+            files={"file": ("partner.json", sealed)},
+            follow_redirects=False,
+        )
+
+    assert 'name="via"' not in client.get("/admin/partners").text, "nobody is enrolled that could be one"
+    assert accept("US", "").status_code == 303
+    assert 'name="via"' in client.get("/admin/partners").text
+    assert accept("JP", "CN").status_code == 404
+    done = accept("JP", "US")
+    lacking = "no sealing key" in done.text  # a node made for tests may have none; then it is said
+    assert done.status_code == 303 or lacking, done.text
+
+
 TERMS = {
     "title": "Sightings to JP",
     "to": "JP",

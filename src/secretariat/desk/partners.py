@@ -110,6 +110,7 @@ def _partners(
     answer = screen.answer(
         "desk/partners.html",
         [table, _refused(refused)],
+        mailboxes=[row["party"] for row in rows if row["url"] and row["state"] != "suspended"],
         own_words=fingerprint(screen.party, screen.node.keyring(screen.realm).root_public),
         error=error,
         given=given or {},
@@ -145,7 +146,7 @@ def invite(request: Request[Any, Any, Any]) -> Response[Any]:
 def accept(request: Request[Any, Any, Any]) -> Response[Any]:
     """Enrol the party of a descriptor whose twelve words were heard from a person there."""
     screen, form = screen_of(request), Form(request)
-    words = form.text("words").strip()
+    words, via = form.text("words").strip(), form.text("via").strip()
     try:
         file = form.file("file")
         if file is None:
@@ -153,9 +154,9 @@ def accept(request: Request[Any, Any, Any]) -> Response[Any]:
         sealed = file.read(DESCRIPTOR_BYTES + 1)
         if len(sealed) > DESCRIPTOR_BYTES:
             raise InputError(_("this is no descriptor: it is too large"), where="file")
-        done = enrolment.accept(screen.node, sealed, words, now=now())
+        done = enrolment.accept(screen.node, sealed, words, via=via or None, now=now())
     except SecretariatError as error:
-        return _partners(request, error, {"words": words})
+        return _partners(request, error, {"words": words, "via": via})
     return see(f"/admin/partners/{done.party}")
 
 
