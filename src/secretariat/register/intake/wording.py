@@ -103,6 +103,7 @@ TEMPLATES = (
     mark("it would end ({0}) before it begins ({1})"),
 )
 _QUOTED = re.compile(r"((?:'[^'\n]*'|\"[^\"\n]*\"): )(.+)", re.DOTALL)
+_ONLY_QUOTED = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"")
 _ENGLISH = Markup('<span lang="en">{}</span>')
 
 
@@ -119,7 +120,7 @@ def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
 def reason(text: object) -> str | Markup:
     """Give a reason in the page's language: whole, behind its quote, or part by part."""
     sentence = "" if text is None else str(text)
-    if language() == "en" or not sentence:
+    if language() == "en" or not sentence or _ONLY_QUOTED.fullmatch(sentence):
         return sentence
     if (whole := _one(sentence)) is not None:
         return whole
