@@ -190,7 +190,7 @@ def _lines(one: Event, *, party: str, realm: str, address: str, titles: bool) ->
         f"CLASS:{'PUBLIC' if clear else 'CONFIDENTIAL'}",
         f"TRANSP:{'OPAQUE' if one.what == 'meeting' and one.sure else 'TRANSPARENT'}",
         f"CATEGORIES:{_text(what)}",
-        f"URL:{address}{_place(one)}",
+        f"URL:{address}{_place(one, named=titles or clear)}",
     ]
     if titles or clear:
         who = ", ".join([*row.parties, *row.orgs])
@@ -206,10 +206,11 @@ def _lines(one: Event, *, party: str, realm: str, address: str, titles: bool) ->
     return [*lines, "END:VEVENT"]
 
 
-def _place(one: Event) -> str:
+def _place(one: Event, *, named: bool) -> str:
+    """Give where it stands; a key may say as much as a title, an id says nothing."""
     if one.what == "answer":
         return f"/requests/{one.row.key}"
-    return f"/register/statements/{one.row.key if '/' not in one.row.key else one.row.stix_id}"
+    return f"/register/statements/{one.row.key if named and '/' not in one.row.key else one.row.stix_id}"
 
 
 def _span(one: Event) -> Sequence[str]:

@@ -119,9 +119,9 @@ def test_without_titles_nothing_above_clear_is_told(written):
     assert "日中韓" not in data.decode()
     assert "東京" not in data.decode()
     assert "SUMMARY:Meeting" in unfolded(data)
-    assert any(
-        line.startswith("URL:http://jp.local:8400/register/statements/m-day") for line in unfolded(data)
-    )
+    place = "URL:http://jp.local:8400/register/statements/"
+    assert any(line.startswith(f"{place}sct-meeting--") for line in unfolded(data))
+    assert not any(line.startswith(f"{place}m-day") for line in unfolded(data))  # a key may say as much
 
 
 def test_an_exercise_says_so_everywhere(written):
