@@ -228,7 +228,11 @@ class _Layout:
         row = one.rows[0]
         match one.why:
             case "announced":
-                return (Run(one.text, lang=self.lang(row)), Run(f" – {_('as announced')} "), *self.id_of(row))
+                return (
+                    Run(one.text, lang=self.lang(row)),
+                    Run(" – " + _("as announced") + " "),
+                    *self.id_of(row),
+                )
             case "overlap":
                 other = one.rows[1]
                 return (
@@ -299,7 +303,7 @@ class _Layout:
             runs.append(Run(f"{said} ({who})", notes=self.numbers.of(absent.row)))
             runs += [Run(" "), *self.id_of(absent.row), Run("; ")]
         if one.answer.acts:
-            runs += [Run(f"{_('latest act')}: "), *self.act(one.answer.acts[-1]), Run("; ")]
+            runs += [Run(_("latest act") + ": "), *self.act(one.answer.acts[-1]), Run("; ")]
         if not one.answer.checked:
             runs += [Run(_("not checked"), style="loud"), Run("; ")]
         for account in one.answer.accounts:
@@ -415,7 +419,7 @@ class _Layout:
                     Bullets(
                         tuple(
                             (
-                                Run(f"{_('as of')} {written(one.as_of, self.language)}: "),
+                                Run(_("as of") + f" {written(one.as_of, self.language)}: "),
                                 *self.said(one.row),
                                 Run(f" – {', '.join(one.looked_by) or _('nobody named')}", style="quiet"),
                             )

@@ -52,7 +52,7 @@ class Numbering:
         source = self._sources.get(str(cite["source_ref"]))
         if source is not None:
             return self._note(source, cite)
-        runs = [Run(f"{_('a source that is not here')}: "), Run(str(cite["source_ref"]), style="code")]
+        runs = [Run(_("a source that is not here") + ": "), Run(str(cite["source_ref"]), style="code")]
         if cite.get("quote"):
             runs.append(Run(f" “{cite['quote']}”", style="quote"))
         return tuple(runs)
