@@ -195,6 +195,13 @@ class NodeSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         str, Meta(description="Sender's address of digests; empty: secretariat@ and this node's host.")
     ] = ""
     zone: Annotated[str, Meta(description="Time zone in which pages show times and a date ends.")] = "UTC"
+    lag_days: Annotated[
+        dict[str, Annotated[int, Meta(ge=1)]],
+        Meta(
+            description="Days without movement that are allowed to a group's commitments before they lag: "
+            'ASEAN = 180, or parties exactly, "JP,KR" = 90. Others: 365.'
+        ),
+    ] = {}
     database_url: Annotated[
         str,
         Meta(description="PostgreSQL of one's own; empty: the embedded one. SECRETARIAT_DATABASE_URL wins."),
@@ -262,12 +269,15 @@ def write(settings: NodeSettings) -> str:
     lines = ["# Settings of this node; docs/settings.md explains them. A change needs a new start.", ""]
     for name, meaning, _ in described(NodeSettings):
         value = getattr(settings, name)
-        if name in {"limits", "ceiling", "data"}:
+        if name in {"limits", "ceiling", "lag_days", "data"}:
             continue
         lines += [f"# {meaning}", f"{name} = {_toml(value)}", ""]
-    lines += ["# " + {n: m for n, m, _ in described(NodeSettings)}["ceiling"], "[ceiling]"]
-    lines += [f"{_toml(key)} = {_toml(value)}" for key, value in sorted(settings.ceiling.items())]
-    lines += ["", "[limits]"]
+    meanings = {name: meaning for name, meaning, _ in described(NodeSettings)}
+    for table in ("ceiling", "lag_days"):
+        lines += ["# " + meanings[table], f"[{table}]"]
+        lines += [f"{_toml(key)} = {_toml(value)}" for key, value in sorted(getattr(settings, table).items())]
+        lines.append("")
+    lines += ["[limits]"]
     for name, meaning, default in described(Limits):
         value = getattr(settings.limits, name)
         lines += [f"# {meaning}", f"{'# ' if value == default else ''}{name} = {_toml(value)}"]

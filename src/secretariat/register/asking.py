@@ -112,7 +112,14 @@ def view_of(
         public=publicly,
         zone=shown,
     )
-    return View.of(as_of, now=now(), zone=shown, parties=tuple(parties or ()), own=node.party)
+    return View.of(
+        as_of,
+        now=now(),
+        zone=shown,
+        parties=tuple(parties or ()),
+        own=node.party,
+        lag_days=node.settings.lag_days,
+    )
 
 
 def bare(view: View) -> View:

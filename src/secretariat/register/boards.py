@@ -166,7 +166,11 @@ def lagging(
     limit: int = PAGE,
     offset: int = 0,
 ) -> Board[Lagging]:
-    """Give the commitments that nothing moved for over `days` (or their group's limit), oldest first."""
+    """Give the commitments that nothing moved for over `days` (or their group's limit), oldest first.
+
+    `limits` are limits of groups; they go before those that the question carries from the node's settings.
+    """
+    limits = {**view.lag_days, **(limits or {})}
     allowed = "%(days)s::int"
     every = shared.shared(tx, view)
     bound: dict[str, Any] = {

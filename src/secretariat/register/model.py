@@ -7,6 +7,7 @@ A `Row` is one recorded version of a statement with the columns that boards ask 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
@@ -230,6 +231,8 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     is_now: bool = True
     own: str = ""
     """Whose statement stands first where several parties state the same."""
+    lag_days: Mapping[str, int] = {}
+    """Days allowed to groups before their commitments lag, where not the default."""
 
     @classmethod
     def of(
@@ -241,6 +244,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
         parties: tuple[str, ...] = (),
         clear: bool = False,
         own: str = "",
+        lag_days: Mapping[str, int] | None = None,
     ) -> View:
         """Give the question that the as-of bar asks at `now`; the bar's own zone wins."""
         zone = as_of.zone or zone
@@ -257,6 +261,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
             zone=zone,
             is_now=as_of.is_now,
             own=own,
+            lag_days=lag_days or {},
         )
 
     @classmethod

@@ -136,7 +136,7 @@ def status(tx: sa.Connection, key: str, view: View, *, limit: int = LAG_DAYS) ->
         if one.known_in(view) and one.begun is not None and (one.begun <= view.day or one is row)
     ]
     standing = (
-        monitoring.standing(row, evidence, view, limit)
+        monitoring.standing(row, evidence, view, monitoring.limit_of(row, view.lag_days, limit))
         if row.type in {"sct-commitment", "sct-project"}
         else None
     )

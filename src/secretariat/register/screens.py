@@ -44,7 +44,13 @@ def view_of(screen: Screen, *, clear: bool = False, parties: tuple[str, ...] | N
     """Give the question that the bar and the choice of parties ask."""
     chosen = chosen_parties(screen.query) if parties is None else parties
     return View.of(
-        screen.bar.as_of, now=now(), zone=screen.zone, parties=chosen, clear=clear, own=screen.party
+        screen.bar.as_of,
+        now=now(),
+        zone=screen.zone,
+        parties=chosen,
+        clear=clear,
+        own=screen.party,
+        lag_days=screen.node.settings.lag_days,
     )
 
 

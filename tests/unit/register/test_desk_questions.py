@@ -194,3 +194,12 @@ def test_a_promise_proves_nothing_of_itself(node):
     )
     with pytest.raises(InputError, match="rests on itself"):
         service.record(jp, "live", [PROMISE, itself], by="aoki", now=NOW)
+
+
+def test_a_node_sets_other_limits_for_its_groups(ask):
+    day = View.on("2012-09-03", "2012-09-03")
+    ours = msgspec.structs.replace(day, lag_days={"KR,US": 60})
+    assert "uk-c-exercises-2012" not in {one.row.key for one in ask(boards.lagging, day).lines}
+    line = next(one for one in ask(boards.lagging, ours).lines if one.row.key == "uk-c-exercises-2012")
+    assert line.sum.limit == 60
+    assert ask(questions.status, "uk-c-exercises-2012", ours).standing.lagging.sum.text == line.sum.text
