@@ -249,3 +249,8 @@ def test_a_reason_is_given_in_the_language_of_the_page():
 )
 def test_the_only_year_of_a_text_that_looks_back_at_it_is_not_taken(lang, text):
     assert read_dates(text, lang=lang)[0].state == "open"
+
+
+@pytest.mark.parametrize("text", ["ワシントンD.C.において開かれた", "東京にて開かれた", "東京で開かれた"])
+def test_a_seat_of_government_is_a_place_before_a_word_of_place(text):
+    assert [one.kind for one in read_mentions(text, lang="ja")] == ["place"]

@@ -31,7 +31,7 @@ _HANGUL = re.compile(r"[가-힣]")
 _LATIN = re.compile(r"[A-Za-z0-9]")
 _BEFORE_PLACE = re.compile(r"(?:\b(?:in|at|to|from|near|outside|around|via|for)\s+|,\s*)$")
 _AFTER_PLACE = re.compile(
-    r"\s?(?:에서|で(?!は(?:ない|なく))|市|在住|시내|举行|召开|開催|で開)|\s*,\s*(?:[A-Z]|\d)"
+    r"(?:D\.?C\.?)?\s?(?:에서|において|にて|で(?!は(?:ない|なく))|市|在住|시내|举行|召开|開催|で開)|\s*,\s*(?:[A-Z]|\d)"
 )
 _BEFORE_HAN_PLACE = re.compile(r"(?:在|于|於)$")
 _ATTACHED = re.compile(r"(?:'s|s'|の|의)?\s?$")
@@ -298,7 +298,7 @@ def _is_place(folded: str, start: int, end: int) -> bool:
         return False  # Seoul's ministry is not in Seoul alone: the city stands for its party
     if _BEFORE_PLACE.search(before) and not re.search(r"\b(?:demand|urge|ask|call)\w* (?:to|on) $", before):
         return True
-    return bool(_BEFORE_HAN_PLACE.search(before) or _AFTER_PLACE.match(folded[end : end + 4]))
+    return bool(_BEFORE_HAN_PLACE.search(before) or _AFTER_PLACE.match(folded[end : end + 8]))
 
 
 def _body(
