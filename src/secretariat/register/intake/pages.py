@@ -37,7 +37,7 @@ FIELDS = (
     ("groups", mark("Groups")),
     ("orgs", mark("Bodies")),
     ("place", mark("Place")),
-    ("level", mark("Level")),
+    ("level", mark("Level of the meeting")),
     ("round", mark("Round")),
 )
 AT_ONCE = 40
