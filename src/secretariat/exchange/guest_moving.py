@@ -207,6 +207,10 @@ def _check_objects(party: str, signer: Signer, found: list[Version], where: str)
         if one.originator == party:
             public = {signer.key_id: signer.public}
             object_signature.verify_object(one.envelope, one.data, one.salt, public)
+        elif signer.key_id.encode() in one.envelope:
+            raise ProofError(
+                f"{party} signed {one.stix_id}, here it is {one.originator}'s", where=f"{where}/{number}"
+            )
 
 
 def take_keys(arrived: Arrived, folder: Path, realm: str) -> None:
