@@ -1,4 +1,4 @@
-"""Intake on pages: a file becomes proposals beside the marked text; decisions stay; two officers collide in words."""
+"""Intake on pages: a file becomes proposals beside the marked text; decisions stay."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def test_a_file_is_read_and_marked(site):
     where = _taken(client)
     shown = client.get(where).text
     assert "<script>alert(1)" not in shown
-    assert 'class="p' in shown and 'id="t-1"' in shown
+    assert 'class="p' in shown
+    assert 'id="t-1"' in shown
     assert "held in Seoul on 23 May 2019" in re.sub(r"<[^>]+>", "", shown)
     assert "2019-05-23" in shown
     assert _taken(client) == where, "the same bytes are the same intake"
@@ -62,7 +63,9 @@ def test_accepting_records_with_span_and_keeps_the_place(site):
 def test_the_second_officer_is_told(site):
     first, second = site("officer"), site("officer")
     where = _taken(first)
-    first.post(f"{where}/1", data={"deed": "reject", "seen": "1", "reason": "not ours"}, follow_redirects=False)
+    first.post(
+        f"{where}/1", data={"deed": "reject", "seen": "1", "reason": "not ours"}, follow_redirects=False
+    )
     answer = second.post(f"{where}/1", data={"deed": "accept", "seen": "1"}, follow_redirects=False)
     assert answer.status_code == 409
     assert "rejected by" in answer.text

@@ -50,7 +50,7 @@ async def descriptor(request: Asked, realm: FromPath[str]) -> Response[bytes]:
 @post(
     "/{realm:str}/peer/v1/descriptor",
     name="peer:renew",
-    opt=requires(PUBLIC),
+    opt=requires(PEER),
     status_code=200,
     request_max_body_size=renewal.MAX_BYTES,
 )

@@ -42,6 +42,13 @@ BOARDS = (
     ("overlapping", mark("Overlapping"), "/register/boards/overlapping"),
     ("contested", mark("Contested"), "/register/boards/contested"),
 )
+TEMPLATES = {
+    "overdue": "register/board_overdue.html",
+    "lagging": "register/board_lagging.html",
+    "silent": "register/board_silent.html",
+    "overlapping": "register/board_overlapping.html",
+    "contested": "register/board_contested.html",
+}
 TURNED = "turned:"
 CHOICES = (
     ("same", mark("same aim")),
@@ -75,7 +82,7 @@ def _answer(
 ) -> Response[Any]:
     number = _page_number(screen)
     return screen.answer(
-        f"register/board_{board}.html",
+        TEMPLATES[board],
         tables,
         markings=markings_of(rows),
         section="boards",

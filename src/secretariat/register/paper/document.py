@@ -62,6 +62,16 @@ class Run(msgspec.Struct, frozen=True, omit_defaults=True):
     """An address that begins with http:// or https://, or with / on this node."""
     notes: tuple[int, ...] = ()
 
+    @property
+    def leads(self) -> bool:
+        """Whether the address is one that a page may lead to; any other is not made a link."""
+        return self.href.startswith(("/", "http://", "https://"))
+
+    @property
+    def abroad(self) -> bool:
+        """Whether it leads to another node or site."""
+        return self.leads and not self.href.startswith("/")
+
 
 Runs = tuple[Run, ...]
 
