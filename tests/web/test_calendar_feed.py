@@ -100,7 +100,7 @@ def test_the_day_of_an_answer_stands_there_while_somebody_waits(client):
     read = icalendar.Calendar.from_ical(client.get("/register/calendar.ics?lang=ko", auth=auth).content)
     (found,) = [one for one in read.walk("VEVENT") if "/requests/KR-" in one["url"]]
     assert found["dtstart"].dt == day
-    assert "회답 기한" in found["summary"]
+    assert "회신 기한" in found["summary"]
 
 
 @pytest.mark.parametrize(("scopes", "reader"), [((Scope.READ,), "KR"), ((Scope.CALENDAR,), "JP")])

@@ -80,7 +80,7 @@ def sources_page(request: Request[Any, Any, Any]) -> Response[Any]:
             Column("kind", _("What kind of source")),
             Column("lang", _("Language")),
             Column("captures", _("Captured"), number=True),
-            Column("key", _("Key")),
+            Column("key", _("Register key")),
         ),
         rows,
     ).sorted_by(screen.query)

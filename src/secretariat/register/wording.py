@@ -117,7 +117,7 @@ ACT_WORDS = {
 }
 """What a party did about an instrument."""
 FIELD_WORDS = {
-    "key": mark("Key"),
+    "key": mark("Register key"),
     "kind": mark("Kind"),
     "title": mark("Title"),
     "true_from": mark("True from"),
@@ -169,8 +169,8 @@ FIELD_WORDS = {
     "says": mark("Says"),
     "from_ref": mark("Rests on"),
     "said_by": mark("Whose account"),
-    "position": mark("Position"),
-    "text": mark("Text"),
+    "position": mark("Position taken"),
+    "text": mark("In its words"),
     "source_kind": mark("What kind of source"),
     "publisher": mark("Publisher"),
     "url": mark("Address"),

@@ -49,7 +49,7 @@ KIND_WORDS = {
     "status-change": mark("change of status"),
     "commitment": mark("commitment"),
     "development": mark("development"),
-    "exercise": mark("exercise"),
+    "exercise": mark("joint exercise"),
     "attack": mark("attack"),
     "statement": mark("statement"),
     "absence": mark("absence"),

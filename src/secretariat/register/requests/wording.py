@@ -12,7 +12,7 @@ REQUEST_STATES = {
     "declined": mark("declined"),
     "passed-on": mark("passed on"),
     "overdue": mark("overdue"),
-    "silent": mark("silent"),
+    "silent": mark("no answer found"),
     "withdrawn": mark("withdrawn"),
 }
 WANTS_WORDS = {
