@@ -171,6 +171,10 @@ def test_two_persons_release_and_the_desk_moves_by_itself(visit, place):
     jun.click("section[aria-labelledby=h-waiting] a")
     jun.wait_for_url("**/releases/*")
     check(jun, "one-release")
+    jun.locator("input[name=confirmed]").evaluate("box => { box.required = false }")
+    jun.click("form[action$='/approve'] button")
+    assert "not confirmed" in jun.inner_text("[role=alert]"), "who decides confirms, whoever proposed"
+    jun.check("input[name=confirmed]")
     jun.click("form[action$='/approve'] button")
     jun.wait_for_load_state()
     assert "released" in jun.inner_text(".head")

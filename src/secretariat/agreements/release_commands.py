@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +18,7 @@ from secretariat.base.settings import NodeSettings
 
 if TYPE_CHECKING:
     from secretariat.agreements.release import Published
+    from secretariat.agreements.service import Outlook
 
 verbs = typer.Typer()
 release = typer.Typer(help="Releases: propose, concur, approve, refuse.", no_args_is_help=True)
@@ -29,6 +30,9 @@ verbs.add_typer(standing, name="standing")
 
 By = Annotated[str, typer.Option("--by", help="Who does this; noted in the log.")]
 Purpose = Annotated[str, typer.Option("--purpose", help="The use it is given for.")]
+Confirm = Annotated[
+    bool, typer.Option("--confirm", help="Confirm the conditions that the agreements put to the person.")
+]
 To = Annotated[
     list[str] | None, typer.Option("--to", help="Partner; repeatable. Default: every partner that may.")
 ]
@@ -56,6 +60,7 @@ def publish(
     second: Annotated[str, typer.Option("--second", help="The second person, where two are needed.")] = "",
     standing_release: Annotated[str, typer.Option("--standing", help="Id of a standing release.")] = "",
     purpose: Purpose = "",
+    confirm: Confirm = False,
     data: Data = DATA,
     realm: Realm = "live",
     json: Json = False,
@@ -83,11 +88,29 @@ def publish(
                     where=two[0],
                     advice="--second LOGIN, or `secretariat release propose` and another person approves",
                 )
+            if not confirm:
+                _refuse_unconfirmed(
+                    service.forecast(tx, node, names, purpose=purpose or None, now=moment), to
+                )
             basis = Basis(by=person, second=second or None)
             done = publish_in(
                 tx, node, realm, versions, to=to, basis=basis, purpose=purpose or None, now=moment
             )
     _tell(done, json=json)
+
+
+def _refuse_unconfirmed(outlooks: Iterable[Outlook], to: Collection[str] | None) -> None:
+    """Refuse a DO to which the agreements put conditions that nobody confirmed, and name them."""
+    from secretariat.agreements.service import conditions_of
+
+    found = conditions_of(outlooks, to)
+    if found:
+        lines = "; ".join(f"{party}: {why} ({ref})" for party, ref, why in found[:5])
+        raise StateError(
+            f"{len(found)} conditions are to be confirmed by whoever says DO: {lines}",
+            where=found[0][0],
+            advice="read them, see that they hold, and add --confirm",
+        )
 
 
 def _tell(done: Published, *, json: bool) -> None:
@@ -201,14 +224,22 @@ def concur(
 def approve(
     number: Annotated[str, typer.Argument(metavar="ID")],
     by: By = "",
+    confirm: Confirm = False,
     data: Data = DATA,
     realm: Realm = "live",
     json: Json = False,
 ) -> None:
     """Say DO: release what was proposed."""
-    from secretariat.agreements import workflow
+    from secretariat.agreements import service, workflow
 
     with node_at(data) as node:
+        if not confirm:
+            with node.database.app(realm) as tx:
+                found = workflow.get(tx, _uuid(number))
+                _refuse_unconfirmed(
+                    service.forecast(tx, node, found.objects, purpose=found.purpose, now=now()),
+                    found.partners,
+                )
         done = workflow.decide_release(node, realm, _uuid(number), by=by or getpass.getuser(), now=now())
     _tell(done, json=json)
 

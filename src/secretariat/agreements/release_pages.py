@@ -100,6 +100,19 @@ def _rows(
     return rows
 
 
+def _conditions(rows: Sequence[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    """Give what the person who says DO confirms: partner, articles and why, each once."""
+    return list(
+        dict.fromkeys(
+            (row["party"], ", ".join(condition["articles"]), condition["why"])
+            for row in rows
+            for answer in row["answers"]
+            if answer["outcome"] == MAY and answer["core"]
+            for condition in answer["conditions"]
+        )
+    )
+
+
 def _held(tx: Connection, members: Sequence[Stored], as_of: AsOf = NOW) -> dict[str, set[str]]:
     """Say which of these objects each partner was granted in their present version, by the times asked."""
     ids = {one.id: one.stix_id for one in members}
@@ -167,15 +180,7 @@ def _release(
         ],
     )
     own = [one for one in members if one.originator == screen.party]
-    conditions = list(
-        dict.fromkeys(
-            (row["party"], ", ".join(condition["articles"]), condition["why"])
-            for row in rows
-            for answer in row["answers"]
-            if answer["outcome"] == MAY and answer["core"]
-            for condition in answer["conditions"]
-        )
-    )
+    conditions = _conditions(rows)
     answer = screen.answer(
         "agreements/release.html",
         [table],
@@ -203,6 +208,10 @@ def _title(obj: dict[str, Any], default: str) -> str:
     return name if isinstance(name, str) and name else default
 
 
+def _unconfirmed() -> InputError:
+    return InputError("the conditions are not confirmed", where="confirmed", advice="read and tick them")
+
+
 @act("/reports/{stix_id:str}/release", Permission.PROPOSE_RELEASE)
 def propose(request: Request[Any, Any, Any], stix_id: FromPath[str]) -> Response[Any]:
     """Propose the release to the partners chosen; where one person suffices and may, release at once."""
@@ -224,17 +233,8 @@ def propose(request: Request[Any, Any, Any], stix_id: FromPath[str]) -> Response
     strangers = [code for code in partners if code not in known]
     if strangers:
         raise InputError(f"no partner {', '.join(strangers)[:80]}", where="to")
-    conditioned = any(
-        answer.decision.conditions and answer.decision.outcome == MAY
-        for one in chosen
-        if one.party in partners
-        for answer in one.explanations
-    )
-    if conditioned and form.text("confirmed") != "yes":
-        unconfirmed = InputError(
-            "the conditions are not confirmed", where="confirmed", advice="read and tick them"
-        )
-        return _release(request, stix_id, unconfirmed)
+    if service.conditions_of(chosen, partners) and form.text("confirmed") != "yes":
+        return _release(request, stix_id, _unconfirmed())
     by = screen.visitor.login if screen.visitor else "?"
     proposed = workflow.propose(
         screen.node,
@@ -291,6 +291,7 @@ def _one(
     request: Request[Any, Any, Any], number: UUID, error: SecretariatError | None = None
 ) -> Response[Any]:
     screen = screen_of(request)
+    screen.shown_at = f"/releases/{number}"
     with screen.transaction() as tx:
         found = workflow.get(tx, number)
         members = service.with_members(tx, found.objects)
@@ -314,6 +315,7 @@ def _one(
         and not (found.needs_two and found.proposed_by == login),
         same_person=found.needs_two and found.proposed_by == login,
         offices=[msgspec.to_builtins(office) for office in found.offices],
+        conditions=_conditions(rows),
         nothing_new=found.state == "released" and found.publication is None,
         error=error,
     )
@@ -324,9 +326,18 @@ def _one(
 
 @act("/releases/{number:uuid}/approve", Permission.APPROVE_RELEASE)
 def approve(request: Request[Any, Any, Any], number: FromPath[UUID]) -> Response[Any]:
-    """Say DO as the person who decides."""
+    """Say DO as the person who decides, who confirms the conditions, whoever proposed it."""
     screen = screen_of(request)
     by = screen.visitor.login if screen.visitor else "?"
+    with screen.transaction() as tx:
+        found = workflow.get(tx, number)
+        outlooks = (
+            service.forecast(tx, screen.node, found.objects, purpose=found.purpose, now=now())
+            if found.state == "proposed"
+            else []
+        )
+    if service.conditions_of(outlooks, found.partners) and Form(request).text("confirmed") != "yes":
+        return _one(request, number, _unconfirmed())
     try:
         workflow.decide_release(screen.node, screen.realm, number, by=by, now=now())
     except DeniedError as error:

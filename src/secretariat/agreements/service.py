@@ -5,7 +5,7 @@ A question about another day never creates a grant (decisions.md 3).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime, time
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -182,6 +182,25 @@ def forecast(
         outlook(tx, node, versions, one.code, as_of, purpose=purpose, now=now)
         for one in grants.parties(tx, partners_only=True)
     ]
+
+
+def conditions_of(
+    outlooks: Iterable[Outlook], to: Collection[str] | None = None
+) -> list[tuple[str, str, str]]:
+    """Give what the person who says DO confirms: (partner, article, why), each once; None is every partner.
+
+    Rules about persons never change a party's outcome (decisions.md 3): they are confirmed, not computed.
+    """
+    return list(
+        dict.fromkeys(
+            (one.party, condition.ref, condition.why)
+            for one in outlooks
+            if to is None or one.party in to
+            for answer in one.explanations
+            if answer.decision.outcome == MAY
+            for condition in answer.decision.conditions
+        )
+    )
 
 
 def with_members(tx: sa.Connection, stix_ids: Iterable[str]) -> list[Stored]:

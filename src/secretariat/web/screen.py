@@ -50,6 +50,8 @@ class Screen:
         self.language = language
         self.realm = realm
         self.navigation = navigation
+        self.shown_at: str | None = None
+        """The page that answers a deed in place; without it the bar would ask the deed's address."""
         self.node: Any = connection.app.state.get("node")
 
     @cached_property
@@ -75,8 +77,8 @@ class Screen:
 
     @property
     def path(self) -> str:
-        """The address without its query."""
-        return str(self.connection.url.path)
+        """The address of the page without its query."""
+        return self.shown_at or str(self.connection.url.path)
 
     @property
     def query(self) -> dict[str, str]:
