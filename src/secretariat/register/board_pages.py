@@ -15,6 +15,7 @@ from secretariat.register.overlap import service as overlap
 from secretariat.register.overlap.model import VERDICTS
 from secretariat.register.screens import chosen_parties, line_of, markings_of, sections, view_of
 from secretariat.register.wording import (
+    CADENCE_WORDS,
     FEATURE_WORDS,
     POSITION_WORDS,
     SAYS_WORDS,
@@ -131,6 +132,7 @@ def _owed(line: Any, view: View) -> dict[str, Any]:
         "by": list(line.row.by) or list(line.row.parties),
         "due": line.row.body.get("due") or "",
         "cadence": line.row.cadence or "",
+        "rhythm": word_of(CADENCE_WORDS, line.row.cadence),
         "days": line.sum.days,
         "over": line.sum.over,
         "since": str(line.sum.since),

@@ -14,6 +14,7 @@ from secretariat.register.board_pages import marks_words, sum_words
 from secretariat.register.model import KINDS, Row
 from secretariat.register.screens import address_of, line_of, markings_of, sections, view_of
 from secretariat.register.wording import (
+    CADENCE_WORDS,
     FIELD_WORDS,
     KIND_WORDS,
     LEVEL_WORDS,
@@ -104,6 +105,7 @@ def statement_page(request: Request[Any, Any, Any], key: FromPath[str]) -> Respo
         status_word=lambda one: word_of(STATUS_WORDS, one),
         relation_word=lambda one: word_of(RELATION_WORDS, one),
         level_word=lambda one: word_of(LEVEL_WORDS, one),
+        rhythm_word=lambda one: word_of(CADENCE_WORDS, one),
         act_word=act_word,
         source_word=lambda one: word_of(SOURCE_WORDS, one),
     )

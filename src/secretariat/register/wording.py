@@ -181,6 +181,14 @@ FIELD_WORDS = {
     "description": mark("Reason"),
 }
 """Members of a statement, as forms and comparisons of versions name them."""
+CADENCE_WORDS = {
+    "monthly": mark("monthly"),
+    "quarterly": mark("quarterly"),
+    "half-yearly": mark("half-yearly"),
+    "yearly": mark("yearly"),
+    "two-to-three-yearly": mark("every two to three years"),
+    "continuing": mark("continuing"),
+}
 LEVEL_WORDS = {
     "leaders": mark("leaders"),
     "ministers": mark("ministers"),

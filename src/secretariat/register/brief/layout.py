@@ -26,6 +26,7 @@ from secretariat.register.paper.numbering import Numbering
 from secretariat.register.screens import address_of
 from secretariat.register.wording import (
     ACT_WORDS,
+    CADENCE_WORDS,
     FEATURE_WORDS,
     KIND_WORDS,
     POSITION_WORDS,
@@ -285,7 +286,7 @@ class _Layout:
         if due:
             text = _("due %(day)s") % {"day": written(str(due), self.language)}
         else:
-            text = row.cadence or _("no day was given")
+            text = word_of(CADENCE_WORDS, row.cadence) or _("no day was given")
         return (Run(f"{self.day(row)}; "), Run(text))
 
     def came(self, one: Promise) -> Runs:
