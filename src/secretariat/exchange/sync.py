@@ -297,12 +297,15 @@ def _housekeeping(node: Node) -> None:
     """Forget old nonces, do what falls due, tell of changed instruments, decide again what is open.
 
     A step that fails is logged and tried again next time; it keeps no other step and no other realm waiting.
+    Refuses, as every caller of the database, while that is gone.
     """
     moment = now()
     for realm in node.settings.realms:
         for step in _STEPS:
             try:
                 step(node, realm, now=moment)
+            except UnavailableError:
+                raise  # without a database nothing else can be done either
             except Exception:
                 log.exception("%s in the realm %s failed", step.__name__, realm)
 

@@ -395,7 +395,7 @@ def _is_postmaster(pid: int, cluster: Path) -> bool:
             if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
                 return False
             return Path(f"/proc/{pid}/cwd").readlink() == cluster
-        except OSError:
+        except (OSError, IndexError):  # it ended while it was looked at: its file is gone, or empty
             return False
     done = subprocess.run(["/bin/ps", "-o", "command=", "-p", str(pid)], check=False, capture_output=True)  # noqa: S603
     return str(cluster) in done.stdout.decode(errors="replace")

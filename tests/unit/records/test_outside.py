@@ -105,6 +105,7 @@ REGISTER = {
             "answer_by": "2012-10-01",
         },
         "sct-contact": {"purpose": "incidents", "address": "desk@example.org"},
+        "sct-note": {"text": "What the statements say.", "written_by": ["A desk"]},
     }.items()
 }
 DERIVED = {
@@ -209,6 +210,7 @@ def test_the_ids_never_change():
         "body": "extension-definition--7a99cc03-e436-50e2-9604-49fc948c3c3b",
         "request": "extension-definition--2db5ba52-332b-5392-ad97-961d086811e2",
         "contact": "extension-definition--c879dcac-dab7-55aa-a55e-68d49e7fcdc1",
+        "note": "extension-definition--8d99fbc4-e5a9-58bb-a8cb-220cb4ca63ca",
     }
 
 

@@ -9,9 +9,15 @@ import pytest
 from secretariat.register import calendar, service
 from secretariat.register.model import Commitment, Evidence, Meeting, Milestone, Project, Source, View, id_of
 from secretariat.register.times import parse
+from secretariat.web import words
 
 NOW = datetime(2026, 11, 22, 6, tzinfo=UTC)
 LONG = "日中韓サイバー協議第六回会合の開催について、議題と資料、出席者の一覧を含む;コンマ,もある"
+
+
+@pytest.fixture(autouse=True)
+def _in_english():
+    words.set_language("en")
 
 
 @pytest.fixture

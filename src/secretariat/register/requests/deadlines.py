@@ -81,7 +81,7 @@ def look_for_silence(node: Node, realm: str, *, now: datetime) -> int:
                     kind="absence",
                     title=f"No answer of {one.asked_of} to {one.number}",
                     true_from=one.due.isoformat(),
-                    zone=str(one.request.body.get("zone") or node.settings.zone),
+                    zone=_zone(one.request.body.get("zone"), node.settings.zone),
                     parties=(one.asked_of,),
                     looked_by=node.party,
                     looked_in=f"what had arrived at {node.settings.host} by {today.isoformat()}",
