@@ -107,7 +107,7 @@ def _refuse_unconfirmed(outlooks: Iterable[Outlook], to: Collection[str] | None)
     if found:
         lines = "; ".join(f"{party}: {why} ({ref})" for party, ref, why in found[:5])
         raise StateError(
-            f"{len(found)} conditions are to be confirmed by whoever says DO: {lines}",
+            f"conditions are to be confirmed by whoever says DO: {lines}",
             where=found[0][0],
             advice="read them, see that they hold, and add --confirm",
         )

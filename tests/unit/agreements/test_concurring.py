@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from secretariat.agreements import store, workflow
+from secretariat.agreements import release_commands, service, store, workflow
 from secretariat.base.errors import StateError
 
 _spec = importlib.util.spec_from_file_location("releasing", Path(__file__).parent / "test_release.py")
@@ -54,3 +54,24 @@ def test_below_its_marking_the_rule_asks_nobody(ruled):
     one = releasing.indicator("GREEN")
     releasing.drafted(jp, one)
     assert releasing.proposed(jp, one).waits_for == []
+
+
+CLEARED = releasing.INSTRUMENTS.replace(
+    '- {art: "5", rule: RETENTION, days: 365}',
+    '- {art: "5", rule: RETENTION, days: 365}\n    - {art: "6", rule: NEED_TO_KNOW}',
+)
+
+
+def test_whoever_says_do_is_told_which_conditions_to_confirm(node, monkeypatch):
+    monkeypatch.setattr(releasing, "INSTRUMENTS", CLEARED)
+    jp = releasing.prepared(node, "KR", "CN")
+    one = releasing.indicator("AMBER")
+    releasing.drafted(jp, one)
+    with jp.database.app("live") as tx:
+        outlooks = service.forecast(tx, jp, [one["id"]], purpose="network_defence", now=NOW)
+    assert [(party, ref) for party, ref, _ in service.conditions_of(outlooks)] == [("KR", "syn-jp-kr/6")]
+    assert service.conditions_of(outlooks, ["CN"]) == [], "CN gets nothing, so there is nothing to confirm"
+    with pytest.raises(StateError, match="to be confirmed by whoever says DO: KR: ") as told:
+        release_commands._refuse_unconfirmed(outlooks, None)
+    assert "--confirm" in told.value.advice
+    release_commands._refuse_unconfirmed(outlooks, ["CN"])
