@@ -149,7 +149,8 @@ def overdue(tx: sa.Connection, view: View, *, limit: int = PAGE, offset: int = 0
     every = shared.shared(tx, view)
     text = (
         _promises(view, every)
-        + " AND c.due_last < %(day)s AND NOT coalesce(e.closed, false)"
+        # "never" in place of no due day: a condition that no missing side can meet would undo the full join
+        + " AND coalesce(c.due_last, 'infinity') < %(day)s AND NOT coalesce(e.closed, false)"
         + " ORDER BY c.due_last, c.id LIMIT %(limit)s OFFSET %(offset)s"
     )
     bound = {**view.bound(), **every.bound(), "limit": limit, "offset": offset}
