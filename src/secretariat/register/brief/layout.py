@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from secretariat.register.boards import Contested
 from secretariat.register.brief.model import Ask, Brief, Promise, Proposal
+from secretariat.register.brief.rules import lag, urgency
 from secretariat.register.model import Row
 from secretariat.register.monitoring import Mark, Sum
 from secretariat.register.overlap.model import Pair
@@ -76,7 +77,7 @@ class _Layout:
         )
         blocks += self.promised(
             _("What else is open"),
-            sorted((one for one in others if one.open), key=_urgency),
+            sorted((one for one in others if one.open), key=urgency),
             _("Nothing else is open."),
         )
         done = [one for one in others if one.answer.state in {"done", "late"}]
@@ -203,7 +204,7 @@ class _Layout:
         values = {
             "open": len(open_ones),
             "overdue": sum(one.answer.state == "overdue" for one in open_ones),
-            "lagging": sum(_lag(one) is not None for one in open_ones),
+            "lagging": sum(lag(one) is not None for one in open_ones),
             "unchecked": sum(not one.answer.checked for one in open_ones),
         }
         items.append((Run(text % values, style="strong"),))
@@ -341,7 +342,7 @@ class _Layout:
 
     def stands(self, one: Promise) -> Runs:
         standing = one.answer.standing
-        loud = one.answer.state == "overdue" or _lag(one) is not None
+        loud = one.answer.state == "overdue" or lag(one) is not None
         runs = [Run(state_word("commitment", one.answer.state), style="loud" if loud else "strong")]
         if standing is not None and standing.overdue is not None:
             runs.append(Run(f": {self.sum(standing.overdue.sum)}. "))
@@ -592,18 +593,6 @@ class _Layout:
         if self.brief.left_out:
             texts.append(_("%(n)s older commitments are not in this brief.") % {"n": self.brief.left_out})
         return [Heading(_("How this was made"), 2), *(Para((Run(one),), "small") for one in texts)]
-
-
-def _lag(one: Promise) -> Sum | None:
-    standing = one.answer.standing
-    return None if standing is None or standing.lagging is None else standing.lagging.sum
-
-
-def _urgency(one: Promise) -> tuple[bool, int, int]:
-    standing = one.answer.standing
-    late = 0 if standing is None or standing.overdue is None else standing.overdue.sum.days
-    slow = _lag(one)
-    return (not one.exact, -late, 0 if slow is None else -slow.days)
 
 
 def _joined(runs: list[Run]) -> Runs:

@@ -18,7 +18,7 @@ from datetime import timedelta
 from secretariat.register.boards import Contested, Gap
 from secretariat.register.brief.model import Ask, Promise, Proposal
 from secretariat.register.model import HELD, Row, View
-from secretariat.register.monitoring import LAG_DAYS
+from secretariat.register.monitoring import LAG_DAYS, Sum
 from secretariat.register.overlap.model import Pair
 
 NEAR = timedelta(days=31)
@@ -131,3 +131,17 @@ def _late(one: Promise) -> int:
 def _slow(one: Promise) -> int:
     standing = one.answer.standing
     return 0 if standing is None or standing.lagging is None else standing.lagging.sum.days
+
+
+def lag(one: Promise) -> Sum | None:
+    """Give the sum by which a promise lags; None where it does not."""
+    standing = one.answer.standing
+    return None if standing is None or standing.lagging is None else standing.lagging.sum
+
+
+def urgency(one: Promise) -> tuple[bool, int, int]:
+    """Order promises: those of exactly these parties first, then the longest overdue, then what lags most."""
+    standing = one.answer.standing
+    late = 0 if standing is None or standing.overdue is None else standing.overdue.sum.days
+    slow = lag(one)
+    return (not one.exact, -late, 0 if slow is None else -slow.days)
