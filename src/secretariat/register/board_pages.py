@@ -9,11 +9,12 @@ from litestar import Request, Response
 from secretariat.base.clock import now
 from secretariat.base.errors import InputError
 from secretariat.people.model import Permission
-from secretariat.register import boards
+from secretariat.register import boards, store
+from secretariat.register.beside import also_of, beside
 from secretariat.register.monitoring import LAG_DAYS, Mark, Sum
 from secretariat.register.overlap import service as overlap
 from secretariat.register.overlap.model import VERDICTS
-from secretariat.register.screens import chosen_parties, line_of, markings_of, sections, view_of
+from secretariat.register.screens import address_of, chosen_parties, line_of, markings_of, sections, view_of
 from secretariat.register.wording import (
     CADENCE_WORDS,
     FEATURE_WORDS,
@@ -30,7 +31,7 @@ from secretariat.web.words import gettext as _
 from secretariat.web.words import mark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -125,10 +126,11 @@ def marks_words(marks: Sequence[Mark]) -> list[dict[str, Any]]:
     ]
 
 
-def _owed(line: Any, view: View) -> dict[str, Any]:
+def _owed(line: Any, view: View, also: Mapping[str, Sequence[Row]]) -> dict[str, Any]:
     """Give the row of a board of commitments."""
     return {
         **line_of(line.row, view),
+        **beside(line.row, also),
         "by": list(line.row.by) or list(line.row.parties),
         "due": line.row.body.get("due") or "",
         "cadence": line.row.cadence or "",
@@ -160,6 +162,10 @@ def _sources(found: Sequence[Row], tx: Connection, view: View) -> dict[str, list
     }
 
 
+def _others(also: Mapping[str, Sequence[Row]]) -> list[Row]:
+    return [row for rows in also.values() for row in rows]
+
+
 _COLUMNS = (
     ("title", mark("Statement"), False),
     ("by", mark("Owed by"), False),
@@ -181,12 +187,13 @@ def overdue_page(request: Request[Any, Any, Any]) -> Response[Any]:
     with screen.transaction() as tx:
         found = boards.overdue(tx, view, limit=PAGE, offset=(number - 1) * PAGE)
         cited = _sources([one.row for one in found.lines], tx, view)
-    rows = [_owed(one, view) for one in found.lines]
+        also = boards.also(tx, [one.row for one in found.lines], view)
+    rows = [_owed(one, view, also) for one in found.lines]
     return _answer(
         screen,
         "overdue",
         [_table("overdue", rows)],
-        [one.row for one in found.lines],
+        [*(one.row for one in found.lines), *_others(also)],
         total=found.total,
         cited=cited,
     )
@@ -203,12 +210,13 @@ def lagging_page(request: Request[Any, Any, Any]) -> Response[Any]:
     with screen.transaction() as tx:
         found = boards.lagging(tx, view, days=int(text), limit=PAGE, offset=(number - 1) * PAGE)
         cited = _sources([one.row for one in found.lines], tx, view)
-    rows = [_owed(one, view) for one in found.lines]
+        also = boards.also(tx, [one.row for one in found.lines], view)
+    rows = [_owed(one, view, also) for one in found.lines]
     return _answer(
         screen,
         "lagging",
         [_table("lagging", rows)],
-        [one.row for one in found.lines],
+        [*(one.row for one in found.lines), *_others(also)],
         total=found.total,
         cited=cited,
         days=int(text),
@@ -222,6 +230,7 @@ def silent_page(request: Request[Any, Any, Any]) -> Response[Any]:
     view, number = view_of(screen), _page_number(screen)
     with screen.transaction() as tx:
         found = boards.silence(tx, view, limit=PAGE, offset=(number - 1) * PAGE)
+        also = boards.also(tx, [one.row for one in found.absences.lines], view)
     series = Table(
         "series",
         (
@@ -262,6 +271,7 @@ def silent_page(request: Request[Any, Any, Any]) -> Response[Any]:
         [
             {
                 **line_of(one.row, view),
+                **beside(one.row, also),
                 "as_of": str(one.as_of),
                 "days": one.days,
                 "looked_by": list(one.looked_by),
@@ -274,7 +284,7 @@ def silent_page(request: Request[Any, Any, Any]) -> Response[Any]:
         screen,
         "silent",
         [series, absences],
-        [one.row for one in found.absences.lines],
+        [*(one.row for one in found.absences.lines), *_others(also)],
         total=max(found.series.total, found.absences.total),
     )
 
@@ -286,6 +296,10 @@ def contested_page(request: Request[Any, Any, Any]) -> Response[Any]:
     view, number = view_of(screen), _page_number(screen)
     with screen.transaction() as tx:
         found = boards.contested(tx, view, limit=PAGE, offset=(number - 1) * PAGE)
+        also = boards.also(tx, [one.row for one in found.lines], view)
+        ends = {ref for one in found.lines for row in one.conflicts for ref in (row.about, row.other) if ref}
+        bare = view_of(screen, parties=())
+        known = {one.stix_id: one for one in store.statements(tx, bare, ids=sorted(ends))} if ends else {}
     table = Table(
         "contested",
         (
@@ -297,6 +311,9 @@ def contested_page(request: Request[Any, Any, Any]) -> Response[Any]:
         [
             {
                 **line_of(one.row, view),
+                **beside(one.row, also),
+                "otherwise": also_of(one.row, one.otherwise),
+                "conflicts": _conflicts(one, known),
                 "accounts": len(one.accounts),
                 "said": [
                     {
@@ -312,8 +329,25 @@ def contested_page(request: Request[Any, Any, Any]) -> Response[Any]:
             for one in found.lines
         ],
     )
-    shown = [one.row for one in found.lines] + [row for one in found.lines for row in one.accounts]
-    return _answer(screen, "contested", [table], shown, total=found.total)
+    shown = [row for one in found.lines for row in (one.row, *one.accounts, *one.conflicts)]
+    return _answer(screen, "contested", [table], [*shown, *_others(also), *known.values()], total=found.total)
+
+
+def _conflicts(line: boards.Contested, known: Mapping[str, Row]) -> list[dict[str, Any]]:
+    """Give what a statement is said to conflict with, and why."""
+    found = []
+    for one in line.conflicts:
+        other = known.get((one.other if one.about == line.row.stix_id else one.about) or "")
+        found.append(
+            {
+                "title": "" if other is None else other.title,
+                "lang": "en" if other is None else other.body.get("lang") or "en",
+                "address": "" if other is None else address_of(other),
+                "because": one.body.get("description") or "",
+                "party": one.originator,
+            }
+        )
+    return found
 
 
 @page("/register/boards/overlapping", Permission.READ_REGISTER)
@@ -323,7 +357,9 @@ def overlapping_page(request: Request[Any, Any, Any]) -> Response[Any]:
     view = view_of(screen)
     with screen.transaction() as tx:
         found = overlap.board(tx, view, party=screen.node.party, limit=PAGE)
-    rows = [_pair(one, view) for one in found.pairs]
+        sides = [row for one in (*found.pairs, *found.judged) for row in (one.one, one.other)]
+        also = boards.also(tx, sides, view)
+    rows = [_pair(one, view, also) for one in found.pairs]
     table = Table(
         "overlapping",
         (
@@ -334,27 +370,26 @@ def overlapping_page(request: Request[Any, Any, Any]) -> Response[Any]:
         ),
         rows,
     )
-    shown = [row for one in (*found.pairs, *found.judged) for row in (one.one, one.other)]
     return _answer(
         screen,
         "overlapping",
         [table],
-        shown,
-        judged=[_pair(one, view) for one in found.judged],
+        [*sides, *_others(also)],
+        judged=[_pair(one, view, also) for one in found.judged],
         method=found.method,
         waiting=found.waiting,
         choices=[(one, _(word)) for one, word in CHOICES],
     )
 
 
-def _pair(pair: Any, view: View) -> dict[str, Any]:
+def _pair(pair: Any, view: View, also: Mapping[str, Sequence[Row]]) -> dict[str, Any]:
     reasons = [one for one in pair.comparison.reasons if one.gives > 0]
     return {
         "score": round(pair.comparison.score * 100),
         "one": pair.one.title,
         "other": pair.other.title,
-        "left": line_of(pair.one, view),
-        "right": line_of(pair.other, view),
+        "left": {**line_of(pair.one, view), **beside(pair.one, also)},
+        "right": {**line_of(pair.other, view), **beside(pair.other, also)},
         "why": [
             {
                 "word": word_of(FEATURE_WORDS, one.feature),

@@ -20,6 +20,7 @@ from secretariat.base.clock import now
 from secretariat.base.errors import InputError
 from secretariat.people.model import Permission
 from secretariat.register import (
+    boards,
     diff_pages,
     downloads,
     edit_pages,
@@ -30,6 +31,7 @@ from secretariat.register import (
     statement_pages,
     view_pages,
 )
+from secretariat.register.beside import beside
 from secretariat.register.edit_pages import who
 from secretariat.register.model import KINDS, Row, View
 from secretariat.register.screens import WORDS_MAX, chosen_parties, line_of, markings_of, sections, view_of
@@ -132,13 +134,15 @@ def _list(
             words.set_language(screen.language)
             return downloads.file(screen, section, "ics", downloads.ics(screen, rows, view, tx), rows)
         views = saved_views.of(tx, who(screen)) if choose_kind else []
+        also = boards.also(tx, rows, view)
     table = _table("statements", rows, view)
     for line, row in zip(table.rows, rows, strict=True):
+        line.update(beside(row, also))
         line["marked"], line["snippet"] = found_in(row, chosen["words"])
     return screen.answer(
         "register/list.html",
         [table],
-        markings=markings_of(rows),
+        markings=markings_of([*rows, *(one for others in also.values() for one in others)]),
         section=section,
         sections=sections(),
         heading=heading,

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 MOST = 200
 """Groups of one answer."""
 _END = re.compile(r"""[.!?]["'”’)]*(?:\([^)]{1,20}\))?\s+(?=["'“‘(]?[A-Z0-9])|[。！？]|\n""")
+_NAMED = " AND EXISTS (SELECT FROM unnest(%(refs)s::bytea[]) AS r (ref) WHERE position(ref IN v.bytes) > 0)"
 _SHORT = re.compile(r"(?:\b[A-Z]|\b(?:Mr|Ms|Mrs|Dr|No|St|vs|etc|cf|Jan|Feb|Aug|Sept|Oct|Nov|Dec))$")
 
 
@@ -61,8 +62,13 @@ def sentences(tx: sa.Connection, view: View, key: str = "") -> list[SameSentence
     found = rows(
         tx,
         f"SELECT {COLUMNS} FROM {live(view, joined=' JOIN object_version v ON v.id = s.id')}"
-        " AND s.type <> 'sct-evidence' AND position('\"quote\":'::bytea IN v.bytes) > 0 ORDER BY s.id",
-        view.bound(),
+        " AND s.type <> 'sct-evidence' AND position('\"quote\":'::bytea IN v.bytes) > 0"
+        + (
+            " AND EXISTS (SELECT FROM unnest(%(refs)s::bytea[]) AS r WHERE position(r IN v.bytes) > 0)"
+            * bool(refs)
+        )
+        + " ORDER BY s.id",
+        {**view.bound(), "refs": [one.encode() for one in refs]},
     )
     quoted: dict[str, list[tuple[Row, dict[str, Any]]]] = {}
     for row in found:

@@ -107,10 +107,15 @@ def differing(tx: sa.Connection, every: Shared, view: View) -> dict[str, list[Ro
     for first, others in every.ids.items():
         own = rows.get(first)
         if own is not None:
-            unlike = [rows[one] for one in others[1:] if one in rows and _said(rows[one]) != _said(own)]
+            unlike = [rows[one] for one in others[1:] if one in rows and says_otherwise(rows[one], own)]
             if unlike:
                 otherwise[first] = unlike
     return otherwise
+
+
+def says_otherwise(one: Row, other: Row) -> bool:
+    """Whether two statements of one fact say something else (rule 3), not only in other words."""
+    return _said(one) != _said(other)
 
 
 def _said(row: Row) -> list[Any]:

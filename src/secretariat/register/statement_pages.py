@@ -9,13 +9,13 @@ from litestar.params import FromPath
 
 from secretariat.base.errors import InputError, NotFoundError
 from secretariat.people.model import Permission
-from secretariat.register import questions, sources, store
+from secretariat.register import questions, same_words, sources, store
+from secretariat.register.beside import also_of, members
 from secretariat.register.board_pages import marks_words, sum_words
 from secretariat.register.model import KINDS, Row
 from secretariat.register.screens import address_of, line_of, markings_of, sections, view_of
 from secretariat.register.wording import (
     CADENCE_WORDS,
-    FIELD_WORDS,
     KIND_WORDS,
     LEVEL_WORDS,
     POSITION_WORDS,
@@ -29,7 +29,6 @@ from secretariat.register.wording import (
 )
 from secretariat.web.routing import page, see
 from secretariat.web.screen import Screen, screen_of
-from secretariat.web.words import gettext as _
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,8 +47,6 @@ SECTION_OF = {
     "commitment": "commitments",
     "project": "projects",
 }
-_HIDDEN = frozenset({"modified", "extensions", "spec_version", "type", "id", "created", "created_by_ref"})
-"""Members of an object that are no statement."""
 
 
 @page("/register/statements/{key:str}", Permission.READ_REGISTER)
@@ -66,6 +63,7 @@ def statement_page(request: Request[Any, Any, Any], key: FromPath[str]) -> Respo
             return see(screen.href(f"/register/sources/{row.key}"))
         about = _about(tx, row, view)
         versions = versions_of(tx, row, view)
+        sentences = same_words.sentences(tx, view, row.stix_id)
         spans = _spans(tx, answer)
         before, after = neighbours(tx, row, view)
         ends = {ref for one in answer.relations for ref in (one.about, one.other) if ref}
@@ -73,6 +71,7 @@ def statement_page(request: Request[Any, Any, Any], key: FromPath[str]) -> Respo
         known = {one.stix_id: one for one in store.statements(tx, view, ids=sorted(ends))} if ends else {}
     standing = answer.standing
     shown = [row, *answer.accounts, *answer.acts, *answer.others, *answer.relations, *known.values()]
+    shown += [other for one in sentences for other, _cite in one.lines]
     return screen.answer(
         "register/statement.html",
         [],
@@ -86,6 +85,8 @@ def statement_page(request: Request[Any, Any, Any], key: FromPath[str]) -> Respo
         versions=changes(versions),
         known=known,
         spans=spans,
+        sentences=sentences,
+        others=also_of(row, answer.others),
         before=before,
         after=after,
         columns=accounts_by_party(row, answer.accounts),
@@ -136,7 +137,7 @@ def versions_page(request: Request[Any, Any, Any], key: FromPath[str]) -> Respon
         versions=versions,
         one=one,
         other=other,
-        rows=_beside(one, other),
+        rows=members(one, other),
         told=screen.query.get("told") == "1",
         address=address_of,
         kind_word=word_of(KIND_WORDS, row.kind),
@@ -179,37 +180,9 @@ def changes(versions: Sequence[Row]) -> list[dict[str, Any]]:
     found = []
     for place, one in enumerate(versions):
         older = versions[place + 1] if place + 1 < len(versions) else None
-        rows = [] if older is None else [line for line in _beside(older, one) if line["differs"]]
+        rows = [] if older is None else [line for line in members(older, one) if line["differs"]]
         found.append({"row": one, "older": older, "fields": rows})
     return found
-
-
-def _beside(one: Row, other: Row) -> list[dict[str, Any]]:
-    names = [name for name in {**one.body, **other.body} if name not in _HIDDEN]
-    return [
-        {
-            "name": word_of(FIELD_WORDS, name),
-            "one": _shown(one.body.get(name)),
-            "other": _shown(other.body.get(name)),
-            "differs": one.body.get(name) != other.body.get(name),
-        }
-        for name in names
-    ]
-
-
-def _shown(value: Any) -> str:
-    """Write a member for reading: lists as lines, spans as their words."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return _("yes") if value else _("no")
-    if isinstance(value, list | tuple):
-        return "\n".join(_shown(one) for one in value)
-    if isinstance(value, dict):
-        if "source_ref" in value:
-            return str(value.get("quote") or value["source_ref"])
-        return " · ".join(f"{key} {_shown(one)}" for key, one in value.items())
-    return str(value)
 
 
 def _about(tx: sa.Connection, row: Row, view: View) -> list[Row]:

@@ -20,6 +20,7 @@ from secretariat.base.errors import InputError
 from secretariat.base.marking import Marking
 from secretariat.people.model import Permission
 from secretariat.register import boards, monitoring, questions, store
+from secretariat.register.beside import beside
 from secretariat.register.board_pages import sum_words
 from secretariat.register.intake.gazetteer import gazetteer
 from secretariat.register.parties import known as known_parties
@@ -33,7 +34,7 @@ from secretariat.web.words import LANGUAGES
 from secretariat.web.words import gettext as _
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import sqlalchemy as sa
 
@@ -339,10 +340,11 @@ def party_page(request: Request[Any, Any, Any], code: FromPath[str]) -> Response
         }
         found = questions.timeline(tx, view, newest=True, limit=30)
         instruments = store.statements(tx, view, types=["sct-instrument"], true=True, newest=True)
+        also = boards.also(tx, [row for row, _state in found], view)
     rows = [row for row, _state in found]
     return screen.answer(
         "register/party.html",
-        [_promise_table(owed), _time_table(rows, view)],
+        [_promise_table(owed), _time_table(rows, view, also)],
         markings=markings_of([*rows, *accounts, *instruments, *(one["row"] for one in owed)]),
         section="parties",
         sections=sections(),
@@ -388,6 +390,7 @@ def dialogue_page(request: Request[Any, Any, Any], codes: FromPath[str]) -> Resp
         contested = boards.contested(tx, view, limit=50)
         promises = _promises(tx, view)
         names = {one.code: one.name for one in grants.parties(tx)}
+        also = boards.also(tx, rows, view)
     if exact:
         promises = [one for one in promises if set(one["row"].parties) == set(chosen)]
     gaps = [one for one in silence.series.lines if not exact or set(one.parties) == set(chosen)]
@@ -395,7 +398,7 @@ def dialogue_page(request: Request[Any, Any, Any], codes: FromPath[str]) -> Resp
     last = next((row for row in rows if row.kind == "meeting" and row.state(view) == "true"), None)
     return screen.answer(
         "register/dialogue.html",
-        [_time_table(rows, view), _promise_table(promises)],
+        [_time_table(rows, view, also), _promise_table(promises)],
         markings=markings_of([*rows, *(one["row"] for one in promises)]),
         section="parties",
         sections=sections(),
@@ -471,7 +474,7 @@ def _promise_table(lines: Sequence[dict[str, Any]]) -> Table:
     )
 
 
-def _time_table(rows: Sequence[Row], view: View) -> Table:
+def _time_table(rows: Sequence[Row], view: View, also: Mapping[str, Sequence[Row]]) -> Table:
     return Table(
         "statements",
         (
@@ -482,7 +485,7 @@ def _time_table(rows: Sequence[Row], view: View) -> Table:
             Column("state_word", _("State")),
             Column("status_word", _("Standing")),
         ),
-        [line_of(one, view) for one in rows],
+        [{**line_of(one, view), **beside(one, also)} for one in rows],
     )
 
 

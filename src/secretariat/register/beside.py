@@ -1,0 +1,80 @@
+"""Two statements side by side: in which members they differ, and who else states the same, for pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from secretariat.register.screens import address_of
+from secretariat.register.shared import says_otherwise
+from secretariat.register.wording import FIELD_WORDS, word_of
+from secretariat.web.words import gettext as _
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from secretariat.register.model import Row
+
+_HIDDEN = frozenset({"modified", "extensions", "spec_version", "type", "id", "created", "created_by_ref"})
+"""Members of an object that are no statement."""
+_OF_ITS_OWN = _HIDDEN | {"object_marking_refs", "cites", "record", "status", "known_public", "lang"}
+"""Members in which two parties' statements may differ without saying something else."""
+
+
+def members(one: Row, other: Row) -> list[dict[str, Any]]:
+    """Give every member of two versions or statements, and whether they differ in it."""
+    names = [name for name in {**one.body, **other.body} if name not in _HIDDEN]
+    return [
+        {
+            "name": word_of(FIELD_WORDS, name),
+            "one": shown(one.body.get(name)),
+            "other": shown(other.body.get(name)),
+            "differs": one.body.get(name) != other.body.get(name),
+        }
+        for name in names
+    ]
+
+
+def shown(value: Any) -> str:
+    """Write a member for reading: lists as lines, spans as their words."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if isinstance(value, list | tuple):
+        return "\n".join(shown(one) for one in value)
+    if isinstance(value, dict):
+        if "source_ref" in value:
+            return str(value.get("quote") or value["source_ref"])
+        return " · ".join(f"{key} {shown(one)}" for key, one in value.items())
+    return str(value)
+
+
+def also_of(row: Row, others: Sequence[Row]) -> list[dict[str, Any]]:
+    """Give who else states a fact: in the same words, in other words, or otherwise, with what differs."""
+    found = []
+    for one in others:
+        names = [name for name in {**row.body, **one.body} if name not in _OF_ITS_OWN]
+        differs = [name for name in names if row.body.get(name) != one.body.get(name)]
+        otherwise = says_otherwise(row, one)
+        found.append(
+            {
+                "party": one.originator,
+                "address": address_of(one.stix_id),
+                "how": "otherwise" if otherwise else "other-words" if differs else "same-words",
+                "lang": one.body.get("lang") or "en",
+                "differs": [
+                    {
+                        "name": word_of(FIELD_WORDS, name),
+                        "one": shown(row.body.get(name)),
+                        "other": shown(one.body.get(name)),
+                    }
+                    for name in differs
+                ],
+            }
+        )
+    return found
+
+
+def beside(row: Row, also: Mapping[str, Sequence[Row]]) -> dict[str, Any]:
+    """Give the cell of a table row that says who else states it."""
+    return {"also": also_of(row, also.get(row.stix_id, ()))}
