@@ -11,12 +11,13 @@ The decision itself is the shared function of `agreements`; this module gathers 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from secretariat.agreements.book import Book
 from secretariat.agreements.facts import book_pinned
 from secretariat.agreements.recompute import (
     COMPANY,
@@ -34,30 +35,61 @@ from secretariat.records.ceiling import refuse_above
 from secretariat.records.markings import Label, is_standard, label_of, marking_refs
 
 if TYPE_CHECKING:
-    from secretariat.agreements.book import Book
     from secretariat.agreements.model import Consent
+    from secretariat.exchange.peers import Store
     from secretariat.exchange.postgres import PostgresStore
 
 Evidence = Mapping[tuple[str, int], Statement]
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What a node rules with beside its store."""
+
+    book: Book | None
+    """The set of instruments that the grant pins, where both sides signed it."""
+    markings: Callable[[Collection[str]], Mapping[str, Mapping[str, Any]]]
+    """Give those of these marking definitions that are held here."""
+    ceiling: Mapping[str, str]
+    wait: timedelta
+    """How long a grant waits for its instruments, at most."""
 
 
 def rulings(
     store: PostgresStore, sender: Peer, statement: Statement, evidence: Evidence, objects: Sequence[Version]
 ) -> list[Ruling]:
     """Rule on each object of a grant as this node finds it (the `Recompute` protocol of peers.py)."""
+    grant, settings = body_as(statement, Grant), store.node.settings
+    known = Known(
+        book_pinned(store.tx, store.party, sender.party, grant.instruments, at=statement.at),
+        lambda refs: {name: one.object() for name, one in records.latest(store.tx, list(refs)).items()},
+        settings.ceiling,
+        timedelta(days=settings.limits.instrument_wait_days),
+    )
+    return rule_with(store, known, sender, statement, evidence, objects, now=store.now)
+
+
+def rule_with(
+    store: Store,
+    known: Known,
+    sender: Peer,
+    statement: Statement,
+    evidence: Evidence,
+    objects: Sequence[Version],
+    *,
+    now: datetime,
+) -> list[Ruling]:
+    """Rule on each object of a grant over any store, with what is known beside it (no I/O of its own)."""
     grant = body_as(statement, Grant)
-    book = book_pinned(store.tx, store.party, sender.party, grant.instruments, at=statement.at)
-    if book is None:
+    if known.book is None:
         why = f"the instruments {grant.instruments[:12]} of the grant are not agreed here"
-        longest = timedelta(days=store.node.settings.limits.instrument_wait_days)
-        late = store.now - statement.at > longest
+        late = now - statement.at > known.wait
         return [
             Ruling("own", "it is this party's own information")
             if one.originator == store.party
             else Ruling("unequal" if late else "unknown", why)
             for one in objects
         ]
-    return _Rulings(store, sender, statement, grant, book, evidence, objects).all()
+    return _Rulings(store, known, known.book, sender, statement, grant, evidence, objects).all()
 
 
 class _Rulings:
@@ -65,15 +97,16 @@ class _Rulings:
 
     def __init__(
         self,
-        store: PostgresStore,
+        store: Store,
+        known: Known,
+        book: Book,
         sender: Peer,
         statement: Statement,
         grant: Grant,
-        book: Book,
         evidence: Evidence,
         objects: Sequence[Version],
     ) -> None:
-        self.store, self.sender, self.grant, self.book = store, sender, grant, book
+        self.store, self.known, self.sender, self.grant, self.book = store, known, sender, grant, book
         self.recorded_at = statement.at
         self.objects = objects
         self.rows: dict[str, GrantRow] = {root: row for row in grant.rows for root in row.objects}
@@ -94,8 +127,7 @@ class _Rulings:
         here = {value["id"]: value for value in self.values.values() if value["type"] == "marking-definition"}
         named = {ref for value in self.values.values() for ref in marking_refs(value)}
         missing = [ref for ref in named if ref not in here and not is_standard(ref)]
-        kept = records.latest(self.store.tx, missing) if missing else {}
-        return {**{name: one.object() for name, one in kept.items()}, **here}
+        return {**(self.known.markings(missing) if missing else {}), **here}
 
     def _rule(self, one: Version) -> Ruling:
         if one.originator == self.store.party:
@@ -107,7 +139,7 @@ class _Rulings:
             return Ruling("unknown", f"its marking {absent[0]} has not come yet")
         label = label_of(value, self.markings, one.originator, default_tlp_of(row))
         try:
-            refuse_above(label, self.store.node.settings.ceiling)
+            refuse_above(label, self.known.ceiling)
         except DeniedError as above:
             return Ruling("refused", f"above-ceiling: {above.what}")
         differs, error = self._difference(label, one, row)
