@@ -153,17 +153,21 @@ def publish_in(
     fresh = batch.fresh(getting)
     if not fresh:
         return _done(None, 0, answers, {}, now)
+    new = batch.number()
     with _Writer() as writer:
-        batch.seal(writer)
+        # The database fills collections, the longest of its work, while this thread signs.
         places = _place(writer, tx, node, realm, getting, head.size, basis, now)
+        batch.seal(writer, new)
+        _settle(writer, tx, batch, places)
         roots = batch.own_roots(fresh)
         drafts = [Draft("publication", None, Publication(objects=roots, by=basis.by))]
         pin = LogPin(node.origin(realm), head.size, head.root.hex())
         drafts += [answer.draft(head.size, basis, purpose, pin, now) for answer in getting]
         drafts.append(_record(head.size, answers, batch, basis, purpose, now))
-    ledger.append(tx, keyring, drafts, now=now, head=head)
+        sealed = ledger.seal(keyring, drafts, now=now, head=head)
+    ledger.append_sealed(tx, keyring, sealed, now=now, head=head)
     notify(tx, LIVE, f'{{"kind":"publication","entry":{head.size}}}')
-    return _done(head.size, len(fresh), answers, places.result(), now)
+    return _done(head.size, len(fresh), answers, dict(places.result().values()), now)
 
 
 def _done(
@@ -236,8 +240,13 @@ class _Answer:
         """Decide label by label; object by object where a consent may name single objects."""
         batch, classes = self.batch, dict[Any, _Class]()
         there = batch.granted(self.party)
+        whole = not there and not batch.any_from(self.party)
         for number, (label, members) in enumerate(batch.by_label.items()):
-            fresh = [one for one in members if one not in there and not batch.is_from(one, self.party)]
+            fresh = (
+                members
+                if whole
+                else [one for one in members if one not in there and not batch.is_from(one, self.party)]
+            )
             foreign = label.orig != batch.node.party or any(
                 parent.orig != batch.node.party for parent in label.derived_from
             )
@@ -249,8 +258,9 @@ class _Answer:
             elif fresh:
                 self._sort(classes, batch.decide(self, label, None), fresh, label, number)
         self.classes = [group for group in classes.values() if group.members]
-        self._add_company(there)
-        self._company_first()
+        if batch.has_company:
+            self._add_company(there)
+            self._company_first()
         self.count = sum(len(one.members) for one in self.classes)
 
     def _sort(
@@ -359,14 +369,14 @@ class _Batch:
             self.by_label.setdefault(one.label, []).append(number)
         for label in self.by_label:
             refuse_above(label, node.settings.ceiling)
-        self.company = self._company()
+        self.has_company = any(one.type in COMPANY for one in versions)
+        self.company = self._company() if self.has_company else {}
+        self._unsigned = all(one.root is None for one in versions)
         self._sources = {one.source for one in versions} | {one.originator for one in versions}
 
     def _company(self) -> dict[int, tuple[int, ...]]:
         """Say, per version, which others of the batch accompany it."""
         by_id = {one.stix_id: number for number, one in enumerate(self.versions) if one.type in COMPANY}
-        if not by_id:
-            return {}
         company: dict[int, tuple[int, ...]] = {}
         for number, one in enumerate(self.versions):
             named = {by_id[name] for name in references(one.data) if name in by_id} - {number}
@@ -377,6 +387,10 @@ class _Batch:
             company[number] = tuple(sorted({*first, *second}))
         return company
 
+    def any_from(self, party: str) -> bool:
+        """Whether any of these versions came from `party` or is its own."""
+        return party in self._sources
+
     def is_from(self, place: int, party: str) -> bool:
         """Whether this version came from `party` or is its own: it is not sent back."""
         if party not in self._sources:
@@ -386,9 +400,9 @@ class _Batch:
 
     def granted(self, party: str) -> set[int]:
         """Give the places of what `party` holds granted already."""
-        numbers = {one.id: place for place, one in enumerate(self.versions) if isinstance(one, Stored)}
-        if all(one.root is None for one in self.versions):
+        if self._unsigned:
             return set()
+        numbers = {one.id: place for place, one in enumerate(self.versions) if isinstance(one, Stored)}
         return {numbers[one] for one in grants.granted(self.tx, party, list(numbers))}
 
     def ask(self, party: str, purpose: str | None) -> _Answer:
@@ -422,8 +436,11 @@ class _Batch:
         )
         return decide(answer.book, question)
 
-    def seal(self, writer: _Writer) -> None:
-        """Sign what this party has not signed yet, and hand what is new to the writer, part by part."""
+    def number(self) -> list[int]:
+        """Give the places of what is to be signed, and row ids to what is not stored yet.
+
+        Refuses what its originator, somebody else, did not sign.
+        """
         unsigned = [place for place, one in enumerate(self.versions) if one.root is None]
         for place in unsigned:
             if self.versions[place].originator != self.node.party:
@@ -434,6 +451,10 @@ class _Batch:
                 )
         new = [place for place in unsigned if not isinstance(self.versions[place], Stored)]
         self.ids = dict(zip(new, records.reserve(self.tx, len(new)), strict=True))
+        return unsigned
+
+    def seal(self, writer: _Writer, unsigned: Sequence[int]) -> None:
+        """Sign what this party has not signed yet, and hand what is new to the writer, part by part."""
         for start in range(0, len(unsigned), _PART):
             seals: list[Seal] = []
             rows: list[Version] = []
@@ -543,10 +564,10 @@ def _place(
     publication: int,
     basis: Basis,
     now: datetime,
-) -> Future[dict[str, range]]:
-    """Fill the recipients' collections."""
+) -> Future[dict[int, tuple[str, range]]]:
+    """Fill the recipients' collections; give, per collection, its reader and the places."""
 
-    def write() -> dict[str, range]:
+    def write() -> dict[int, tuple[str, range]]:
         readers: dict[int, str] = {}
         batches: dict[int, list[tuple[int | None, Sequence[int]]]] = {}
         for number, answer in enumerate(answers):
@@ -565,9 +586,17 @@ def _place(
                 for class_id, group in zip(ids, answer.classes, strict=True)
             ]
         seqs = collections.add_fresh(tx, batches, now=now) if batches else {}
-        return {readers[collection]: given for collection, given in seqs.items()}
+        return {collection: (readers[collection], given) for collection, given in seqs.items()}
 
     return writer.run(write)
+
+
+def _settle(
+    writer: _Writer, tx: sa.Connection, batch: _Batch, places: Future[dict[int, tuple[str, range]]]
+) -> None:
+    """Once versions and places are written, say which versions are the first and the last of their object."""
+    every = [batch.id_at(place) for place in range(len(batch.versions))]
+    writer.run(lambda: collections.settle(tx, list(places.result()), every) if places.result() else None)
 
 
 def _stored_class(

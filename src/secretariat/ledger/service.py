@@ -14,7 +14,7 @@ Rules:
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -62,9 +62,26 @@ class Step(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
+class StoppedError(StateError):
+    """The node was put back to an older state than partners saw: it writes nothing into this log any more."""
+
+    code = "log-stopped"
+    status = 503
+
+
+RECOVERY = (
+    "nothing is signed, received or released any more; pages and commands still read. Restore a backup that "
+    "holds what partners hold: secretariat restore FILE --data NEW, then restore --check. Where there is "
+    "none, make a new node and enrol again: this log's name is spent"
+)
+
+
 def lock(tx: Connection) -> Head:
-    """Take the append lock until the transaction ends, and give the head."""
-    return store.lock_head(tx)
+    """Take the append lock until the transaction ends, and give the head. Refuses a stopped log."""
+    held = store.lock_head(tx)
+    if held.stopped is not None:
+        raise StoppedError(held.stopped, advice=RECOVERY)
+    return held
 
 
 def append(
@@ -79,30 +96,50 @@ def append(
     if not drafts:
         return []
     held = head or lock(tx)
-    names_keys = drafts[0].kind == "key"
-    if held.size and not names_keys and held.keys != in_force(keyring):
+    opening = [] if held.size or drafts[0].kind == "key" else [_opening(keyring)]
+    return _write(tx, keyring, _sealing(keyring, [*opening, *drafts], held, now), held, now)[len(opening) :]
+
+
+def seal(keyring: Keyring, drafts: Sequence[Draft], *, now: datetime, head: Head) -> list[Entry]:
+    """Sign what `append_sealed` will write, while the database is busy with something else.
+
+    `head` is that of a log which is open, locked in the transaction that appends. Refuses as `append` does.
+    """
+    return list(_sealing(keyring, drafts, head, now))
+
+
+def append_sealed(
+    tx: Connection, keyring: Keyring, sealed: Sequence[Entry], *, now: datetime, head: Head
+) -> None:
+    """Append what `seal` signed under the same lock."""
+    _write(tx, keyring, sealed, head, now)
+
+
+def _sealing(keyring: Keyring, drafts: Sequence[Draft], held: Head, now: datetime) -> Iterator[Entry]:
+    if held.size and drafts[0].kind != "key" and held.keys != in_force(keyring):
         raise StateError(
             "the log names other keys than those this process signs with",
             where=keyring.origin,
             advice="start the node again; if that does not help, `secretariat log rotate` was interrupted: "
             "run it again",
         )
-    opening = [] if held.size or names_keys else [_opening(keyring)]
-    sealed = store.insert(
-        tx,
-        (
-            _seal(keyring if draft.kind != "key" else keyring.host or keyring, draft, held.size + number, now)
-            for number, draft in enumerate([*opening, *drafts])
-        ),
-    )
+    for number, draft in enumerate(drafts):
+        signer = keyring.host or keyring if draft.kind == "key" else keyring
+        yield _seal(signer, draft, held.size + number, now)
+
+
+def _write(
+    tx: Connection, keyring: Keyring, sealed: Iterable[Entry], held: Head, now: datetime
+) -> list[Entry]:
+    written = store.insert(tx, sealed)
     frontier = Frontier.from_bytes(held.size, held.frontier)
-    pieces = tiles.grow(frontier, [item.leaf for item in sealed])
+    pieces = tiles.grow(frontier, [item.leaf for item in written])
     root = frontier.root()
     note = notes.sign(keyring.origin, frontier.size, root, keyring.log)
     store.write_tree(tx, pieces, Head(frontier.size, root, frontier.to_bytes(), in_force(keyring)), note, now)
-    for recipient in sorted({item.recipient for item in sealed if item.recipient is not None}):
+    for recipient in sorted({item.recipient for item in written if item.recipient is not None}):
         notify(tx, FEED, recipient)
-    return sealed[len(opening) :]
+    return written
 
 
 def in_force(keyring: Keyring) -> str:
@@ -161,9 +198,10 @@ def head(tx: Connection) -> Head:
 
 
 def checkpoint(tx: Connection, size: int | None = None) -> bytes:
-    """Give the signed note of the newest checkpoint (or of `size`), with the cosignatures it has.
+    """Give the signed note of the newest checkpoint (or of `size`), as the log alone signed it.
 
-    Works in a peer's transaction too. Refuses an empty log, and a size that never was a checkpoint.
+    `witnessing.checkpoint` adds the cosignatures. Works in a peer's transaction too. Refuses an empty log,
+    and a size that never was a checkpoint.
     """
     note = store.read_note(tx, size)
     if note is None:
@@ -171,22 +209,6 @@ def checkpoint(tx: Connection, size: int | None = None) -> bytes:
             raise NotFoundError("this log is empty", advice="it begins with the first thing recorded")
         raise NotFoundError(f"no checkpoint of size {size}", advice="ask for the newest")
     return note
-
-
-def keep_cosignature(tx: Connection, note: bytes, name: str, public: bytes, *, now: datetime) -> None:
-    """Keep the word of the witness `name` on one of this log's checkpoints.
-
-    `note` is the checkpoint as the witness gave it back. Refuses a cosignature that does not
-    hold, and a note that is not a checkpoint which this log signed.
-    """
-    notes.verify_cosignature(note, name, public)
-    shown = notes.parse(note)
-    own = store.read_note(tx, shown.size)
-    if own is None or notes.parse(own).text != shown.text:
-        raise ProofError(f"not the checkpoint of size {shown.size} of this log", where=name)
-    wanted = (name, notes.key_hash(name, public, notes.COSIGNATURE_V1))
-    line = next(line for line in shown.signatures if (line.name, line.key_hash) == wanted)
-    store.add_cosignature(tx, shown.size, name, notes.written(line), now)
 
 
 def inclusion(tx: Connection, position: int, size: int) -> list[bytes]:

@@ -223,7 +223,8 @@ def add_fresh(
     Gives the seqs of each collection.
 
     The bulk path of publishing: one statement per class, row ids sent as one binary array. The caller holds
-    the ledger's head and knows that nothing is there yet; the database refuses what is there twice.
+    the ledger's head and knows that nothing is there yet; the database refuses what is there twice. The
+    versions themselves may be written afterwards; when they are, the caller calls `settle`.
     """
     cursor = raw(tx).cursor()
     cursor.execute(
@@ -242,8 +243,13 @@ def add_fresh(
             cursor.execute(_INSERT_FRESH, (number, following, grant_class, _Packed(packed)))
             following += len(ids)
         seqs[number] = range(first, following)
-    _set_ends(cursor, list(batches), _with_siblings(cursor, list(elements)))
     return seqs
+
+
+def settle(tx: sa.Connection, collections: Sequence[int], version_ids: Sequence[int]) -> None:
+    """Say which of these versions, now written, are the first and the last of their objects (rule 3)."""
+    cursor = raw(tx).cursor()
+    _set_ends(cursor, list(collections), _with_siblings(cursor, list(version_ids)))
 
 
 def remove(tx: sa.Connection, version_ids: Sequence[int], *, collection: int | None = None) -> int:
