@@ -8,7 +8,8 @@ import io
 import pytest
 
 from secretariat.base.clock import now
-from secretariat.register import record_file
+from secretariat.register import record_file, service
+from secretariat.register.model import Instrument, Statement, stix_id
 from secretariat.register.sample import sample
 from secretariat.register.view_pages import disputed_of, in_order
 
@@ -47,6 +48,72 @@ def test_instruments_by_parties(officer):
     assert cells(officer, title)["JP"][1] < "2026"
     then = cells(officer, title, true_on="2026-10-31", known_by="2026-10-31")["KR"]
     assert then != ("notice given", "2026-11-01")
+
+
+def test_a_change_that_names_one_instrument_stands_with_it_and_others_are_offered(officer):
+    service.record(
+        officer.node,
+        "live",
+        [
+            Instrument(
+                key="jk-xpact-2026",
+                kind="instrument",
+                title="Exchange Pact (XPACT)",
+                true_from="2026-10-01",
+                known_public="2026-10-01",
+                parties=("JP", "KR"),
+            ),
+            *(
+                Statement(
+                    key=key,
+                    kind="status-change",
+                    title=title,
+                    true_from=day,
+                    known_public=day,
+                    parties=("JP", "KR"),
+                )
+                for key, title, day in (
+                    ("one", "XPACT enters into force", "2026-11-02"),
+                    ("jk-xpact-2026-notes", "Notes are exchanged", "2026-11-03"),
+                    ("early", "First draft of XPACT put off", "2012-06-29"),
+                    ("no-name", "XPACTS is another word", "2026-11-04"),
+                )
+            ),
+        ],
+        by="kim",
+        now=now(),
+    )
+    assert cells(officer, "Exchange Pact")["KR"] == ("Notes are exchanged", "2026-11-03")
+    assert cells(officer, "Exchange Pact", true_on="2026-11-02")["KR"] == (
+        "XPACT enters into force",
+        "2026-11-02",
+    )
+    page = officer.get("/register/instruments").text
+    offered = page[page.index("Changes recorded without") :]
+    assert "First draft of XPACT put off" in offered
+    assert "XPACTS is another word" in offered
+    assert "XPACT enters into force" not in offered
+    assert "Belongs to:" in officer.get("/register/statements/one").text
+    assert "XPACT enters into force" in officer.get("/register/statements/jk-xpact-2026").text
+
+    early, pact = (
+        stix_id(kind, "KR", key)
+        for kind, key in (("sct-statement", "early"), ("sct-instrument", "jk-xpact-2026"))
+    )
+    refused = officer.post("/register/instruments", data={"change": pact, "instrument": pact})
+    assert refused.status_code == 422
+    said = {"change": early, "instrument": pact}
+    assert officer.post("/register/instruments", data=said, follow_redirects=False).status_code == 303
+    page = officer.get("/register/instruments").text
+    assert "First draft of XPACT put off" not in page[page.index("Changes recorded without") :]
+    assert "First draft of XPACT put off" in officer.get("/register/statements/jk-xpact-2026").text
+
+
+def test_who_reads_only_may_not_say_what_belongs(site):
+    assert (
+        site("analyst").post("/register/instruments", data={"change": "x", "instrument": "y"}).status_code
+        == 403
+    )
 
 
 def test_who_met_whom_and_when(officer):

@@ -58,6 +58,13 @@ def test_asked_from_a_row_and_found_again(desk):
     assert "&lt;b&gt;When?&lt;/b&gt;" in thread
     assert "The release waits for a decision" in thread
     assert "not released yet" in client.get("/requests?show=from-us").text
+    about = client.get("/register/statements/cjk-c-tccs-launch").text
+    assert "Requests about it" in about
+    assert "/requests/KR-" in about[about.index("Requests about it") :]
+    assert "not released yet" in about[about.index("Requests about it") :]
+    assert "Requests about it" not in client.get("/register/statements/cjk-c-results-db").text
+    past = client.get("/register/statements/cjk-c-tccs-launch?recorded_by=2026-01-01T00:00Z").text
+    assert "Requests about it" not in past
 
 
 def test_a_pair_is_joined_and_what_is_refused_keeps_the_words(desk):

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from secretariat.base.ids import instrument_id
-from secretariat.register import boards, monitoring, shared
+from secretariat.register import belonging, boards, monitoring, shared
 from secretariat.register.boards import Silent
 from secretariat.register.model import KINDS, Row, View, stem_of
 from secretariat.register.monitoring import CLOSES, LAG_DAYS, Standing
-from secretariat.register.store import COLUMNS, MOST, READ, by_key, live, rows, statements, with_objects
+from secretariat.register.store import COLUMNS, MOST, by_ids, by_key, live, rows, statements
 from secretariat.register.store import newest as newest_of
 from secretariat.register.times import noon
 from secretariat.storage.engine import raw
@@ -190,8 +190,24 @@ def _acts(tx: sa.Connection, row: Row, stated: Sequence[Row], view: View) -> lis
             {**view.bound(), "stem": f"{stem}-", "own": row.parties},
         )
         found += named
-    acts = [one for one in found if one.begun is not None and one.begun <= view.day]
-    return sorted(acts, key=lambda one: (one.begun or date.max, one.id))
+    if row.type == "sct-instrument":
+        found += _belonging(tx, row, view)
+    acts = {one.id: one for one in found if one.begun is not None and one.begun <= view.day}
+    return sorted(acts.values(), key=lambda one: (one.begun or date.max, one.id))
+
+
+def _belonging(tx: sa.Connection, row: Row, view: View) -> list[Row]:
+    """Give the changes that name no instrument themselves and belong to this one (belonging.py)."""
+    loose = rows(
+        tx,
+        f"SELECT {COLUMNS} FROM {live(view)} AND s.kind = 'status-change' AND s.type = 'sct-statement'"
+        " AND s.parties && %(own)s ORDER BY s.begun, s.id LIMIT 500",
+        {**view.bound(), "own": row.parties},
+    )
+    if not loose:
+        return []
+    every = statements(tx, view, types=["sct-instrument"], true=True)
+    return belonging.acts_of(loose, belonging.belonging(tx, view, loose, every), row.stix_id)
 
 
 def _names_of(row: Row) -> list[str]:
@@ -330,26 +346,26 @@ def diff(tx: sa.Connection, before: View, after: View, *, limit: int = CHANGES) 
     Counts facts, accounts, evidence and relations; and commitments whose state changed by what was learned or
     by their due day passing between the two days.
     """
-    cursor = raw(tx).cursor(binary=True)
     a, b = _seen("a", before), _seen("b", after)
-    cursor.execute(
-        (
-            f"WITH x AS (SELECT s.*, {a[0]} AS a_seen, {a[1]} AS a_known, {b[0]} AS b_seen,"
+    # only ids are sorted and counted: whole rows of all that changed would not fit into memory
+    lines = (
+        raw(tx)
+        .execute(
+            f"WITH x AS (SELECT s.id, s.true_first, {a[0]} AS a_seen, {a[1]} AS a_known, {b[0]} AS b_seen,"
             f" {b[1]} AS b_known,"
             " coalesce(s.begun <= %(a_day)s, true) AS a_true, coalesce(s.begun <= %(b_day)s, true) AS b_true"
             " FROM register_statement s LEFT JOIN register_replaced r ON r.id = s.id"
             f" WHERE s.type <> 'sct-source'{_narrowed(after)}), d AS (SELECT x.* FROM x WHERE"
             " a_seen <> b_seen OR (b_seen AND (a_known <> b_known OR (b_known AND a_true <> b_true))))"
-            f" SELECT {COLUMNS.replace('s.', 'd.')}, a_seen, a_known, a_true, b_seen, b_known, b_true,"
-            " count(*) OVER () FROM d ORDER BY d.true_first DESC NULLS LAST, d.id DESC LIMIT %(limit)s"
-        ).encode(),
-        {**_bound("a", before), **_bound("b", after), "parties": list(after.parties), "limit": limit},
+            " SELECT id, count(*) OVER (), a_seen, a_known, a_true, b_seen, b_known, b_true"
+            " FROM d ORDER BY d.true_first DESC NULLS LAST, d.id DESC LIMIT %(limit)s",
+            {**_bound("a", before), **_bound("b", after), "parties": list(after.parties), "limit": limit},
+        )
+        .fetchall()
     )
-    lines = cursor.fetchall()
-    total = lines[0][-1] if lines else 0
-    rows_seen = [
-        (row, line[len(READ) : -1]) for row, line in zip(with_objects(tx, lines), lines, strict=True)
-    ]
+    total = lines[0][1] if lines else 0
+    found = by_ids(tx, [line[0] for line in lines])
+    rows_seen = [(row, line[2:]) for row, line in zip(found, lines, strict=True)]
     lost = [row.stix_id for row, seen in rows_seen if not seen[3]]
     retracted = {stix for stix, row in newest_of(tx, lost).items() if row.retracted} if lost else set()
     changes = _changes(rows_seen, retracted)
@@ -378,8 +394,8 @@ def _seen(name: str, view: View) -> tuple[str, str]:
         known = (
             f"coalesce(s.known_public <= %({name}_known_noon)s, false)"
             if view.public
-            else f"(s.known <= CASE WHEN s.known_exact THEN %({name}_known_by)s"
-            f" ELSE %({name}_known_noon)s END)"
+            else f"(s.known <= %({name}_known_noon)s AND NOT s.known_exact"
+            f" OR s.known <= %({name}_known_by)s AND s.known_exact)"
         )
         seen.append(f"({known} OR coalesce(s.announced <= %({name}_known_noon)s::timestamptz::date, false))")
     return f"({newest} AND {' AND '.join(seen)})", known

@@ -9,10 +9,12 @@ from litestar.params import FromPath
 
 from secretariat.base.errors import InputError, NotFoundError
 from secretariat.people.model import Permission
-from secretariat.register import questions, same_words, sources, store
+from secretariat.register import belonging, questions, same_words, sources, store
 from secretariat.register.beside import also_of, members
 from secretariat.register.board_pages import marks_words, sum_words
 from secretariat.register.model import KINDS, Row
+from secretariat.register.requests import store as requests
+from secretariat.register.requests.pages import row_of as request_row
 from secretariat.register.screens import address_of, line_of, markings_of, sections, view_of
 from secretariat.register.wording import (
     CADENCE_WORDS,
@@ -63,6 +65,7 @@ def statement_page(request: Request[Any, Any, Any], key: FromPath[str]) -> Respo
             return see(screen.href(f"/register/sources/{row.key}"))
         about = _about(tx, row, view)
         versions = versions_of(tx, row, view)
+        asked = requests.about(tx, view, screen.party, [row, *answer.others])
         sentences = same_words.sentences(tx, view, row.stix_id)
         spans = _spans(tx, answer)
         before, after = neighbours(tx, row, view)
@@ -71,6 +74,7 @@ def statement_page(request: Request[Any, Any, Any], key: FromPath[str]) -> Respo
         known = {one.stix_id: one for one in store.statements(tx, view, ids=sorted(ends))} if ends else {}
     standing = answer.standing
     shown = [row, *answer.accounts, *answer.acts, *answer.others, *answer.relations, *known.values()]
+    shown += [one.request for one in asked]
     shown += [other for one in sentences for other, _cite in one.lines]
     return screen.answer(
         "register/statement.html",
@@ -86,6 +90,7 @@ def statement_page(request: Request[Any, Any, Any], key: FromPath[str]) -> Respo
         known=known,
         spans=spans,
         sentences=sentences,
+        asked=[request_row(one, screen.party) for one in asked],
         others=also_of(row, answer.others),
         before=before,
         after=after,
@@ -188,6 +193,9 @@ def changes(versions: Sequence[Row]) -> list[dict[str, Any]]:
 def _about(tx: sa.Connection, row: Row, view: View) -> list[Row]:
     """Give what evidence, an account, an absence or an act is about, and what evidence rests on."""
     refs = [ref for ref in (row.about, row.other) if ref]
+    if belonging.is_loose(row):
+        every = store.statements(tx, view, types=["sct-instrument"], true=True)
+        refs += belonging.belonging(tx, view, [row], every).values()
     return store.statements(tx, view, ids=refs) if refs else []
 
 

@@ -16,18 +16,21 @@ from litestar.params import FromPath
 from secretariat.agreements import facts, grants
 from secretariat.agreements.status import known_by
 from secretariat.agreements.titles import title_of
+from secretariat.base.clock import now
 from secretariat.base.errors import InputError
 from secretariat.base.marking import Marking
 from secretariat.people.model import Permission
-from secretariat.register import boards, monitoring, questions, store
+from secretariat.register import belonging, boards, monitoring, questions, service, store
 from secretariat.register.beside import beside
 from secretariat.register.board_pages import sum_words
+from secretariat.register.edit_pages import who
 from secretariat.register.intake.gazetteer import gazetteer
+from secretariat.register.model import Relation
 from secretariat.register.parties import known as known_parties
 from secretariat.register.screens import address_of, line_of, markings_of, sections, view_of
 from secretariat.register.wording import KIND_WORDS, POSITION_WORDS, act_word, state_word, word_of
 from secretariat.storage.engine import raw
-from secretariat.web.routing import page
+from secretariat.web.routing import Form, act, page, see
 from secretariat.web.screen import Screen, screen_of
 from secretariat.web.tables import Column, Table
 from secretariat.web.words import LANGUAGES
@@ -70,7 +73,11 @@ def instruments_page(request: Request[Any, Any, Any]) -> Response[Any]:
         acts = store.statements(tx, view, types=["sct-instrument-status"], true=True, limit=5_000)
         other = store.statements(tx, view, kinds=["status-change"], types=["sct-statement"], true=True)
         book = _book(tx, screen)
-    lines = [_instrument_line(row, acts, book, view) for row in rows]
+        belongs = belonging.belonging(tx, view, other, rows)
+    lines = [
+        _instrument_line(row, [*acts, *belonging.acts_of(other, belongs, row.stix_id)], book, view)
+        for row in rows
+    ]
     taken = {key for line in lines for key in (line["agreements"], line["likely"]) if key}
     lines += [
         _book_line(one, view)
@@ -109,9 +116,37 @@ def instruments_page(request: Request[Any, Any, Any]) -> Response[Any]:
         lines=lines,
         codes=codes,
         more=len(named) - len(codes),
-        other=[line_of(one, view) for one in other],
+        other=[
+            {**line_of(one, view), "stix_id": one.stix_id, "may": belonging.offered(one, rows)}
+            for one in other
+            if one.stix_id not in belongs
+        ],
+        every=rows,
+        address=address_of,
         party=",".join(view.parties),
     )
+
+
+@act("/register/instruments", Permission.EDIT_REGISTER)
+def belongs_act(request: Request[Any, Any, Any]) -> Response[Any]:
+    """Record that a change of status belongs to an instrument: a relation of this party, with its reason."""
+    screen, form = screen_of(request), Form(request)
+    with screen.transaction() as tx:
+        view = view_of(screen)
+        change, one = form.text("change")[:250], form.text("instrument")[:250]
+        found = {row.stix_id: row for row in store.statements(tx, view, ids=[change or "-", one or "-"])}
+        if change not in found or not belonging.is_loose(found[change]):
+            raise InputError("no such change of status", where="change", advice="/register/instruments")
+        if one not in found or found[one].type != "sct-instrument":
+            raise InputError("no such instrument", where="instrument", advice="/register/instruments")
+    service.record(
+        screen.node,
+        screen.realm,
+        [Relation(source_ref=change, target_ref=one, relationship_type="part-of")],
+        by=who(screen),
+        now=now(),
+    )
+    return see(f"/register/statements/{one}")
 
 
 def _book(tx: sa.Connection, screen: Screen) -> dict[str, Instrument]:
@@ -159,14 +194,16 @@ def _instrument_line(
     if entry is not None or likely is not None:
         cells |= _book_cells(entry or book[str(likely)], view, only_events=True)
     for one in acts:
-        if one.about != row.stix_id:
+        loose = belonging.is_loose(one)
+        if one.about != row.stix_id and not loose:
             continue
         for code in [one.body["party"]] if one.body.get("party") else one.parties or row.parties:
             before = cells.get(code)
             if before is None or str(before["on"]) <= (one.true_from or ""):
-                cells[code] = _cell(
-                    act_word(one.says or ""), one.true_from or "", address_of(one), _("Register")
-                )
+                word = one.title if loose else act_word(one.says or "")
+                cells[code] = _cell(word, one.true_from or "", address_of(one), _("Register"))
+                if loose:
+                    cells[code]["lang"] = one.body.get("lang") or "en"
     return {
         "title": row.title,
         "lang": row.body.get("lang") or "en",
@@ -489,4 +526,4 @@ def _time_table(rows: Sequence[Row], view: View, also: Mapping[str, Sequence[Row
     )
 
 
-routes = [instruments_page, parties_page, party_page, dialogue_page]
+routes = [instruments_page, belongs_act, parties_page, party_page, dialogue_page]

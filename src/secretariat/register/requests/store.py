@@ -73,6 +73,30 @@ def threads(
     return _threads(tx, view, own, found)
 
 
+def about(tx: sa.Connection, view: View, own: str, stated: Sequence[Row]) -> list[Thread]:
+    """Give the requests to and from `own` about any of these statements, by id or key, newest first."""
+    names = [*dict.fromkeys(name for one in stated for name in (one.stix_id, one.key))]
+    asked = store.rows(
+        tx,
+        f"SELECT {store.COLUMNS} FROM "
+        + store.live(
+            msgspec.structs.replace(view, parties=()), joined=" JOIN object_version v ON v.id = s.id"
+        )
+        + " AND s.type = 'sct-request' AND EXISTS (SELECT FROM unnest(%(names)s::bytea[]) AS n (name)"
+        " WHERE position(name IN v.bytes) > 0) ORDER BY s.recorded_at DESC, s.id DESC LIMIT %(most)s",
+        {**view.bound(), "names": [f'"{one}"'.encode() for one in names], "most": MOST},
+    )
+    wanted = set(names)
+    found = [
+        one
+        for one in asked
+        if rules.genuine(one)
+        and own in {one.body["asked_by"], one.body["asked_of"]}
+        and wanted & {*one.body.get("about_refs", ()), *one.body.get("about_keys", ())}
+    ]
+    return _threads(tx, view, own, found)
+
+
 def forged(tx: sa.Connection, view: View) -> list[Row]:
     """Give the requests that say another asks than who signed them."""
     return [one for one in _requests(tx, view) if rules.is_request(one) and not rules.genuine(one)]
