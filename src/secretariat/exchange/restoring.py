@@ -17,7 +17,7 @@ Rules (decisions.md 6):
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
@@ -99,7 +99,11 @@ async def _ask(remote: Remote, ours: int) -> list[Kept]:
 
 def judge(tx: Connection, ring: Keyring, party: str, note: str) -> Comparison:
     """Say whether the checkpoint that a partner kept of our log is one that this node's log continues."""
-    ours = ledger.head(tx).size
+    return judge_log(ledger.head(tx).size, lambda size: ledger.root_at(tx, size), ring, party, note)
+
+
+def judge_log(ours: int, root_at: Callable[[int], bytes], ring: Keyring, party: str, note: str) -> Comparison:
+    """Say the same of a log of `ours` entries whose root at a size `root_at` gives (no I/O of its own)."""
     if not note:
         return Comparison(ring.realm, party, ours, 0, "whole")
     try:
@@ -109,7 +113,7 @@ def judge(tx: Connection, ring: Keyring, party: str, note: str) -> Comparison:
     if shown.size > ours:
         state: Literal["whole", "lost", "other"] = "lost"
     else:
-        state = "whole" if ledger.root_at(tx, shown.size) == shown.root else "other"
+        state = "whole" if root_at(shown.size) == shown.root else "other"
     return Comparison(ring.realm, party, ours, shown.size, state)
 
 
