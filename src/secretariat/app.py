@@ -45,6 +45,7 @@ from secretariat.exchange import (
     taxii_pages,
 )
 from secretariat.exchange import store as exchange_store
+from secretariat.ledger import joint_pages, joint_store
 from secretariat.ledger import pages as ledger_pages
 from secretariat.ledger import people_pages as ledger_people_pages
 from secretariat.ledger import service as ledger
@@ -85,6 +86,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *people_pages.routes,
     *ledger_pages.routes,
     *ledger_people_pages.routes,
+    *joint_pages.routes,
     *agreements_pages.routes,
     *peer_pages.routes,
     *instrument_pages.routes,
@@ -117,6 +119,7 @@ TABLES = (
     records_store,
     collections,
     ledger_store,
+    joint_store,
     agreements_store,
     register_tables,
     overlap_tables,

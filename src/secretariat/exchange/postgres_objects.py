@@ -289,16 +289,7 @@ class ObjectRows(Transaction):
     # who was granted what
 
     def recipients(self, roots: Sequence[bytes]) -> Mapping[str, Sequence[bytes]]:
-        rows = raw(self.tx).execute(
-            "SELECT DISTINCT c.reader, v.root FROM object_version v JOIN item i ON i.version = v.id"
-            " JOIN collection c ON c.id = i.collection"
-            " WHERE v.root = ANY(%s) AND c.kind IN ('partner', 'clear') ORDER BY c.reader, v.root",
-            (list(roots),),
-        )
-        found: dict[str, list[bytes]] = defaultdict(list)
-        for reader, root in rows:
-            found[reader].append(root)
-        return found
+        return collections.readers(self.tx, roots)
 
     def ungrant(self, recipient: str, roots: Sequence[bytes]) -> None:
         kind = "clear" if recipient == PUBLIC else "partner"

@@ -12,7 +12,7 @@ from secretariat.exchange import guest_store
 from secretariat.exchange import store as tables
 from secretariat.exchange.model import KeptLog, LogEntry, Peer
 from secretariat.exchange.postgres_transaction import Transaction
-from secretariat.ledger import partners
+from secretariat.ledger import joint_service, partners
 from secretariat.ledger import store as ledger_store
 from secretariat.ledger.model import PeerEntry, PeerLog
 from secretariat.storage.engine import raw
@@ -139,3 +139,5 @@ class PartnerRows(Transaction):
             (key_id, nonce, at),
         )
         return done.rowcount == 1
+        said = [one for one, _ in entries if one.kind == joint_service.KIND]
+        joint_service.take_in(self.tx, log.origin, said, self.record_keys, now=self.now)

@@ -259,6 +259,23 @@ class Guest(Body, frozen=True):
     reason: str = ""
 
 
+class GivenSignature(msgspec.Struct, frozen=True):
+    """One DSSE signature of a payload that stands elsewhere: key id and base64."""
+
+    keyid: Annotated[str, Meta(max_length=128)]
+    sig: Annotated[str, Meta(max_length=256)]
+
+
+class Countersign(Body, frozen=True):
+    """The signer's word on a joint statement: it signs, signs with reservation, or objects."""
+
+    to: PartyCode
+    statement: Annotated[dict[str, Any], Meta(description="the payload of the joint statement, as JSON")]
+    stance: Literal["signed", "reservation", "objects"]
+    text: Annotated[str, Meta(max_length=4000)] = ""
+    signature: GivenSignature | None = None
+
+
 class Note(Body, frozen=True):
     """An act of administration that somebody may ask about later (restore, import, a role given)."""
 
@@ -284,6 +301,7 @@ KINDS: dict[str, type[msgspec.Struct]] = {
     "destroy": Destroy,
     "suspect": Suspect,
     "guest": Guest,
+    "countersign": Countersign,
     "note": Note,
 }
 """Every kind of entry that nodes exchange or that the ledger writes, with the struct of its body."""

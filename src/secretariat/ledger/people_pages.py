@@ -10,7 +10,7 @@ from litestar.params import FromPath
 from secretariat.base.clock import now
 from secretariat.base.errors import NotFoundError
 from secretariat.ledger import checkpoint as notes
-from secretariat.ledger import service, store
+from secretariat.ledger import service, store, witnessing
 from secretariat.ledger.entries import kinds
 from secretariat.people.model import Permission
 from secretariat.web.routing import page
@@ -48,6 +48,7 @@ KIND_WORDS = {
     "destroy": mark("destroy"),
     "suspect": mark("suspect"),
     "guest": mark("guest"),
+    "countersign": mark("countersignature"),
     "record": mark("record"),
     "note": mark("note"),
 }
@@ -221,7 +222,7 @@ def checkpoints_page(request: Request[Any, Any, Any]) -> Response[Any]:
     before = whole(screen.query.get("before"))
     with screen.transaction() as tx:
         listed = store.read_notes(tx, PAGE + 1, before)
-        note = store.read_note(tx)
+        note = witnessing.checkpoint(tx) if listed else None
         head = service.head(tx)
     table = Table(
         "checkpoints",

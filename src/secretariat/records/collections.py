@@ -163,6 +163,20 @@ def all_of(tx: sa.Connection) -> list[Collection]:
     return [Collection(*row) for row in rows]
 
 
+def readers(tx: sa.Connection, roots: Sequence[bytes]) -> dict[str, list[bytes]]:
+    """Give the parties that may read any of these versions from this node (`*`: everybody), with which."""
+    rows = raw(tx).execute(
+        "SELECT DISTINCT c.reader, v.root FROM object_version v JOIN item i ON i.version = v.id"
+        " JOIN collection c ON c.id = i.collection"
+        " WHERE v.root = ANY(%s) AND c.kind IN ('partner', 'clear') ORDER BY c.reader, v.root",
+        (list(roots),),
+    )
+    found: dict[str, list[bytes]] = {}
+    for reader, root in rows:
+        found.setdefault(reader, []).append(root)
+    return found
+
+
 def add(
     tx: sa.Connection,
     collection: int,

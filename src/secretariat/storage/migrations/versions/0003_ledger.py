@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects.postgresql import BYTEA
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
 
 from secretariat.storage.rls import READER, protect
 
@@ -127,7 +127,35 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drop them."""
     for table in (
-        "peer_statement", "peer_note", "peer_entry", "peer_log",
-        "cosignature", "checkpoint", "tile", "log_head", "entry",
+        "joint_word", "joint", "peer_statement", "peer_note", "peer_entry", "peer_log",
+        "shown_log", "contradiction", "cosignature", "checkpoint", "tile", "log_head", "entry",
     ):  # fmt: skip
         op.drop_table(table)
+    op.create_table(
+        "joint",
+        sa.Column("digest", BYTEA, primary_key=True),
+        sa.Column("payload", BYTEA, nullable=False),
+        sa.Column("stix_id", sa.Text, nullable=False),
+        sa.Column("root", BYTEA, nullable=False),
+        sa.Column("parties", ARRAY(sa.Text), nullable=False),
+        sa.Column("first_at", MOMENT, nullable=False),
+    )
+    op.create_index(None, "joint", ["stix_id"])
+    op.create_index(None, "joint", ["first_at"])
+    op.create_table(
+        "joint_word",
+        sa.Column("origin", sa.Text, primary_key=True),
+        sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("digest", BYTEA, nullable=False),
+        sa.Column("party", sa.Text, nullable=False),
+        sa.Column("stance", sa.Text, nullable=False),
+        sa.Column("text", sa.Text, nullable=False),
+        sa.Column("key", sa.Text, nullable=False),
+        sa.Column("signature", BYTEA),
+        sa.Column("said_at", MOMENT, nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.Column("why", sa.Text, nullable=False, server_default=""),
+    )
+    op.create_index(None, "joint_word", ["digest"])
+    protect(op, "joint", append_only=True)
+    protect(op, "joint_word", append_only=True)

@@ -1,0 +1,128 @@
+"""What ought to be, kept apart from the nodes: who published what, granted it to whom, and took it back.
+
+It follows deeds, never messages. `may_hold` is the most that a party may show when all is quiet, `must_hold`
+the least. Between the two lies only what was narrowed: there a holder may lose more than it must, never less
+(docs/protocol.md, Calling back).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+from .terms import Consent
+
+
+@dataclass
+class Item:
+    """One object version that its originator published."""
+
+    root: bytes
+    stix_id: str
+    originator: str
+    colour: str
+    data: bytes
+    version: str
+    withdrawn: bool = False
+
+
+@dataclass
+class Given:
+    """One grant of one object version."""
+
+    giver: str
+    to: str
+    root: bytes
+    right: bool
+    """Whether the agreements permit it, so that the receiver must find the same."""
+    sound: bool = True
+    """Whether it comes as it was signed: what a cheat bent on its way need not arrive."""
+    taken_back: bool = False
+
+
+@dataclass
+class Oracle:
+    """The truth about a world."""
+
+    items: dict[bytes, Item] = field(default_factory=dict)
+    given: dict[bytes, list[Given]] = field(default_factory=lambda: defaultdict(list))
+    consents: list[Consent] = field(default_factory=list)
+    narrowed: set[bytes] = field(default_factory=set)
+
+    def publish(self, item: Item) -> None:
+        self.items[item.root] = item
+
+    def give(self, giver: str, to: str, root: bytes, *, right: bool, sound: bool = True) -> None:
+        self.given[root].append(Given(giver, to, root, right, sound))
+
+    def consent(self, one: Consent) -> None:
+        self.consents.append(one)
+
+    def narrow(self, giver: str, to: str, stix_id: str) -> None:
+        """What was given until now of every version is taken back."""
+        for root, item in self.items.items():
+            if item.stix_id == stix_id:
+                for one in self.given[root]:
+                    if (one.giver, one.to) == (giver, to) and not one.taken_back:
+                        one.taken_back = True
+                        self.narrowed.add(root)
+
+    def withdraw(self, party: str, stix_id: str) -> list[bytes]:
+        """Every published version of the originator is withdrawn; gives the roots."""
+        roots = [
+            root
+            for root, item in self.items.items()
+            if (item.stix_id, item.originator) == (stix_id, party) and not item.withdrawn
+        ]
+        for root in roots:
+            self.items[root].withdrawn = True
+        return roots
+
+    def may_send(self, giver: str, to: str, root: bytes) -> bool:
+        """Whether the content of a version may stand on a page of `giver` for `to` now."""
+        item = self.items.get(root)
+        if item is None or (item.withdrawn and item.originator == giver):
+            return False
+        return any((one.giver, one.to) == (giver, to) and not one.taken_back for one in self.given[root])
+
+    def may_hold(self, root: bytes) -> set[str]:
+        """Everybody whom a chain of standing, permitted grants reaches."""
+        item = self.items[root]
+        if item.withdrawn:
+            return {item.originator}
+        return self._reached(item, lambda one: one.right and not one.taken_back)
+
+    def must_hold(self, root: bytes, works: Callable[[Given], bool]) -> set[str]:
+        """Everybody whom such a chain reaches over links that work; of what was narrowed, at first hand only."""
+        item = self.items[root]
+        if item.withdrawn:
+            return {item.originator}
+        first = root in self.narrowed
+        reached = self._reached(
+            item,
+            lambda one: (
+                one.right
+                and one.sound
+                and not one.taken_back
+                and works(one)
+                and (not first or one.giver == item.originator)
+            ),
+        )
+        if first:  # who lost it once from the originator, and got it again, may have lost it for good
+            reached -= {one.to for one in self.given[root] if one.taken_back}
+        return reached
+
+    def ever(self, root: bytes) -> list[Given]:
+        """Every permitted grant of a version, also those taken back."""
+        return [one for one in self.given[root] if one.right]
+
+    def known_as(self, stix_id: str) -> Collection[Item]:
+        return [item for item in self.items.values() if item.stix_id == stix_id]
+
+    def _reached(self, item: Item, good: Callable[[Given], bool]) -> set[str]:
+        reached = {item.originator}
+        edges = [one for one in self.given[item.root] if good(one)]
+        while new := {one.to for one in edges if one.giver in reached} - reached:
+            reached |= new
+        return reached
