@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
@@ -16,7 +17,7 @@ from secretariat.register import monitoring, shared
 from secretariat.register.model import HELD, Row, View
 from secretariat.register.monitoring import LAG_DAYS, Lagging, Overdue
 from secretariat.register.shared import LINES, Shared, also
-from secretariat.register.store import COLUMNS, live, rows, with_objects
+from secretariat.register.store import COLUMNS, by_ids, live, rows
 from secretariat.storage.engine import raw
 
 if TYPE_CHECKING:
@@ -105,10 +106,12 @@ class Met(msgspec.Struct, frozen=True, kw_only=True):
     levels: list[str]
 
 
-_IDS = 2**41
-"""More than row ids will ever be: a day and an id are one number, whose greatest names the newest row."""
-_LATEST = f"mod(max((s.begun - date '0001-01-01')::int8 * {_IDS} + s.id), {_IDS})"
-_TOOK_PLACE = "(s.known_exact OR s.known::date >= s.true_first)"
+_ID_BITS = 41
+"""More than row ids will ever need: a day and an id are one number, whose greatest names the newest row."""
+_ID = 2**_ID_BITS - 1
+_STAMP = f"(s.begun - date '0001-01-01' + 1)::int8 * {_ID + 1} + s.id"
+"""The day is counted as Python counts it: `date.fromordinal`."""
+_TOOK_PLACE = "NOT (NOT s.known_exact AND s.known::date < s.true_first)"
 """Known when it took place or later: what is only known from before was announced."""
 _COUNTS = "{alias}.begun <= %(day)s AND {alias}.status <> 'unverified'"
 _SUPERSEDED = (
@@ -137,7 +140,7 @@ def _promises(view: View, every: Shared) -> str:
         " GROUP BY 1),"
         f" c AS (SELECT s.* FROM {live(view)} AND s.type = 'sct-commitment' AND {_COUNTS.format(alias='s')}"
         f"{once})"
-        f" SELECT {COLUMNS.replace('s.', 'c.')}, count(*) OVER ()"
+        " SELECT c.id, count(*) OVER ()"
         # a full join is done by hash whatever the planner believes of tables that were filled a moment ago
         " FROM c FULL JOIN e ON e.about = c.stix_id WHERE coalesce(c.id, 0) > 0"
         + _SUPERSEDED.format(known=known)
@@ -244,46 +247,10 @@ def silence(tx: sa.Connection, view: View, *, limit: int = PAGE, offset: int = 0
     every = shared.shared(tx, view)
     lines_once = LINES if every.ids else ""
     bound = {**view.bound(), **every.bound(), "held": sorted(HELD), "limit": limit, "offset": offset}
-    cursor = raw(tx).execute(
-        "WITH m AS (SELECT coalesce(s.series, s.aim || ' ' || array_to_string(s.parties, '-')) AS name, s.id,"
-        f" s.begun, s.round FROM {live(view)} AND s.kind = ANY(%(held)s) AND {_COUNTS.format(alias='s')}"
-        f" AND {_TOOK_PLACE}{lines_once}),"
-        " g AS MATERIALIZED (SELECT m.*, m.begun - lag(m.begun) OVER w AS gap, lag(m.id) OVER w AS before"
-        " FROM m WHERE m.name IS NOT NULL WINDOW w AS (PARTITION BY m.name ORDER BY m.begun, m.id)),"
-        " a AS (SELECT name, count(*) AS held, min(begun) AS first, max(begun) AS last,"
-        f" {_LATEST} AS newest, max(gap) AS longest,"
-        f" mod(max(gap::int8 * {_IDS} + id), {_IDS}) AS gap_to, max(round) AS highest"
-        " FROM g AS s GROUP BY name HAVING count(*) > 1 OR max(round) > 1),"
-        " t AS (SELECT a.*, count(*) OVER () AS total FROM a ORDER BY last, name"
-        " LIMIT %(limit)s OFFSET %(offset)s)"
-        " SELECT t.name, n.parties, t.held, t.first, t.last, n.key, n.title, %(day)s - t.last, t.longest,"
-        " f.key, o.key, t.highest, t.total FROM t JOIN register_statement n ON n.id = t.newest"
-        " LEFT JOIN g ON g.id = t.gap_to LEFT JOIN register_statement f ON f.id = g.before"
-        " LEFT JOIN register_statement o ON o.id = t.gap_to ORDER BY t.last, t.name",
-        bound,
-    )
-    lines = cursor.fetchall()
-    gaps = [
-        Gap(
-            series=row[0],
-            parties=row[1],
-            held=row[2],
-            first=row[3],
-            last=row[4],
-            last_key=row[5],
-            last_title=row[6],
-            since=row[7],
-            longest=row[8],
-            longest_from=row[9],
-            longest_to=row[10],
-            highest=row[11],
-        )
-        for row in lines
-    ]
-    total = lines[0][-1] if lines else 0
+    gaps, total = _gaps(tx, view, lines_once, bound)
     found, absent = _counted(
         tx,
-        f"SELECT {COLUMNS}, count(*) OVER () FROM {live(view)} AND s.kind = 'absence'"
+        f"SELECT s.id, count(*) OVER () FROM {live(view)} AND s.kind = 'absence'"
         f" AND s.begun <= %(day)s{lines_once} ORDER BY s.begun, s.id LIMIT %(limit)s OFFSET %(offset)s",
         bound,
     )
@@ -292,6 +259,65 @@ def silence(tx: sa.Connection, view: View, *, limit: int = PAGE, offset: int = 0
     return Silence(
         series=Board(lines=gaps, total=total), absences=Board(lines=silent, total=absent, sources=sources)
     )
+
+
+def _gaps(tx: sa.Connection, view: View, lines_once: str, bound: dict[str, Any]) -> tuple[list[Gap], int]:
+    """Give one page of the series, and how many there are. The database gathers, this orders and subtracts.
+
+    A window over every meeting would sort them by the names of their series: three times as dear.
+    """
+    cursor = raw(tx).cursor(binary=True)
+    cursor.execute(
+        (
+            "SELECT coalesce(s.series, s.aim || ' ' || array_to_string(s.parties, '-')) AS name,"
+            f" array_agg({_STAMP}), max(s.round) FROM {live(view)} AND s.kind = ANY(%(held)s)"
+            f" AND {_COUNTS.format(alias='s')} AND {_TOOK_PLACE}{lines_once} GROUP BY name"
+        ).encode(),
+        bound,
+    )
+    series = [
+        (max(stamps) >> _ID_BITS, name, stamps, highest)
+        for name, stamps, highest in cursor
+        if name is not None and (len(stamps) > 1 or (highest or 0) > 1)
+    ]
+    series.sort(key=lambda one: one[:2])
+    page: list[tuple[str, list[int], int | None, tuple[int, int] | None]] = []
+    for _, name, stamps, highest in series[bound["offset"] : bound["offset"] + bound["limit"]]:
+        stamps.sort()
+        page.append((name, stamps, highest, max(pairwise(stamps), key=_apart, default=None)))
+    named = {one & _ID for _, stamps, _, gap in page for one in (stamps[-1], *(gap or ()))}
+    cursor.execute(b"SELECT id, key, title, parties FROM register_statement WHERE id = ANY(%s)", [[*named]])
+    rows_of = {number: rest for number, *rest in cursor}
+    gaps = []
+    for name, stamps, highest, gap in page:
+        key, title, parties = rows_of[stamps[-1] & _ID]
+        last = _day(stamps[-1])
+        gaps.append(
+            Gap(
+                series=name,
+                parties=parties,
+                held=len(stamps),
+                first=_day(stamps[0]),
+                last=last,
+                last_key=key,
+                last_title=title,
+                since=(view.day - last).days,
+                longest=None if gap is None else _apart(gap)[0],
+                longest_from=None if gap is None else rows_of[gap[0] & _ID][0],
+                longest_to=None if gap is None else rows_of[gap[1] & _ID][0],
+                highest=highest,
+            )
+        )
+    return gaps, len(series)
+
+
+def _day(stamp: int) -> date:
+    return date.fromordinal(stamp >> _ID_BITS)
+
+
+def _apart(pair: tuple[int, int]) -> tuple[int, int]:
+    """Order two meetings by the days between them, then by which came later into the record."""
+    return (pair[1] >> _ID_BITS) - (pair[0] >> _ID_BITS), pair[1] & _ID
 
 
 def silent_of(row: Row, sources: Mapping[str, Row], view: View) -> Silent:
@@ -326,7 +352,7 @@ def contested(tx: sa.Connection, view: View, *, limit: int = PAGE, offset: int =
         " AND s.says <> 'agrees' UNION"
         f" SELECT s.about FROM {live(bare)} AND s.type = 'relationship' AND s.says = 'conflicts-with' UNION"
         f" SELECT s.other FROM {live(bare)} AND s.type = 'relationship' AND s.says = 'conflicts-with')"
-        f" SELECT {COLUMNS}, count(*) OVER () FROM {live(view)} AND s.type <> 'sct-evidence'"
+        f" SELECT s.id, count(*) OVER () FROM {live(view)} AND s.type <> 'sct-evidence'"
         " AND s.type <> 'sct-account' AND (s.status = 'contested' OR s.stix_id IN (SELECT about FROM a)"
         f" OR s.stix_id = ANY(%(otherwise)s)){LINES if every.ids else ''}"
         " ORDER BY s.true_first, s.id LIMIT %(limit)s OFFSET %(offset)s",
@@ -366,25 +392,38 @@ def contested(tx: sa.Connection, view: View, *, limit: int = PAGE, offset: int =
 def who_met(tx: sa.Connection, view: View) -> list[Met]:
     """Give every pair of parties that met by the day asked about: how often, first, last."""
     every = shared.shared(tx, view)
-    cursor = raw(tx).execute(
-        "WITH m AS (SELECT s.parties, count(*) AS times, min(s.begun) AS first, max(s.begun) AS last,"
-        f" {_LATEST} AS newest, array_agg(DISTINCT s.level) AS levels"
-        f" FROM {live(view)} AND s.kind = 'meeting' AND {_COUNTS.format(alias='s')} AND {_TOOK_PLACE}"
-        f"{LINES if every.ids else ''} GROUP BY s.parties),"
-        " p AS (SELECT a.party AS one, b.party AS other, sum(m.times)::int8 AS times, min(m.first) AS first,"
-        " max(m.last) AS last, (array_agg(m.newest ORDER BY m.last DESC, m.newest DESC))[1] AS newest,"
-        " string_agg(array_to_string(m.levels, ','), ',') AS levels FROM m"
-        " CROSS JOIN LATERAL unnest(m.parties) AS a (party) JOIN LATERAL unnest(m.parties) AS b (party)"
-        " ON a.party < b.party GROUP BY 1, 2)"
-        " SELECT p.one, p.other, p.times, p.first, p.last, n.key,"
-        " ARRAY(SELECT DISTINCT l FROM unnest(string_to_array(p.levels, ',')) AS x (l) WHERE l <> ''"
-        " ORDER BY l)"
-        " FROM p JOIN register_statement n ON n.id = p.newest ORDER BY 1, 2",
+    cursor = raw(tx).cursor(binary=True)
+    cursor.execute(
+        (
+            f"SELECT s.parties, s.level, count(*), min(s.begun), max({_STAMP})"
+            f" FROM {live(view)} AND s.kind = 'meeting' AND {_COUNTS.format(alias='s')} AND {_TOOK_PLACE}"
+            f"{LINES if every.ids else ''} GROUP BY s.parties, s.level"
+        ).encode(),
         {**view.bound(), **every.bound()},
     )
+    pairs: dict[tuple[str, str], tuple[int, date, int, frozenset[str]]] = {}
+    for parties, level, times, first, last in cursor:
+        levels = frozenset([level] if level else [])
+        for pair in combinations(sorted(parties), 2):
+            if pair[0] != pair[1]:
+                had = pairs.get(pair, (0, first, last, levels))
+                pairs[pair] = (had[0] + times, min(had[1], first), max(had[2], last), had[3] | levels)
+    cursor.execute(
+        b"SELECT id, key FROM register_statement WHERE id = ANY(%s)",
+        [[last & _ID for _, _, last, _ in pairs.values()]],
+    )
+    keys = dict(cursor.fetchall())
     return [
-        Met(one=row[0], other=row[1], times=row[2], first=row[3], last=row[4], last_key=row[5], levels=row[6])
-        for row in cursor
+        Met(
+            one=one,
+            other=other,
+            times=times,
+            first=first,
+            last=_day(last),
+            last_key=keys[last & _ID],
+            levels=sorted(levels),
+        )
+        for (one, other), (times, first, last, levels) in sorted(pairs.items())
     ]
 
 
@@ -415,8 +454,9 @@ def sources_of(tx: sa.Connection, found: Sequence[Row], view: View) -> dict[str,
 
 
 def _counted(tx: sa.Connection, text: str, bound: dict[str, Any]) -> tuple[list[Row], int]:
-    """Run a query whose columns are those of a row and a count of all."""
-    cursor = raw(tx).cursor(binary=True)
-    cursor.execute(text.encode(), bound)
-    found = cursor.fetchall()
-    return with_objects(tx, found), found[0][-1] if found else 0
+    """Run a query for ids and a count of all, and give the rows of one page in its order.
+
+    Only ids are sorted and counted: whole rows of all that a board chooses from would not fit into memory.
+    """
+    found = raw(tx).execute(text.encode(), bound).fetchall()
+    return by_ids(tx, [number for number, _ in found]), found[0][1] if found else 0

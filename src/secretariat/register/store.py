@@ -225,7 +225,9 @@ def live(view: View, *, announced: bool = False, joined: str = "") -> str:
         known = (
             "s.known_public <= %(known_noon)s"
             if view.public
-            else "s.known <= CASE WHEN s.known_exact THEN %(known_by)s ELSE %(known_noon)s END"
+            # two plain conditions instead of a CASE: the planner has statistics for these
+            else "(s.known <= %(known_noon)s AND NOT s.known_exact"
+            " OR s.known <= %(known_by)s AND s.known_exact)"
         )
         seen.append(f"({known} OR s.announced <= %(known_noon)s::timestamptz::date)" if announced else known)
     if view.parties:
@@ -353,6 +355,22 @@ def rows(tx: sa.Connection, text: str, bound: dict[str, Any]) -> list[Row]:
     cursor = raw(tx).cursor(binary=True)
     cursor.execute(text.encode(), bound)
     return with_objects(tx, cursor.fetchall())
+
+
+def by_ids(tx: sa.Connection, ids: Sequence[int]) -> list[Row]:
+    """Give the statements with these row ids, in this order, in one round trip."""
+    if not ids:
+        return []
+    cursor = raw(tx).cursor(binary=True)
+    cursor.execute(
+        f"SELECT {COLUMNS}, v.bytes FROM register_statement s JOIN object_version v ON v.id = s.id"
+        " WHERE s.id = ANY(%s)".encode(),
+        ([*ids],),
+    )
+    found = {
+        one[0]: Row(**dict(zip(READ, one, strict=False)), body=msgspec.json.decode(one[-1])) for one in cursor
+    }
+    return [found[one] for one in ids]
 
 
 def with_objects(tx: sa.Connection, found: Sequence[Sequence[Any]]) -> list[Row]:
