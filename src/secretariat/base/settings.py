@@ -85,6 +85,13 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     mailbox_beat_s: Annotated[
         Seconds, Meta(description="Seconds without a letter after which one is written by mailbox anyway.")
     ] = 120
+    transfer_bytes: Annotated[
+        Size, Meta(description="Bytes of one volume of a transfer by hand that is read.")
+    ] = 68_719_476_736
+    transfer_part_bytes: Annotated[
+        Size, Meta(description="Bytes of one line of such a volume, which holds one page.")
+    ] = 268_435_456
+    transfer_volumes: Annotated[Size, Meta(description="Volumes of one transfer by hand.")] = 10_000
     clock_skew_s: Annotated[
         Seconds, Meta(description="Seconds a partner's clock may differ from ours before it is refused.")
     ] = 60
@@ -194,6 +201,14 @@ class NodeSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     smtp_from: Annotated[
         str, Meta(description="Sender's address of digests; empty: secretariat@ and this node's host.")
     ] = ""
+    circles: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^[A-Z0-9*][A-Z0-9_.*,-]{0,511}$")], ...],
+        Meta(
+            description="Parties that may know of each other that they are partners here, one circle a line: "
+            '["JP,KR,US"]. Their witnesses\' words on logs are shown to each other, so that a forked log is '
+            "found and entries become final. `*` stands for everybody. None: nobody is named to anybody."
+        ),
+    ] = ()
     zone: Annotated[str, Meta(description="Time zone in which pages show times and a date ends.")] = "UTC"
     lag_days: Annotated[
         dict[str, Annotated[int, Meta(ge=1)]],

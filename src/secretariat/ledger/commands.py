@@ -15,7 +15,7 @@ from secretariat.base.clock import now, stamp
 from secretariat.base.console import DATA, Data, Json, Realm, emit, progress
 from secretariat.base.errors import InputError, NotFoundError
 from secretariat.base.settings import NodeSettings
-from secretariat.ledger import audit, export, keys, partners, sealing, service, store
+from secretariat.ledger import audit, export, keys, partners, sealing, service, store, witnessing
 from secretariat.ledger import checkpoint as notes
 from secretariat.ledger.audit import Report
 from secretariat.ledger.entries import Draft, Note
@@ -114,7 +114,7 @@ def show(
 def show_checkpoint(data: Data = DATA, realm: Realm = "live", json: Json = False) -> None:
     """Print the newest checkpoint as a signed note, with the key that other tools verify it with."""
     with _log(data, realm) as (tx, keyring):
-        note = service.checkpoint(tx)
+        note = witnessing.checkpoint(tx)
     held = notes.parse(note)
     value = {
         "origin": held.origin,

@@ -27,7 +27,7 @@ from sqlalchemy import Connection
 
 from secretariat.base.clock import stamp
 from secretariat.base.errors import InputError, NotFoundError, ProofError
-from secretariat.ledger import audit, dsse, entries, service, statements, store
+from secretariat.ledger import audit, dsse, entries, service, statements, store, witnessing
 from secretariat.ledger import checkpoint as notes
 from secretariat.ledger.audit import Advance, Auditor, Report
 from secretariat.ledger.checkpoint import VerifierKey
@@ -106,7 +106,7 @@ def write_file(
     Writes beside it first and renames at the end, so that a file of this name is always complete. Refuses an
     existing file.
     """
-    note = service.checkpoint(tx)
+    note = witnessing.checkpoint(tx)
     size = notes.parse(note).size
     whole = recipient is None
     head = Head(

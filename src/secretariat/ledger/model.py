@@ -13,12 +13,16 @@ PeerState = Literal["ok", "suspended"]
 
 
 class Head(msgspec.Struct, frozen=True):
-    """Where a log stands: size, root, right edge (hashes packed), ids of the record and log keys in force."""
+    """Where a log stands: size, root, right edge (hashes packed), ids of the record and log keys in force.
+
+    `stopped` says why nothing may be written any more: a partner holds our own signature on another log.
+    """
 
     size: int
     root: bytes
     frontier: bytes
     keys: str = ""
+    stopped: str | None = None
 
 
 class Entry(msgspec.Struct, frozen=True):

@@ -7,14 +7,11 @@ Here a log is suspended with the reason, and nothing from it is believed until a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from sqlalchemy import Connection
 
-from secretariat.base.errors import NotFoundError, StateError
-from secretariat.ledger import checkpoint as notes
+from secretariat.base.errors import NotFoundError
 from secretariat.ledger import store
-from secretariat.ledger.keys import Keyring
 from secretariat.ledger.model import PeerEntry, PeerLog
 
 
@@ -40,16 +37,6 @@ def resume(tx: Connection, origin: str) -> None:
         raise NotFoundError(f"nothing is kept of the log {origin}")
 
 
-def cosigned(kept: PeerLog, keyring: Keyring, *, now: datetime) -> bytes:
-    """Give a partner's kept checkpoint with this node's word on it: we saw the log only grow up to here.
-
-    The partner takes it with `service.keep_cosignature`. Refuses a suspended log.
-    """
-    _usable(kept)
-    witness = keyring.witness
-    return notes.cosign(kept.note, keyring.origin, witness, witness.public, int(now.timestamp()))
-
-
 def kept_entries(
     tx: Connection,
     *,
@@ -60,12 +47,3 @@ def kept_entries(
 ) -> list[PeerEntry]:
     """List partners' entries that were verified and kept."""
     return store.read_peer_entries(tx, origin=origin, kinds=kinds, after=after, limit=limit)
-
-
-def _usable(kept: PeerLog) -> None:
-    if kept.state == "suspended":
-        raise StateError(
-            f"the log {kept.origin} of {kept.party} is suspended: {kept.reason}",
-            where=kept.origin,
-            advice="compare checkpoints with the partner, then `secretariat log resume`",
-        )

@@ -16,6 +16,7 @@ from secretariat.ledger.model import Entry, EntryLine, Head, PeerEntry, PeerLog
 from secretariat.ledger.tiles import TileAt
 from secretariat.storage.engine import raw
 from secretariat.storage.metadata import metadata
+from secretariat.storage.rls import CUSTODIAN
 
 MOMENT = sa.DateTime(timezone=True)
 
@@ -47,6 +48,7 @@ log_head = sa.Table(
     sa.Column("root", BYTEA, nullable=False),
     sa.Column("frontier", BYTEA, nullable=False),
     sa.Column("keys", sa.Text, nullable=False, server_default=""),
+    sa.Column("stopped", sa.Text),
     sa.CheckConstraint("only", name="one_row"),
 )
 
@@ -67,15 +69,6 @@ checkpoint = sa.Table(
     sa.Column("size", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("root", BYTEA, nullable=False),
     sa.Column("note", BYTEA, nullable=False),
-    sa.Column("at", MOMENT, nullable=False),
-)
-
-cosignature = sa.Table(
-    "cosignature",
-    metadata,
-    sa.Column("size", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("line", BYTEA, nullable=False),
     sa.Column("at", MOMENT, nullable=False),
 )
 
@@ -106,6 +99,7 @@ peer_entry = sa.Table(
     sa.Column("proof_size", sa.BigInteger, nullable=False),
     sa.Column("proof", BYTEA, nullable=False),
     sa.Column("at", MOMENT, nullable=False),
+    sa.Column("custodian", sa.Text, nullable=False, server_default=sa.text(CUSTODIAN)),
     sa.Index(None, "kind", "origin", "position"),
 )
 
@@ -151,13 +145,18 @@ _GROW_TILE = (
 
 def lock_head(tx: Connection) -> Head:
     """Take the append lock of this realm's log until the transaction ends; give the head."""
-    row = raw(tx).execute("SELECT size, root, frontier, keys FROM log_head FOR UPDATE").fetchone()
+    row = raw(tx).execute("SELECT size, root, frontier, keys, stopped FROM log_head FOR UPDATE").fetchone()
     return _head(row)
 
 
 def read_head(tx: Connection) -> Head:
     """Give the head without a lock."""
-    return _head(raw(tx).execute("SELECT size, root, frontier, keys FROM log_head").fetchone())
+    return _head(raw(tx).execute("SELECT size, root, frontier, keys, stopped FROM log_head").fetchone())
+
+
+def stop(tx: Connection, reason: str) -> bool:
+    """Let nothing more be written into this realm's log; False where it was stopped before."""
+    return raw(tx).execute("UPDATE log_head SET stopped = %s WHERE stopped IS NULL", (reason,)).rowcount == 1
 
 
 def _head(row: Any) -> Head:
@@ -244,18 +243,14 @@ def read_size(tx: Connection) -> int:
 
 
 def read_note(tx: Connection, size: int | None = None) -> bytes | None:
-    """Give the checkpoint of `size`, or the newest, with the cosignatures it has."""
+    """Give the checkpoint of `size`, or the newest, as the log signed it."""
     where = "ORDER BY size DESC LIMIT 1" if size is None else "WHERE size = %s"
     row = (
         raw(tx)
         .execute(f"SELECT size, note FROM checkpoint {where}", () if size is None else (size,))
         .fetchone()
     )
-    if row is None:
-        return None
-    at, note = row
-    lines = raw(tx).execute("SELECT line FROM cosignature WHERE size = %s ORDER BY at, name", (at,))
-    return b"".join([note, *(line for (line,) in lines)])
+    return None if row is None else bytes(row[1])
 
 
 def read_notes(tx: Connection, limit: int, before: int | None = None) -> list[tuple[int, bytes, datetime]]:
@@ -286,14 +281,6 @@ def stream_notes(tx: Connection, size: int, step: int = 1000) -> Iterable[tuple[
             return
         yield from rows
         after = rows[-1][0]
-
-
-def add_cosignature(tx: Connection, size: int, name: str, line: bytes, now: datetime) -> None:
-    """Keep a witness's line on the checkpoint of `size`; a second one of the same witness is passed over."""
-    raw(tx).execute(
-        "INSERT INTO cosignature (size, name, line, at) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
-        (size, name, line, now),
-    )
 
 
 def read_entry(tx: Connection, position: int) -> Entry:
@@ -411,6 +398,15 @@ def read_peer_log(tx: Connection, origin: str) -> PeerLog | None:
     return _peer_log(tx.execute(sa.select(peer_log).where(peer_log.c.origin == origin)))
 
 
+def lock_peer_log(tx: Connection, origin: str) -> PeerLog | None:
+    """Give what is kept of a log and keep everybody else from moving it until the transaction ends.
+
+    Two that bring the first checkpoint of a log at once wait for each other too.
+    """
+    raw(tx).execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 7))", (f"log of {origin}",))
+    return _peer_log(tx.execute(sa.select(peer_log).where(peer_log.c.origin == origin).with_for_update()))
+
+
 def read_peer_logs(tx: Connection) -> list[PeerLog]:
     """Give what is kept of every partner's log."""
     rows = tx.execute(sa.select(peer_log).order_by(peer_log.c.party, peer_log.c.origin))
@@ -520,4 +516,4 @@ def read_peer_entries(
         query = query.where(peer_entry.c.origin == origin)
     if kinds:
         query = query.where(peer_entry.c.kind.in_(kinds))
-    return [PeerEntry(*row) for row in tx.execute(query)]
+    return [PeerEntry(*row[:10]) for row in tx.execute(query)]

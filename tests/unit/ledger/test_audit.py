@@ -15,7 +15,17 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from secretariat.base.errors import InputError, ProofError
-from secretariat.ledger import audit, checkpoint, entries, export, following, keys, merkle, service
+from secretariat.ledger import (
+    audit,
+    checkpoint,
+    entries,
+    export,
+    following,
+    keys,
+    merkle,
+    service,
+    witnessing,
+)
 from secretariat.ledger.commands import commands
 from secretariat.ledger.entries import Draft, Note
 from secretariat.ledger.keys import Keyring
@@ -313,7 +323,8 @@ def test_a_witness_may_be_demanded(filled: sa.Connection, keyring: Keyring, tmp_
     cosigned = checkpoint.cosign(
         service.checkpoint(filled), partner.origin, partner.witness, partner.witness.public, 1_795_313_376
     )
-    service.keep_cosignature(filled, cosigned, partner.origin, partner.witness.public, now=NOW)
+    publics = [partner.witness.public]
+    witnessing.hear(filled, keyring, "JP", cosigned, name=partner.origin, publics=publics, now=NOW)
     export.write_file(filled, keyring, tmp_path / "log", now=NOW)
     written_keys = [
         checkpoint.verifier_key(name, partner.witness.public, checkpoint.COSIGNATURE_V1)

@@ -13,6 +13,7 @@ from litestar.datastructures import State
 from litestar.testing import TestClient
 
 from secretariat.base.errors import SecretariatError
+from secretariat.base.settings import NodeSettings
 from secretariat.ledger import checkpoint, merkle, service
 from secretariat.ledger.keys import Keyring
 from secretariat.ledger.pages import routes
@@ -36,7 +37,8 @@ def served(filled_database: Database, keyring: Keyring) -> Iterator[Served]:
     with filled_database.app("live") as tx:
         leaves = [item.leaf for item in service.read_entries(tx)]
     assert len(leaves) == SIZE
-    node = _Node(filled_database, {"live": keyring})
+    settings = NodeSettings(party="KR", name="KR", host="kr.example")
+    node = _Node(filled_database, {"live": keyring}, settings)
     handlers: Any = {SecretariatError: problems.on_error}
     app = Litestar(routes, state=State({"node": node}), exception_handlers=handlers, openapi_config=None)
     with TestClient(app) as client:
@@ -49,6 +51,7 @@ class _Node:
 
     database: Database
     keys: dict[str, Keyring]
+    settings: NodeSettings
 
     def origin(self, realm: str) -> str:
         return self.keys[realm].origin

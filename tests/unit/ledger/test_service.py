@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from secretariat.base.errors import InputError, NotFoundError, ProofError, StateError
-from secretariat.ledger import checkpoint, entries, merkle, service, store, tiles
+from secretariat.ledger import checkpoint, entries, merkle, service, store, tiles, witnessing
 from secretariat.ledger.entries import Draft, Enrol, Note, Publication, Receipt
 from secretariat.ledger.keys import Keyring
 from secretariat.storage.engine import Database
@@ -221,18 +221,22 @@ def test_keys_that_the_log_does_not_name_sign_nothing(filled: sa.Connection, now
         service.append(filled, Keyring.generate("KR", "live", "kr.example"), notes(1), now=now)
 
 
-def test_a_checkpoint_carries_the_cosignatures_that_came(filled: sa.Connection, now: datetime) -> None:
+def test_a_checkpoint_carries_the_cosignatures_that_came(
+    filled: sa.Connection, keyring: Keyring, now: datetime
+) -> None:
     note = service.checkpoint(filled)
     witness = Keyring.generate("JP", "live", "jp.example").witness
     cosigned = checkpoint.cosign(note, "jp.example/live", witness, witness.public, 1_795_313_376)
-    service.keep_cosignature(filled, cosigned, "jp.example/live", witness.public, now=now)
-    service.keep_cosignature(filled, cosigned, "jp.example/live", witness.public, now=now)
-    assert service.checkpoint(filled) == cosigned
-    with pytest.raises(ProofError):
-        service.keep_cosignature(filled, note, "us.example/live", witness.public, now=now)
+    said = {"name": "jp.example/live", "publics": [witness.public], "now": now}
+    word = witnessing.hear(filled, keyring, "JP", cosigned, **said)
+    assert (word.witness, word.size, word.seconds) == ("jp.example/live", 304, 1_795_313_376)
+    assert witnessing.hear(filled, keyring, "JP", cosigned, **said) is None
+    assert witnessing.checkpoint(filled) == cosigned
+    assert witnessing.checkpoint(filled, of=["us.example/live"]) == service.checkpoint(filled) == note
+    assert witnessing.hear(filled, keyring, "US", note, **{**said, "name": "us.example/live"}) is None
     forged = checkpoint.cosign(note.replace(b"304", b"303"), "us", witness, witness.public, 1)
-    with pytest.raises(ProofError, match="not the checkpoint"):
-        service.keep_cosignature(filled, forged, "us", witness.public, now=now)
+    with pytest.raises(ProofError, match="does not hold"):
+        witnessing.hear(filled, keyring, "US", forged, name="us", publics=[witness.public], now=now)
 
 
 @pytest.mark.parametrize(

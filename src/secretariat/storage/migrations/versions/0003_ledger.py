@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
 
-from secretariat.storage.rls import READER, protect
+from secretariat.storage.rls import CUSTODIAN, KEPT, READER, protect
 
 revision = "0003_ledger"
 down_revision = "0002_records"
@@ -44,6 +44,7 @@ def upgrade() -> None:
         sa.Column("root", BYTEA, nullable=False),
         sa.Column("frontier", BYTEA, nullable=False),
         sa.Column("keys", sa.Text, nullable=False, server_default=""),
+        sa.Column("stopped", sa.Text),
         sa.CheckConstraint('"only"', name="one_row"),
     )
     op.execute("INSERT INTO log_head (size, root, frontier) VALUES (0, sha256(''), '')")
@@ -66,10 +67,37 @@ def upgrade() -> None:
     )
     op.create_table(
         "cosignature",
+        sa.Column("origin", sa.Text, primary_key=True),
         sa.Column("size", sa.BigInteger, primary_key=True, autoincrement=False),
-        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("witness", sa.Text, primary_key=True),
+        sa.Column("root", BYTEA, nullable=False),
+        sa.Column("seconds", sa.BigInteger, nullable=False),
         sa.Column("line", BYTEA, nullable=False),
         sa.Column("at", MOMENT, nullable=False),
+    )
+    op.create_index(None, "cosignature", ["origin", "witness", "size"])
+    op.create_table(
+        "contradiction",
+        sa.Column("digest", BYTEA, primary_key=True),
+        sa.Column("origin", sa.Text, nullable=False),
+        sa.Column("party", sa.Text, nullable=False),
+        sa.Column("size", sa.BigInteger, nullable=False),
+        sa.Column("one", BYTEA, nullable=False),
+        sa.Column("other", BYTEA, nullable=False),
+        sa.Column("told_by", sa.Text, nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+    )
+    op.create_table(
+        "shown_log",
+        sa.Column("origin", sa.Text, primary_key=True),
+        sa.Column("told_by", sa.Text, primary_key=True),
+        sa.Column("size", sa.BigInteger, nullable=False),
+        sa.Column("root", BYTEA, nullable=False),
+        sa.Column("note", BYTEA, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("since", MOMENT, nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.CheckConstraint("state IN ('agrees', 'open')", name="state"),
     )
     op.create_table(
         "peer_log",
@@ -95,6 +123,7 @@ def upgrade() -> None:
         sa.Column("proof_size", sa.BigInteger, nullable=False),
         sa.Column("proof", BYTEA, nullable=False),
         sa.Column("at", MOMENT, nullable=False),
+        sa.Column("custodian", sa.Text, nullable=False, server_default=sa.text(CUSTODIAN)),
     )
     op.execute("ALTER TABLE peer_entry ALTER COLUMN envelope SET STORAGE EXTERNAL")
     op.create_table(
@@ -113,24 +142,6 @@ def upgrade() -> None:
         sa.Column("at", MOMENT, nullable=False),
     )
     op.create_index(None, "peer_entry", ["kind", "origin", "position"])
-    protect(op, "entry", peer=f"{READER} IN (recipient, party)", append_only=True)
-    protect(op, "log_head")
-    protect(op, "tile", peer=_ANYBODY)
-    protect(op, "checkpoint", peer=_ANYBODY, append_only=True)
-    protect(op, "cosignature", peer=_ANYBODY, append_only=True)
-    protect(op, "peer_log")
-    protect(op, "peer_entry", append_only=True)
-    protect(op, "peer_note", append_only=True)
-    protect(op, "peer_statement", append_only=True)
-
-
-def downgrade() -> None:
-    """Drop them."""
-    for table in (
-        "joint_word", "joint", "peer_statement", "peer_note", "peer_entry", "peer_log",
-        "shown_log", "contradiction", "cosignature", "checkpoint", "tile", "log_head", "entry",
-    ):  # fmt: skip
-        op.drop_table(table)
     op.create_table(
         "joint",
         sa.Column("digest", BYTEA, primary_key=True),
@@ -157,5 +168,25 @@ def downgrade() -> None:
         sa.Column("why", sa.Text, nullable=False, server_default=""),
     )
     op.create_index(None, "joint_word", ["digest"])
+    protect(op, "entry", peer=f"{READER} IN (recipient, party)", append_only=True)
+    protect(op, "log_head")
+    protect(op, "tile", peer=_ANYBODY)
+    protect(op, "checkpoint", peer=_ANYBODY, append_only=True)
+    protect(op, "cosignature", append_only=True)
+    protect(op, "contradiction", append_only=True)
+    protect(op, "shown_log")
+    protect(op, "peer_log")
+    protect(op, "peer_entry", append_only=True, app=KEPT)
+    protect(op, "peer_note", append_only=True)
+    protect(op, "peer_statement", append_only=True)
     protect(op, "joint", append_only=True)
     protect(op, "joint_word", append_only=True)
+
+
+def downgrade() -> None:
+    """Drop them."""
+    for table in (
+        "joint_word", "joint", "peer_statement", "peer_note", "peer_entry", "peer_log",
+        "shown_log", "contradiction", "cosignature", "checkpoint", "tile", "log_head", "entry",
+    ):  # fmt: skip
+        op.drop_table(table)

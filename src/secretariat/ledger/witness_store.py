@@ -1,0 +1,221 @@
+"""Tables and queries of witnessing: cosignatures, contradictions, and what partners show of other logs.
+
+A cosignature stays for ever: it says when a witness saw a tree, which may count years later. Nothing here is
+for a peer's role: whose word stands on a checkpoint tells who is whose partner.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Connection
+from sqlalchemy.dialects.postgresql import BYTEA
+
+from secretariat.ledger.witness import Word
+from secretariat.storage.engine import raw
+from secretariat.storage.metadata import metadata
+
+MOMENT = sa.DateTime(timezone=True)
+
+cosignature = sa.Table(
+    "cosignature",
+    metadata,
+    sa.Column("origin", sa.Text, primary_key=True),
+    sa.Column("size", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("witness", sa.Text, primary_key=True),
+    sa.Column("root", BYTEA, nullable=False),
+    sa.Column("seconds", sa.BigInteger, nullable=False),
+    sa.Column("line", BYTEA, nullable=False),
+    sa.Column("at", MOMENT, nullable=False),
+    sa.Index(None, "origin", "witness", "size"),
+)
+
+contradiction = sa.Table(
+    "contradiction",
+    metadata,
+    sa.Column("digest", BYTEA, primary_key=True),
+    sa.Column("origin", sa.Text, nullable=False),
+    sa.Column("party", sa.Text, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("one", BYTEA, nullable=False),
+    sa.Column("other", BYTEA, nullable=False),
+    sa.Column("told_by", sa.Text, nullable=False),
+    sa.Column("at", MOMENT, nullable=False),
+)
+"""Two checkpoints of one size with different roots under one log's key: proof for anybody."""
+
+shown_log = sa.Table(
+    "shown_log",
+    metadata,
+    sa.Column("origin", sa.Text, primary_key=True),
+    sa.Column("told_by", sa.Text, primary_key=True),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("root", BYTEA, nullable=False),
+    sa.Column("note", BYTEA, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("since", MOMENT, nullable=False),
+    sa.Column("at", MOMENT, nullable=False),
+    sa.CheckConstraint("state IN ('agrees', 'open')", name="state"),
+)
+"""The newest checkpoint of a partner's log that another partner showed us, and whether ours contains it."""
+
+
+class Contradiction(msgspec.Struct, frozen=True):
+    """Two notes that the log's key signed and that cannot both be true; `told_by` showed the second."""
+
+    origin: str
+    party: str
+    size: int
+    one: bytes
+    other: bytes
+    told_by: str
+    at: datetime
+
+    @property
+    def digest(self) -> bytes:
+        """Name it: the same two notes are the same proof, whoever brought them."""
+        return hashlib.sha256(b"".join(sorted((self.one, self.other)))).digest()
+
+
+class ShownLog(msgspec.Struct, frozen=True):
+    """What a partner last showed us of another partner's log.
+
+    `agrees`: our own kept tree contains it. `open`: nothing proves yet that the two are one log.
+    """
+
+    origin: str
+    told_by: str
+    size: int
+    root: bytes
+    note: bytes
+    state: str
+    since: datetime
+    at: datetime
+
+
+def add_words(tx: Connection, words: Iterable[Word], now: datetime) -> int:
+    """Keep cosignatures; a second one of a witness on one size is passed over. Gives how many are new."""
+    new = 0
+    for one in words:
+        new += (
+            raw(tx)
+            .execute(
+                "INSERT INTO cosignature (origin, size, witness, root, seconds, line, at)"
+                " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+                (one.origin, one.size, one.witness, one.root, one.seconds, one.line, now),
+            )
+            .rowcount
+        )
+    return new
+
+
+def read_word(tx: Connection, origin: str, size: int, witness: str) -> Word | None:
+    """Give a witness's cosignature on the checkpoint of a size."""
+    row = (
+        raw(tx)
+        .execute(
+            "SELECT origin, size, root, witness, seconds, line FROM cosignature"
+            " WHERE origin = %s AND size = %s AND witness = %s",
+            (origin, size, witness),
+        )
+        .fetchone()
+    )
+    return None if row is None else Word(*row)
+
+
+def read_words(tx: Connection, origin: str, size: int) -> list[Word]:
+    """Give every cosignature on the checkpoint of a size."""
+    rows = raw(tx).execute(
+        "SELECT origin, size, root, witness, seconds, line FROM cosignature"
+        " WHERE origin = %s AND size = %s ORDER BY seconds, witness",
+        (origin, size),
+    )
+    return [Word(*row) for row in rows]
+
+
+def covering(tx: Connection, origin: str, position: int) -> list[Word]:
+    """Give of each witness its first cosignature on a tree that holds the entry at `position`."""
+    rows = raw(tx).execute(
+        "SELECT DISTINCT ON (witness) origin, size, root, witness, seconds, line FROM cosignature"
+        " WHERE origin = %s AND size > %s ORDER BY witness, size",
+        (origin, position),
+    )
+    return [Word(*row) for row in rows]
+
+
+def newest(tx: Connection, origin: str) -> list[Word]:
+    """Give of each witness its cosignature on the largest tree of a log."""
+    rows = raw(tx).execute(
+        "SELECT DISTINCT ON (witness) origin, size, root, witness, seconds, line FROM cosignature"
+        " WHERE origin = %s ORDER BY witness, size DESC",
+        (origin,),
+    )
+    return [Word(*row) for row in rows]
+
+
+def count_by_size(tx: Connection, origin: str, sizes: Collection[int]) -> dict[int, list[str]]:
+    """Give who cosigned each of these checkpoints of a log."""
+    rows = raw(tx).execute(
+        "SELECT size, array_agg(witness ORDER BY seconds, witness) FROM cosignature"
+        " WHERE origin = %s AND size = ANY(%s) GROUP BY size",
+        (origin, list(sizes)),
+    )
+    return dict(rows.fetchall())
+
+
+def add_contradiction(tx: Connection, found: Contradiction) -> bool:
+    """Keep a proof against a log; False where it is kept already."""
+    done = raw(tx).execute(
+        "INSERT INTO contradiction (digest, origin, party, size, one, other, told_by, at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        (
+            found.digest,
+            found.origin,
+            found.party,
+            found.size,
+            found.one,
+            found.other,
+            found.told_by,
+            found.at,
+        ),
+    )
+    return done.rowcount == 1
+
+
+def read_contradictions(tx: Connection, origin: str | None = None) -> list[Contradiction]:
+    """Give kept proofs, newest first; of one log or all."""
+    rows = raw(tx).execute(
+        "SELECT origin, party, size, one, other, told_by, at FROM contradiction"
+        " WHERE %s::text IS NULL OR origin = %s ORDER BY at DESC, digest",
+        (origin, origin),
+    )
+    return [Contradiction(*row) for row in rows]
+
+
+def write_shown(tx: Connection, shown: ShownLog) -> None:
+    """Keep what a partner shows of a log in the place of what it showed before."""
+    raw(tx).execute(
+        "INSERT INTO shown_log (origin, told_by, size, root, note, state, since, at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (origin, told_by) DO UPDATE SET"
+        " size = excluded.size, root = excluded.root, note = excluded.note, state = excluded.state,"
+        " since = excluded.since, at = excluded.at",
+        (shown.origin, shown.told_by, shown.size, shown.root, shown.note, shown.state, shown.since, shown.at),
+    )
+
+
+def read_shown(tx: Connection, origin: str | None = None) -> list[ShownLog]:
+    """Give what partners last showed of a log, or of all."""
+    rows: Sequence[tuple[object, ...]] = (
+        raw(tx)
+        .execute(
+            "SELECT origin, told_by, size, root, note, state, since, at FROM shown_log"
+            " WHERE %s::text IS NULL OR origin = %s ORDER BY origin, told_by",
+            (origin, origin),
+        )
+        .fetchall()
+    )
+    return [ShownLog(*row) for row in rows]  # type: ignore[arg-type]

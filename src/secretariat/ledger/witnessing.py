@@ -1,0 +1,229 @@
+"""Being a witness, and keeping what witnesses said: one verb is one step inside the caller's transaction.
+
+`add_checkpoint` is the C2SP door, `cosign_kept` gives our word on what a sync verified, `hear` takes a
+partner's word on our own log and finds out whether that partner saw more of it than we have. The rules stand
+in witness.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+from sqlalchemy import Connection
+
+from secretariat.base.errors import ProofError
+from secretariat.ledger import checkpoint as notes
+from secretariat.ledger import partners, service, store, witness, witness_store
+from secretariat.ledger.checkpoint import Checkpoint
+from secretariat.ledger.entries import Draft, Suspect
+from secretariat.ledger.keys import Keyring
+from secretariat.ledger.model import PeerLog
+from secretariat.ledger.witness import Standing, Tree, WitnessError, Word
+from secretariat.ledger.witness_store import Contradiction
+
+
+class Known(msgspec.Struct, frozen=True):
+    """A log that this node is a witness of: whose it is, and the keys that sign its checkpoints."""
+
+    party: str
+    log_keys: tuple[bytes, ...]
+
+
+class BehindError(ProofError):
+    """A partner shows our own signature on a log that ours does not contain."""
+
+    code = "log-behind"
+
+    def __init__(self, what: str, *, where: str) -> None:
+        super().__init__(what, where=where, advice=service.RECOVERY)
+
+
+def add_checkpoint(
+    tx: Connection,
+    ring: Keyring,
+    body: bytes,
+    known: Callable[[str], Known | None],
+    *,
+    now: datetime,
+) -> bytes:
+    """Take a checkpoint of a known log that continues what is kept, and give our signature line on it.
+
+    What is kept and what is given are written here; the line may leave once the transaction is committed.
+    Refuses with WitnessError as witness.py says.
+    """
+    asked = witness.read_request(body)
+    shown, party = _shown(asked, known)
+    kept = store.lock_peer_log(tx, shown.origin)
+    if kept is not None and kept.state != "ok":
+        raise WitnessError(403, f"the log {shown.origin} is suspended: {kept.reason}")
+    try:
+        witness.check(asked, shown, Tree() if kept is None else Tree(kept.size, kept.root))
+    except WitnessError as error:
+        # An older size may be another history as well: its own checkpoint of then stands against it.
+        old = store.read_peer_notes(tx, shown.origin, [shown.size]).get(shown.size)
+        if error.shown is None and old is not None and notes.parse(old).root != shown.root:
+            raise WitnessError(error.status, error.what, size=error.size, shown=shown) from error
+        raise
+    given = witness_store.read_word(tx, shown.origin, shown.size, ring.origin)
+    if given is not None:
+        return given.line
+    if kept is None or shown.size > kept.size:
+        note = witness.bare(asked.note, party.log_keys)
+        log = PeerLog(shown.origin, party.party, shown.size, shown.root, note, "ok", None, now)
+        keep(tx, log, now=now)
+    word = witness.give(shown, ring, int(now.timestamp()))
+    witness_store.add_words(tx, [word], now)
+    return word.line
+
+
+def _shown(asked: witness.AddCheckpoint, known: Callable[[str], Known | None]) -> tuple[Checkpoint, Known]:
+    try:
+        origin = notes.parse(asked.note).origin
+    except ProofError as error:
+        raise WitnessError(400, str(error)) from error
+    party = known(origin)
+    shown = witness.shown_in(asked, None if party is None else party.log_keys)
+    assert party is not None  # an unknown log was refused in the line before
+    return shown, party
+
+
+def keep(tx: Connection, log: PeerLog, *, now: datetime) -> None:
+    """Keep a partner's log as it was verified now, and the checkpoint among those that may be compared."""
+    store.write_peer_log(tx, log)
+    store.add_peer_note(tx, log.origin, log.size, log.note, now)
+
+
+def cosign_kept(tx: Connection, ring: Keyring, origin: str, *, now: datetime) -> Word | None:
+    """Give our word on the tree that is kept of a partner's log, the one given before where there is one.
+
+    None where nothing is kept, or the log is suspended.
+    """
+    kept = partners.kept_log(tx, origin)
+    if kept is None or kept.state != "ok":
+        return None
+    given = witness_store.read_word(tx, origin, kept.size, ring.origin)
+    if given is None:
+        given = witness.give(notes.parse(kept.note), ring, int(now.timestamp()))
+        witness_store.add_words(tx, [given], now)
+    return given
+
+
+def judge(tx: Connection, shown: Checkpoint) -> Literal["whole", "lost", "other"]:
+    """Say whether our log contains a checkpoint that our own log key signed."""
+    if shown.size > store.read_size(tx):
+        return "lost"
+    return "whole" if service.root_at(tx, shown.size) == shown.root else "other"
+
+
+def hear(
+    tx: Connection,
+    ring: Keyring,
+    party: str,
+    note: bytes,
+    *,
+    name: str,
+    publics: Collection[bytes],
+    now: datetime,
+) -> Word | None:
+    """Take a partner's word on our log: its note of what it keeps, with its cosignature.
+
+    Refuses with BehindError where our own log key signed it and our log does not contain it. A note that our
+    log key did not sign, or with a cosignature that does not hold, is refused with ProofError and proves
+    nothing. None where it is known already, or no cosignature came with it.
+    """
+    shown = notes.parse(note)
+    known = witness_store.read_word(tx, ring.origin, shown.size, name)
+    if known is not None and known.root == shown.root:
+        return None
+    notes.verify(note, ring.origin, ring.public.values())
+    found = judge(tx, shown)
+    if found != "whole":
+        ours = store.read_size(tx)
+        what = (
+            f"this node has {ours}: it was put back to an older state"
+            if found == "lost"
+            else "they are not those of this node: it was put back to an older state and wrote other entries"
+        )
+        raise BehindError(
+            f"{party} holds {shown.size} entries of our log under our own log key's signature; {what}",
+            where=ring.origin,
+        )
+    word = witness.word_in(note, name, publics)
+    return word if word is not None and witness_store.add_words(tx, [word], now) else None
+
+
+def may_be_named(tx: Connection, circles: Collection[str], reader: str) -> set[str]:
+    """Name the witnesses whose cosignatures `reader` may see: its own, and those of its circles."""
+    return {
+        one.origin
+        for one in partners.kept_logs(tx)
+        if one.party == reader or witness.acquainted(list(circles), one.party, reader)
+    }
+
+
+def stop(tx: Connection, reason: str) -> bool:
+    """Write nothing more into this realm's log, for good; False where it was stopped before."""
+    return store.stop(tx, reason)
+
+
+def checkpoint(tx: Connection, size: int | None = None, *, of: Collection[str] | None = None) -> bytes:
+    """Give the newest checkpoint (or that of `size`) with the cosignatures it has; `of`: of these only."""
+    note = service.checkpoint(tx, size)
+    held = notes.parse(note)
+    words = witness_store.read_words(tx, held.origin, held.size)
+    return witness.with_words(note, [one for one in words if of is None or one.witness in of])
+
+
+def accuse(tx: Connection, ring: Keyring, found: Contradiction, reason: str, *, now: datetime) -> bool:
+    """Keep two notes that prove a log false, suspend the log, and say so in our own log; False where known.
+
+    A log that is suspended already is accused all the same: each proof stands for itself.
+    """
+    if not witness_store.add_contradiction(tx, found):
+        return False
+    kept = partners.kept_log(tx, found.origin)
+    if kept is not None and kept.state == "ok":
+        partners.suspend(tx, found.origin, reason)
+    body = Suspect(party=found.party, kept=found.one.decode(), shown=found.other.decode(), reason=reason)
+    service.append(tx, ring, [Draft("suspect", None, body)], now=now)
+    return True
+
+
+def standing_of_own(tx: Connection, ring: Keyring, position: int, recipient: str | None) -> Standing:
+    """Say what stands behind an entry of our own log (witness.py rule 6). `recipient` is a party code."""
+    logs = partners.kept_logs(tx)
+    names = {one.party: one.origin for one in logs}
+    return witness.standing(
+        position,
+        witness_store.covering(tx, ring.origin, position),
+        author=ring.origin,
+        recipient=None
+        if recipient in {None, witness.EVERYBODY}
+        else names.get(str(recipient), str(recipient)),
+        others=[one.origin for one in logs if one.state == "ok"],
+    )
+
+
+def standing_of_kept(
+    tx: Connection, ring: Keyring, origin: str, position: int, circles: Collection[str]
+) -> Standing:
+    """Say what stands behind an entry of a partner's log that is addressed to us.
+
+    Others' words on it reach us only where a circle lets its author and them know of each other.
+    """
+    logs = {one.origin: one for one in partners.kept_logs(tx)}
+    author = logs[origin].party if origin in logs else ""
+    return witness.standing(
+        position,
+        witness_store.covering(tx, origin, position),
+        author=origin,
+        recipient=ring.origin,
+        others=[
+            one.origin
+            for one in logs.values()
+            if one.state == "ok" and witness.acquainted(list(circles), author, one.party)
+        ],
+    )
