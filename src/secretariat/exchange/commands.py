@@ -55,11 +55,19 @@ def accept(
             "--via", help="Neither reaches the other: the partner whose node is the mailbox; '' for none."
         ),
     ] = None,
+    by_hand: Annotated[
+        bool,
+        typer.Option("--by-hand", help="Media carried by hand are the only way to it: secretariat transfer."),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Enrol the partner of a descriptor, or meet a partner's guest, after its words were compared."""
     from secretariat.exchange import enrolment, guest_meeting
+    from secretariat.exchange.transfer import BY_HAND
 
+    if by_hand and via:
+        raise InputError("a partner is reached by hand or through a mailbox", where="--by-hand")
+    via = BY_HAND if by_hand else via
     try:
         sealed = file.read_bytes()
     except OSError as error:
@@ -78,6 +86,7 @@ def accept(
 def list_peers(data: Data = DATA, realm: Realm = "live", json: Json = False) -> None:
     """List partners: in contact or not, how far we are with their logs."""
     from secretariat.exchange import service
+    from secretariat.exchange.transfer import BY_HAND
 
     with node_at(data) as node:
         found = service.contacts(node, realm, now=now())
@@ -87,7 +96,7 @@ def list_peers(data: Data = DATA, realm: Realm = "live", json: Json = False) -> 
         state = "out of contact since" if one.out_of_contact else "last heard"
         lines.append(
             f"{one.party:8} {one.state:10} {state} {seen}  log {one.size} {one.log_state}"
-            f"  {f'mailbox of {one.via}' if one.via else one.url}"
+            f"  {'by hand' if one.via == BY_HAND else f'mailbox of {one.via}' if one.via else one.url}"
         )
         if one.last_error:
             lines.append(f"         {one.last_error}")

@@ -35,6 +35,7 @@ from secretariat.exchange import guest_store, instruments, wire
 from secretariat.exchange import store as tables
 from secretariat.exchange.fingerprint import fingerprint, same_fingerprint
 from secretariat.exchange.model import Peer
+from secretariat.exchange.transfer import BY_HAND
 from secretariat.exchange.wire import Descriptor, Key, RealmKeys
 from secretariat.ledger import dsse, entries
 from secretariat.ledger import service as ledger
@@ -146,7 +147,8 @@ def accept(
 ) -> Accepted:
     """Enrol the party of a descriptor in every realm both have; refuses as the rules above say.
 
-    `via` names the enrolled party whose node is the mailbox between the two ("" for none, None: as before).
+    `via` names the enrolled party whose node is the mailbox between the two; BY_HAND where media are the
+    only way (transfer.py); "" for none, None: as before.
     `trust_demo` skips the words. Only the demo, whose nodes one process makes, may set it.
     """
     found = open_descriptor(sealed)
@@ -248,7 +250,8 @@ def _enrol(
 
 def _check_mailbox(ring: Keyring, peer: Peer, mailbox: Peer | None) -> None:
     """Refuse a mailbox that is no partner with an address, and partners that cannot seal to each other."""
-    if mailbox is None or mailbox.state != "accepted" or not mailbox.url or mailbox.via:
+    reached = mailbox is not None and mailbox.state == "accepted" and mailbox.url and not mailbox.via
+    if not reached and peer.via != BY_HAND:
         raise NotFoundError(
             f"{peer.via} is no partner that can be reached in {ring.realm}",
             where="--via",

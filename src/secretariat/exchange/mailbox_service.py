@@ -28,6 +28,7 @@ from secretariat.exchange.letters import LetterError
 from secretariat.exchange.model import Refusal
 from secretariat.exchange.postgres import transaction
 from secretariat.exchange.take import OutOfStepError, PageRefusedError
+from secretariat.exchange.transfer import BY_HAND
 from secretariat.ledger import service as ledger
 from secretariat.ledger.entries import Draft, Note
 from secretariat.storage.feed import FEED, LIVE, live, notify
@@ -260,7 +261,7 @@ def _refuse(node: Node, realm: str, party: str, via: str, error: LetterError, no
 def correspondences(node: Node, realm: str, *, now: datetime) -> list[Correspondence]:
     """Say how mail with every partner that is reached through a mailbox stands."""
     with transaction(node, realm, now) as store:
-        pairs = [(one, store.mail(one.party)) for one in store.peers() if one.via]
+        pairs = [(one, store.mail(one.party)) for one in store.peers() if one.via not in {"", BY_HAND}]
     return [
         Correspondence(
             one.party, one.via, mail.wrote_at, mail.heard_at, mail.sent != mail.confirmed, bool(mail.box)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from secretariat.exchange.instruments import Text, Want
     from secretariat.exchange.letters import Held
     from secretariat.exchange.mailbox import Mail
+from secretariat.exchange.transfer_memory import MemoryTransfers
     from secretariat.exchange.model import Due, Refusal
     from secretariat.exchange.wire import Cursor
     from secretariat.ledger.keys import Keyring
@@ -39,6 +40,7 @@ SHOWN = frozenset(SHOWN_STATES.values())
 class Memory:
     """Everything one node keeps in one realm."""
 
+    from secretariat.exchange.transfer import Carried, Handover
     def __init__(self, keyring: Keyring, token: Callable[[int], bytes] = secrets.token_bytes) -> None:
         self.keyring = keyring
         self.token = token
@@ -85,8 +87,10 @@ class Memory:
         vars(self).update(vars(work))
 
 
-class MemoryStore(MemoryMail, MemoryShelf):
+class MemoryStore(MemoryMail, MemoryTransfers, MemoryShelf):
     """One transaction on a `Memory`: the `Store` protocol of peers.py."""
+        self.handovers: dict[str, Handover] = {}
+        self.carried: list[Carried] = []
 
     def __init__(self, memory: Memory, now: datetime) -> None:
         super().__init__(memory, now)

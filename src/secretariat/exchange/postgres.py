@@ -17,6 +17,7 @@ from secretariat.exchange.postgres_mail import MailRows
 from secretariat.exchange.postgres_objects import ObjectRows
 from secretariat.exchange.postgres_outcomes import OutcomeRows
 from secretariat.exchange.postgres_partners import PartnerRows
+from secretariat.exchange.transfer_store import TransferRows
 from secretariat.ledger import checkpoint
 from secretariat.ledger import service as ledger
 from secretariat.ledger.entries import Draft
@@ -51,7 +52,7 @@ def serving(node: Node, realm: str, reader: str, now: datetime) -> Iterator[Post
         yield _Serving(node, realm, seen, now, stack)
 
 
-class PostgresStore(ObjectRows, PartnerRows, OutcomeRows, MailRows, InstrumentRows):
+class PostgresStore(ObjectRows, PartnerRows, OutcomeRows, MailRows, TransferRows, InstrumentRows):
     """One transaction (see the `Store` protocol for what each method promises)."""
 
     def head(self) -> Head:

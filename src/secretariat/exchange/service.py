@@ -31,6 +31,7 @@ from secretariat.exchange.recomputing import rulings
 from secretariat.exchange.take import PageRefusedError, Result
 from secretariat.exchange.wire import Cursor, Taken
 from secretariat.exchange.withdrawal import Called
+from secretariat.exchange.transfer import BY_HAND
 from secretariat.ledger import entries, object_signature, partners
 from secretariat.ledger import service as ledger
 from secretariat.ledger.entries import Draft, Note, Statement, Suspect
@@ -78,7 +79,7 @@ class Contact(msgspec.Struct, frozen=True):
     log_state: str
     reason: str | None
     via: str = ""
-    """The party whose node is the mailbox between the two, or nobody."""
+    """The party whose node is the mailbox between the two, BY_HAND where media are the only way, or nobody."""
 
 
 def known_peer(node: Node, realm: str, party: str) -> Peer:
@@ -100,15 +101,14 @@ def root_key(node: Node, realm: str, party: str) -> bytes:
 
 
 def make_page(
-    node: Node, realm: str, party: str, after: Cursor, since: int, *, now: datetime
+    node: Node, realm: str, party: str, after: Cursor, since: int, *, most: int | None = None, now: datetime
 ) -> tuple[bytes, int]:
     """Give the page that follows `after` for a partner as JSON, and how many entries it carries."""
     limits = node.settings.limits
     with serving(node, realm, party, now) as store:
-        page = offer(
-            store, party, after, since, max_objects=limits.page_max, max_bytes=limits.peer_page_bytes
-        )
+        page = offer(store, party, after, since, max_objects=limits.page_max, max_bytes=weight)
     return wire.encode(page), len(page.entries)
+    weight = min(most or limits.peer_page_bytes, limits.peer_page_bytes)
 
 
 def place(node: Node, realm: str, party: str) -> Taken:
@@ -446,7 +446,7 @@ def _contact(peer: Peer, logs: Mapping[str, Any], oldest: datetime) -> Contact:
         url=peer.url,
         origin=peer.origin,
         last_contact=peer.last_contact,
-        out_of_contact=peer.state == "accepted" and silent,
+        out_of_contact=peer.state == "accepted" and peer.via != BY_HAND and silent,
         last_error=peer.last_error,
         cursor=str(peer.cursor),
         size=log.size if log else 0,

@@ -239,6 +239,27 @@ TABLES = (
     "refusal",
     "obligation_timer",
     "instrument_want",
+    op.create_table(
+        "handover",
+        sa.Column("party", sa.Text, primary_key=True),
+        sa.Column("state", JSONB, nullable=False),
+    )
+    op.create_table(
+        "carried",
+        sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+        sa.Column("party", sa.Text, nullable=False),
+        sa.Column("out", sa.Boolean, nullable=False),
+        sa.Column("number", sa.BigInteger, nullable=False),
+        sa.Column("volume", sa.Integer, nullable=False),
+        sa.Column("of", sa.Integer, nullable=False),
+        sa.Column("start", sa.Text, nullable=False),
+        sa.Column("until", sa.Text, nullable=False),
+        sa.Column("entries", sa.BigInteger, nullable=False),
+        sa.Column("objects", sa.BigInteger, nullable=False),
+        sa.Column("bytes", sa.BigInteger, nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+    )
+    op.create_index("ix_carried_party", "carried", ["party", "id"])
     "mail",
     "mailbox_user",
     "letter_posted",
@@ -248,4 +269,6 @@ TABLES = (
 def downgrade() -> None:
     """Drop them."""
     for table in (*TABLES, "letter"):
+    "carried",
+    "handover",
         op.drop_table(table)
