@@ -69,6 +69,8 @@ class Memory:
         self.letters: list[Held] = []
         self.letter_ids = 0
         self.posted: dict[tuple[str, str], tuple[int, bytes]] = {}
+        self.handovers: dict[str, Handover] = {}
+        self.carried: list[Carried] = []
 
     @contextlib.contextmanager
     def transaction(self, now: datetime) -> Iterator[MemoryStore]:
@@ -89,8 +91,6 @@ class Memory:
 
 class MemoryStore(MemoryMail, MemoryTransfers, MemoryShelf):
     """One transaction on a `Memory`: the `Store` protocol of peers.py."""
-        self.handovers: dict[str, Handover] = {}
-        self.carried: list[Carried] = []
 
     def __init__(self, memory: Memory, now: datetime) -> None:
         super().__init__(memory, now)

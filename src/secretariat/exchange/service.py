@@ -29,9 +29,9 @@ from secretariat.exchange.peers import Outgoing
 from secretariat.exchange.postgres import PostgresStore, serving, transaction
 from secretariat.exchange.recomputing import rulings
 from secretariat.exchange.take import PageRefusedError, Result
+from secretariat.exchange.transfer import BY_HAND
 from secretariat.exchange.wire import Cursor, Taken
 from secretariat.exchange.withdrawal import Called
-from secretariat.exchange.transfer import BY_HAND
 from secretariat.ledger import entries, object_signature, partners
 from secretariat.ledger import service as ledger
 from secretariat.ledger.entries import Draft, Note, Statement, Suspect
@@ -103,12 +103,15 @@ def root_key(node: Node, realm: str, party: str) -> bytes:
 def make_page(
     node: Node, realm: str, party: str, after: Cursor, since: int, *, most: int | None = None, now: datetime
 ) -> tuple[bytes, int]:
-    """Give the page that follows `after` for a partner as JSON, and how many entries it carries."""
+    """Give the page that follows `after` for a partner as JSON, and how many entries it carries.
+
+    `most` is a smaller limit of bytes than the node's own.
+    """
     limits = node.settings.limits
+    weight = min(most or limits.peer_page_bytes, limits.peer_page_bytes)
     with serving(node, realm, party, now) as store:
         page = offer(store, party, after, since, max_objects=limits.page_max, max_bytes=weight)
     return wire.encode(page), len(page.entries)
-    weight = min(most or limits.peer_page_bytes, limits.peer_page_bytes)
 
 
 def place(node: Node, realm: str, party: str) -> Taken:

@@ -260,6 +260,24 @@ TABLES = (
         sa.Column("at", MOMENT, nullable=False),
     )
     op.create_index("ix_carried_party", "carried", ["party", "id"])
+    for table in TABLES:
+        protect(op, table)
+    # what partners sent a guest is kept apart from the application, like what the guest itself wrote
+    for table in KEPT_APART:
+        protect(op, table, app=KEPT)
+    protect(op, "letter", peer=f"reader = {READER}")
+
+
+TABLES = (
+    "carried",
+    "handover",
+    "guest",
+    "guest_place",
+    "guest_partner",
+    "hosted_party",
+    "peer",
+    "request_nonce",
+    "instrument_want",
     "mail",
     "mailbox_user",
     "letter_posted",
@@ -268,7 +286,5 @@ TABLES = (
 
 def downgrade() -> None:
     """Drop them."""
-    for table in (*TABLES, "letter"):
-    "carried",
-    "handover",
+    for table in (*TABLES, *KEPT_APART, "letter"):
         op.drop_table(table)
