@@ -219,26 +219,6 @@ def upgrade() -> None:
         sa.Column("why", sa.Text, nullable=False),
         sa.CheckConstraint("state IN ('open', 'came', 'refused', 'unanswered')", name="state"),
     )
-    for table in TABLES:
-        protect(op, table)
-    protect(op, "letter", peer=f"reader = {READER}")
-
-
-TABLES = (
-    "guest",
-    "guest_place",
-    "hosted_party",
-    "peer",
-    "request_nonce",
-    "arrival",
-    "attachment",
-    "rival",
-    "holding",
-    "holding_past",
-    "tomb",
-    "refusal",
-    "obligation_timer",
-    "instrument_want",
     op.create_table(
         "handover",
         sa.Column("party", sa.Text, primary_key=True),
@@ -262,9 +242,6 @@ TABLES = (
     op.create_index("ix_carried_party", "carried", ["party", "id"])
     for table in TABLES:
         protect(op, table)
-    # what partners sent a guest is kept apart from the application, like what the guest itself wrote
-    for table in KEPT_APART:
-        protect(op, table, app=KEPT)
     protect(op, "letter", peer=f"reader = {READER}")
 
 
@@ -273,10 +250,17 @@ TABLES = (
     "handover",
     "guest",
     "guest_place",
-    "guest_partner",
     "hosted_party",
     "peer",
     "request_nonce",
+    "arrival",
+    "attachment",
+    "rival",
+    "holding",
+    "holding_past",
+    "tomb",
+    "refusal",
+    "obligation_timer",
     "instrument_want",
     "mail",
     "mailbox_user",
@@ -286,5 +270,5 @@ TABLES = (
 
 def downgrade() -> None:
     """Drop them."""
-    for table in (*TABLES, *KEPT_APART, "letter"):
+    for table in (*TABLES, "letter"):
         op.drop_table(table)
