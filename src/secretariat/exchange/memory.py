@@ -20,6 +20,7 @@ from secretariat.exchange.instrument_memory import MemoryShelf
 from secretariat.exchange.mailbox_memory import MemoryMail
 from secretariat.exchange.model import SHOWN_STATES, Arrival, Holding, KeptLog, LogEntry, Peer, Version
 from secretariat.exchange.peers import Head, Outgoing, Tomb
+from secretariat.exchange.transfer_memory import MemoryTransfers
 from secretariat.ledger import checkpoint, entries, merkle
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from secretariat.exchange.instruments import Text, Want
     from secretariat.exchange.letters import Held
     from secretariat.exchange.mailbox import Mail
-from secretariat.exchange.transfer_memory import MemoryTransfers
     from secretariat.exchange.model import Due, Refusal
+    from secretariat.exchange.transfer import Carried, Handover
     from secretariat.exchange.wire import Cursor
     from secretariat.ledger.keys import Keyring
 
@@ -40,7 +41,6 @@ SHOWN = frozenset(SHOWN_STATES.values())
 class Memory:
     """Everything one node keeps in one realm."""
 
-    from secretariat.exchange.transfer import Carried, Handover
     def __init__(self, keyring: Keyring, token: Callable[[int], bytes] = secrets.token_bytes) -> None:
         self.keyring = keyring
         self.token = token
