@@ -17,6 +17,7 @@ from secretariat.agreements.book import set_hash
 from secretariat.agreements.grants import grant_class, party
 from secretariat.storage.engine import raw
 from secretariat.storage.metadata import metadata
+from secretariat.storage.rls import CUSTODIAN
 
 __all__ = ["consent", "grant_class", "house_rule", "instrument", "instrument_agreed", "party", "release"]
 
@@ -46,6 +47,7 @@ instrument_agreed = sa.Table(
     sa.Column("origin", sa.Text, nullable=False),
     sa.Column("position", sa.BigInteger, nullable=False),
     sa.Column("recorded_at", _MOMENT, nullable=False),
+    sa.Column("custodian", sa.Text, nullable=False, server_default=sa.text(CUSTODIAN)),
     sa.Index(None, "partner", "by", "id"),
 )
 
@@ -76,6 +78,7 @@ consent = sa.Table(
     sa.Column("origin", sa.Text, nullable=False),
     sa.Column("position", sa.BigInteger, nullable=False),
     sa.Column("recorded_at", _MOMENT, nullable=False),
+    sa.Column("custodian", sa.Text, nullable=False, server_default=sa.text(CUSTODIAN)),
     sa.UniqueConstraint("origin", "position"),
     sa.Index(None, "by", "to"),
 )

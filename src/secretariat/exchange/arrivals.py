@@ -24,6 +24,7 @@ from secretariat.exchange import withdrawal
 from secretariat.exchange.evidence import kept_evidence
 from secretariat.exchange.model import SHOWN_STATES, Arrival, Due, Fate, Line, Refusal, Ruling, Version
 from secretariat.exchange.peers import Outgoing
+from secretariat.exchange.speakers import speakers
 from secretariat.ledger import entries, object_signature
 from secretariat.ledger.entries import Statement
 from secretariat.ledger.property_tree import root_of
@@ -60,12 +61,13 @@ class Incoming(msgspec.Struct):
 
 
 def read_objects(
-    store: Store, peer: Peer, lines: Sequence[Line], limits: Limits, check: Check | None
+    store: Store, lines: Sequence[Line], limits: Limits, check: Check | None
 ) -> tuple[list[Fate], list[Refusal], list[Incoming]]:
     fates: list[Fate] = []
     refusals: list[Refusal] = []
     incoming: list[Incoming] = []
     for line in lines:
+        peer = line.speaker
         for carried in line.carried.objects:
             position, root = line.entry.position, bytes.fromhex(carried.root)
             if carried.gone is not None:
@@ -82,7 +84,6 @@ def read_objects(
 
 def rule(
     store: Store,
-    peer: Peer,
     incoming: Sequence[Incoming],
     evidence: Mapping[tuple[str, int], Statement],
     recompute: Recompute,
@@ -100,6 +101,7 @@ def rule(
     again: list[Arrival] = []
     dues: list[Due] = []
     for line, group in _by_line(incoming):
+        peer = line.speaker
         barred = {
             one.root for one in group if any(tomb.bars(one, peer.party) for tomb in tombs.get(one.root, ()))
         }
@@ -124,6 +126,7 @@ def rule(
                 label=ruling.label,
                 origin=peer.origin,
                 position=position,
+                sender=peer.party,
                 why=why,
             )
             if outcome == "quarantined":
@@ -165,7 +168,8 @@ def retry(store: Store, recompute: Recompute) -> list[Outgoing]:
     outgoing: list[Outgoing] = []
     partners = {one.origin: one for one in store.peers()}
     for (origin, position), group in groups.items():
-        peer, entry = partners.get(origin), store.peer_entry(origin, position)
+        partner, entry = partners.get(origin), store.peer_entry(origin, position)
+        peer = None if partner is None or entry is None else speakers(store, partner).get(entry.party)
         if peer is None or entry is None:
             continue
         statement = entries.verify(entry.envelope, peer.record_keys)
@@ -173,7 +177,7 @@ def retry(store: Store, recompute: Recompute) -> list[Outgoing]:
         signed = [one for one in group if store.record_keys(one.version.originator)]
         rulings = recompute(peer, statement, evidence, [one.version for one in signed])
         fates = [settling.settle(store, one, ruling) for one, ruling in zip(signed, rulings, strict=True)]
-        outgoing += receipts(peer, [fate for fate in fates if fate is not None])
+        outgoing += receipts({position: peer}, [fate for fate in fates if fate is not None])
     settling.write(store)
     return outgoing
 
@@ -209,7 +213,12 @@ class _Settling:
             return fate
         version = msgspec.structs.replace(one.version, state=SHOWN_STATES.get(outcome, outcome))
         arrival = Arrival(
-            version=version, label=ruling.label, origin=one.origin, position=one.position, why=why
+            version=version,
+            label=ruling.label,
+            origin=one.origin,
+            position=one.position,
+            sender=one.sender,
+            why=why,
         )
         self._noted.append(arrival)
         if unseen and (version.state in SHOWN or last):
@@ -228,7 +237,7 @@ class _Settling:
         if self._gone:
             store.destroy(list(self._gone))
         for one in self._departed:
-            store.depart([one.version.root], one.origin, before=one.position + 1)
+            store.depart([one.version.root], one.origin, one.sender, before=one.position + 1)
 
 
 def _by_line(incoming: Sequence[Incoming]) -> list[tuple[Line, list[Version]]]:
@@ -411,8 +420,8 @@ def _moment(day: object) -> datetime | None:
         return None
 
 
-def receipts(peer: Peer, fates: Sequence[Fate]) -> list[Outgoing]:
-    """One receipt per grant and outcome: what became of each object that came."""
+def receipts(speakers_of: Mapping[int, Peer], fates: Sequence[Fate]) -> list[Outgoing]:
+    """One receipt per grant and outcome, to whoever granted: what became of each object that came."""
     groups: dict[tuple[int, Outcome, str], list[str]] = defaultdict(list)
     for position, root, outcome, why in fates:
         groups[position, outcome, why].append(root.hex())
@@ -430,4 +439,5 @@ def receipts(peer: Peer, fates: Sequence[Fate]) -> list[Outgoing]:
             ),
         )
         for (position, outcome, why), roots in groups.items()
+        for peer in (speakers_of[position],)
     ]

@@ -288,7 +288,9 @@ def state_agreed(tx: sa.Connection, node: Node, realm: str, partner: str, *, now
     are recorded first.
     """
     shown = agreed_with(tx, partner, now=now)
-    if not shown and not agreements.in_use(tx):
+    if node.keyring(realm).host is not None:  # a guest names no instrument that it may not be shown itself
+        shown = _shown_to(shown, agreements.place_of(tx, node.party), now)
+    elif not shown and not agreements.in_use(tx):
         keep_book(tx, package_book(), own=node.party, now=now)
         shown = agreed_with(tx, partner, now=now)
     hashes = [one.hash for one in shown]
@@ -327,11 +329,12 @@ def announce(node: Node, realm: str, *, now: datetime) -> list[str]:
     told = []
     with node.database.app(realm) as tx:
         used = agreements.in_use(tx)  # without the texts: this is asked every few seconds
-        for peer in tables.read_peers(tx, "WHERE state = 'accepted'"):
-            hashes = [one.hash for one in _shown_to(used, agreements.place_of(tx, peer.party), now)]
-            if agreements.agreed_by(tx, peer.party, node.party) != hashes:
-                state_agreed(tx, node, realm, peer.party, now=now)
-                told.append(peer.party)
+        partners = [one.party for one in tables.read_peers(tx, "WHERE state = 'accepted'")]
+        for party in [*partners, *(one.party for one in guest_store.met_parties(tx))]:
+            hashes = [one.hash for one in _shown_to(used, agreements.place_of(tx, party), now)]
+            if agreements.agreed_by(tx, party, node.party) != hashes:
+                state_agreed(tx, node, realm, party, now=now)
+                told.append(party)
     return told
 
 
@@ -365,8 +368,10 @@ def remove(node: Node, party: str, *, reason: str, now: datetime) -> list[str]:
             found = tables.read_peers(tx, "WHERE party = %s AND state <> 'removed'", [party])
             if not found:
                 continue
+            hosted = guest_store.met_parties(tx, party)
             tables.write_peer(tx, msgspec.structs.replace(found[0], state="removed", reason=reason))
-            grants.end_partner(tx, party)
+            for one in [party, *(guest.party for guest in hosted)]:
+                grants.end_partner(tx, one)
             body = Enrol(act="end", party=party, origin=found[0].origin, reason=reason)
             ledger.append(tx, node.keyring(realm), [Draft("enrol", None, body)], now=now)
             ended.append(realm)

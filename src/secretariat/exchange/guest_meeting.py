@@ -8,8 +8,10 @@ Rules:
    person of the guest. The host must be an enrolled partner under that very root key.
 3. A party is bound to its first key and host. Another host that claims it, or another key under its code, is
    refused; so is a party that has a node here, or is this node's own guest.
-4. From then on this node believes what the guest signed: objects that the host passes on, and the guest's own
-   word inside the host's receipts. It grants nothing to a hosted party: that is the host's to do.
+4. From then on this node believes what the guest signed: objects that the host passes on, the guest's own
+   word inside the host's receipts, and the guest's entries in the host's log (speakers.py).
+5. From then on the guest may be granted objects as a party of its own; the host fetches them for it
+   (guest_feed.py). The host is told by an entry, and so are the instruments between the two.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from secretariat.base.errors import (
     ProofError,
     StateError,
 )
-from secretariat.exchange import guest_store
+from secretariat.exchange import enrolment, guest_store
 from secretariat.exchange import store as tables
 from secretariat.exchange.fingerprint import fingerprint, same_fingerprint
 from secretariat.exchange.guest_store import Met
@@ -37,6 +39,7 @@ from secretariat.ledger import dsse
 from secretariat.ledger import service as ledger
 from secretariat.ledger.entries import Draft, Enrol
 from secretariat.ledger.keys import key_id
+from secretariat.records import collections
 from secretariat.records.canonical import canonical
 
 if TYPE_CHECKING:
@@ -143,7 +146,16 @@ def _meet(
             where="party",
             advice="one party has one voice: ask it which host is its own",
         )
-    grants.keep_party(tx, said.party, name=said.name, kind="agency", now=now)
+    grants.keep_party(tx, said.party, name=said.name, kind="agency", partner=True, now=now)
+    collections.ensure(tx, "partner", said.party, party=node.party, realm=realm)
     guest_store.write_met(tx, Met(said.party, said.name, said.host, public, sealed, now))
-    act = Enrol(act="accept", party=said.party, root_key=public.hex(), origin=host.origin, reason="hosted")
-    ledger.append(tx, node.keyring(realm), [Draft("enrol", None, act)], now=now)
+    act = Enrol(
+        act="accept",
+        party=said.party,
+        root_key=public.hex(),
+        origin=host.origin,
+        to=said.host,
+        reason="hosted",
+    )
+    ledger.append(tx, node.keyring(realm), [Draft("enrol", said.host, act)], now=now)
+    enrolment.state_agreed(tx, node, realm, said.party, now=now)

@@ -26,7 +26,6 @@ from secretariat.ledger.entries import EntryRef, Receipt, Statement
 from secretariat.ledger.keys import key_id
 from secretariat.records import collections
 from secretariat.records import store as records
-from secretariat.storage.engine import raw
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,9 +137,9 @@ def _receipt(peer: Peer, entry: LogEntry, state: str, roots: Sequence[str]) -> O
 def _copy(store: PostgresStore, guest: str, roots: Sequence[bytes]) -> None:
     """Give the host its own copy of what a guest granted to it, as a partner's would have come."""
     tx = store.tx
-    _as(tx, guest)
+    guest_store.in_keeping_of(tx, guest)
     found = records.by_roots(tx, roots)
-    _as(tx, "")
+    guest_store.in_keeping_of(tx, "")
     there = records.by_roots(tx, roots)
     fresh = [
         msgspec.structs.replace(one, source=guest, state="kept", known_at=store.now, recorded_at=store.now)
@@ -150,7 +149,3 @@ def _copy(store: PostgresStore, guest: str, roots: Sequence[bytes]) -> None:
     numbers = records.put(tx, fresh)
     place = collections.ensure(tx, "from_partners", store.party, party=store.party, realm=store.realm)
     collections.add(tx, place, [*numbers, *(one.id for one in there.values())], now=store.now)
-
-
-def _as(tx: sa.Connection, custodian: str) -> None:
-    raw(tx).execute("SELECT set_config('secretariat.custodian', %s, true)", (custodian,))

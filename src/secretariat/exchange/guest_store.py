@@ -10,6 +10,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import BYTEA
 
+from secretariat.exchange.wire import Cursor
 from secretariat.ledger.keys import key_id
 from secretariat.storage.engine import raw
 from secretariat.storage.metadata import metadata
@@ -37,6 +38,18 @@ guest_place = sa.Table(
     sa.Column("position", sa.BigInteger, nullable=False),
 )
 
+guest_partner = sa.Table(
+    "guest_partner",
+    metadata,
+    sa.Column("guest", sa.Text, primary_key=True),
+    sa.Column("partner", sa.Text, primary_key=True),
+    sa.Column("cursor_position", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("cursor_offset", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("since", _MOMENT, nullable=False),
+    sa.Column("last_contact", _MOMENT),
+    sa.Column("last_error", sa.Text),
+)
+"""The partners that accepted a guest's introduction, and how far the guest is with the log of each."""
 
 hosted_party = sa.Table(
     "hosted_party",
@@ -113,6 +126,89 @@ def move_place(tx: sa.Connection, party: str, position: int) -> None:
         " ON CONFLICT (party) DO UPDATE SET position = excluded.position",
         (party, position),
     )
+
+
+def add_partner(tx: sa.Connection, guest: str, partner: str, now: datetime) -> bool:
+    """Note that a partner accepted a guest's introduction; False when it had before."""
+    done = raw(tx).execute(
+        "INSERT INTO guest_partner (guest, partner, since) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+        (guest, partner, now),
+    )
+    return done.rowcount == 1
+
+
+def partners_of(tx: sa.Connection, guest: str) -> list[str]:
+    """Give the accepted partners that accepted a guest's introduction, by party code."""
+    rows = raw(tx).execute(
+        "SELECT g.partner FROM guest_partner g JOIN peer p ON p.party = g.partner AND p.state = 'accepted'"
+        " WHERE g.guest = %s ORDER BY g.partner",
+        (guest,),
+    )
+    return [partner for (partner,) in rows]
+
+
+def guests_with(tx: sa.Connection, partner: str) -> list[str]:
+    """Give the guests here whose introduction a partner accepted, by party code."""
+    rows = raw(tx).execute(
+        "SELECT g.guest FROM guest_partner g JOIN guest h ON h.party = g.guest AND h.state = 'hosted'"
+        " WHERE g.partner = %s ORDER BY g.guest",
+        (partner,),
+    )
+    return [guest for (guest,) in rows]
+
+
+def cursor(tx: sa.Connection, guest: str, partner: str) -> Cursor:
+    """Say how far a guest is with the log of a partner."""
+    row = (
+        raw(tx)
+        .execute(
+            "SELECT cursor_position, cursor_offset FROM guest_partner WHERE guest = %s AND partner = %s",
+            (guest, partner),
+        )
+        .fetchone()
+    )
+    return Cursor() if row is None else Cursor(*row)
+
+
+def move_cursor(tx: sa.Connection, guest: str, partner: str, to: Cursor, now: datetime) -> None:
+    """Note how far a guest is with the log of a partner."""
+    raw(tx).execute(
+        "INSERT INTO guest_partner (guest, partner, cursor_position, cursor_offset, since, last_contact)"
+        " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (guest, partner) DO UPDATE SET"
+        " cursor_position = excluded.cursor_position, cursor_offset = excluded.cursor_offset,"
+        " last_contact = excluded.last_contact, last_error = NULL",
+        (guest, partner, to.position, to.offset, now, now),
+    )
+
+
+def note_failed(tx: sa.Connection, guest: str, partner: str, error: str) -> None:
+    """Note why a partner's page for a guest was not taken."""
+    raw(tx).execute(
+        "UPDATE guest_partner SET last_error = %s WHERE guest = %s AND partner = %s", (error, guest, partner)
+    )
+
+
+class GuestPartner(msgspec.Struct, frozen=True):
+    """How a guest is with one partner."""
+
+    guest: str
+    partner: str
+    since: datetime
+    last_contact: datetime | None
+    last_error: str | None
+
+
+def guest_partners(tx: sa.Connection) -> list[GuestPartner]:
+    """Give every partner of every guest here."""
+    rows = raw(tx).execute(
+        "SELECT guest, partner, since, last_contact, last_error FROM guest_partner ORDER BY guest, partner"
+    )
+    return [GuestPartner(*row) for row in rows]
+
+
+def in_keeping_of(tx: sa.Connection, custodian: str) -> None:
+    """Let the rest of a transaction see and write what is kept for a guest, or ('') for the node's party."""
+    raw(tx).execute("SELECT set_config('secretariat.custodian', %s, true)", (custodian,))
 
 
 def addressed(
@@ -208,6 +304,32 @@ def write_met(tx: sa.Connection, one: Met) -> None:
         " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
         (one.party, one.name, one.host, one.public, one.introduction, one.since),
     )
+
+
+def met_parties(tx: sa.Connection, host: str | None = None) -> list[Met]:
+    """Give the parties that partners host, or one partner; those with a node of their own are left out."""
+    rows = raw(tx).execute(
+        "SELECT h.party, h.name, h.host, h.public, h.introduction, h.since FROM hosted_party h"
+        " JOIN peer p ON p.party = h.host AND p.state = 'accepted'"
+        " WHERE (%s::text IS NULL OR h.host = %s)"
+        " AND NOT EXISTS (SELECT 1 FROM peer o WHERE o.party = h.party AND o.state <> 'removed')"
+        " ORDER BY h.party",
+        (host, host),
+    )
+    return [Met(*row) for row in rows]
+
+
+def waits_for(tx: sa.Connection, readers: Sequence[str], since: int) -> bool:
+    """Whether an entry from a position of the own log on is addressed to any of these parties."""
+    row = (
+        raw(tx)
+        .execute(
+            "SELECT EXISTS (SELECT 1 FROM entry WHERE recipient = ANY(%s) AND position >= %s)",
+            (list(readers), since),
+        )
+        .fetchone()
+    )
+    return row is not None and bool(row[0])
 
 
 def met_keys(tx: sa.Connection, party: str) -> dict[str, bytes]:

@@ -10,6 +10,7 @@ Rules (decisions.md 5):
 3. What a guest writes is kept under its name in the database: the host's pages and verbs do not see it, and a
    partner, the host too, gets it only by the guest's own grant.
 4. Between the host and its guests nothing is sent; answers are signed all the same (guest_settling.py).
+   With partners that accepted its introduction a guest deals as a party of its own (guest_feed.py).
 5. A guest that moved or ended is signed for no more: its key is destroyed, persons and tokens end.
 """
 
@@ -176,13 +177,18 @@ def _add(tx: sa.Connection, node: Node, realm: str, ring: Keyring, name: str, by
 
 def _agree(tx: sa.Connection, node: Node, realm: str, ring: Keyring, now: datetime) -> None:
     """Let host and guest take the recorded instruments as those between them, each with its own key."""
-    enrolment.state_agreed(tx, node, realm, ring.party, now=now)
-    hashes = agreements.agreed_by(tx, ring.party, node.party)
-    enrolment.state_agreed(tx, view_of(node, realm, ring), realm, node.party, now=now)
-    for partner, by in ((ring.party, ring.party), (node.party, node.party)):
+
+    def keep(partner: str, said: list[bytes]) -> None:
         agreements.keep_agreed(
-            tx, partner=partner, by=by, hashes=hashes, origin=ring.origin, position=-1, now=now
+            tx, partner=partner, by=partner, hashes=said, origin=ring.origin, position=-1, now=now
         )
+
+    enrolment.state_agreed(tx, node, realm, ring.party, now=now)
+    keep(ring.party, agreements.agreed_by(tx, ring.party, node.party))
+    guest_store.in_keeping_of(tx, ring.party)
+    enrolment.state_agreed(tx, view_of(node, realm, ring), realm, node.party, now=now)
+    keep(node.party, agreements.agreed_by(tx, node.party, ring.party))
+    guest_store.in_keeping_of(tx, "")
 
 
 def agree_again(node: Node, realm: str, *, now: datetime) -> None:
@@ -195,21 +201,27 @@ def agree_again(node: Node, realm: str, *, now: datetime) -> None:
         held = [one for one in every if one.state == "hosted"]
         if not held:
             return
-        hashes = sorted(one.hash for one in agreements.instruments(tx))
-        stale = [one for one in held if agreements.agreed_by(tx, one.party, node.party) != hashes]
-        for one in stale:
-            _agree(tx, node, realm, _load(node, realm, one.party), now)
+        for one in held:
+            hashes = [shown.hash for shown in enrolment.agreed_with(tx, one.party, now=now)]
+            if agreements.agreed_by(tx, one.party, node.party) != hashes:
+                _agree(tx, node, realm, _load(node, realm, one.party), now)
+        partners = {one.party: guest_store.partners_of(tx, one.party) for one in held}
+    for party in [party for party, found in partners.items() if found]:
+        mine = view_of(node, realm, _load(node, realm, party))
+        with mine.database.app(realm) as tx:
+            for partner in partners[party]:
+                enrolment.state_agreed(tx, mine, realm, partner, now=now)
 
 
 def recipients(tx: sa.Connection, mine: Node, realm: str) -> list[str]:
-    """Name the parties to whom a guest may release: its host, and the host's other guests.
+    """Name the parties to whom a guest may release: its host, the host's other guests, some of its partners.
 
-    Not the host's partners: their nodes believe entries of the host's log only when the host signed them.
+    They are those that accepted the guest's introduction: the others do not know its key.
     """
     host = mine.keyring(realm).host
     assert host is not None
     others = [one.party for one in guest_store.guests(tx, hosted_only=True) if one.party != mine.party]
-    return [host.party, *others]
+    return [host.party, *others, *guest_store.partners_of(tx, mine.party)]
 
 
 def listed(node: Node, realm: str) -> list[Guest]:
@@ -299,7 +311,7 @@ def publish(
             raise DeniedError(
                 f"a guest's release does not reach {', '.join(beyond)}",
                 where="to",
-                advice="release it to the host, which may pass it on; or move to a node of its own",
+                advice="release it to the host, which may pass it on; or let them accept its introduction",
             )
         done = publish_in(
             tx,

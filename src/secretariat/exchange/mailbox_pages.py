@@ -55,7 +55,7 @@ async def collect(
                 found = await asyncio.to_thread(mailbox_service.hand_out, node, realm, peer.party)
                 if found.letters or time.monotonic() >= ends:
                     return letters.encode(found)
-                await news_for(news, peer.party, ends)
+                await news_for(news, {peer.party}, ends)
 
     return await answered(request, realm, answer)
 

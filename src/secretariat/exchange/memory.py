@@ -18,7 +18,16 @@ import msgspec
 from secretariat.base.clock import parse_stamp
 from secretariat.exchange.instrument_memory import MemoryShelf
 from secretariat.exchange.mailbox_memory import MemoryMail
-from secretariat.exchange.model import SHOWN_STATES, Arrival, Holding, KeptLog, LogEntry, Peer, Version
+from secretariat.exchange.model import (
+    SHOWN_STATES,
+    Arrival,
+    Granted,
+    Holding,
+    KeptLog,
+    LogEntry,
+    Peer,
+    Version,
+)
 from secretariat.exchange.peers import Head, Outgoing, Tomb
 from secretariat.exchange.transfer_memory import MemoryTransfers
 from secretariat.ledger import checkpoint, entries, merkle
@@ -36,20 +45,30 @@ if TYPE_CHECKING:
     from secretariat.ledger.keys import Keyring
 
 SHOWN = frozenset(SHOWN_STATES.values())
+_SHARED = ("log", "leaves", "logs")
 
 
 class Memory:
     """Everything one node keeps in one realm."""
 
-    def __init__(self, keyring: Keyring, token: Callable[[int], bytes] = secrets.token_bytes) -> None:
+    def __init__(
+        self,
+        keyring: Keyring,
+        token: Callable[[int], bytes] = secrets.token_bytes,
+        host: Memory | None = None,
+    ) -> None:
         self.keyring = keyring
         self.token = token
+        self.host = host
+        """The memory of the node that writes this party's entries, where the party is a guest."""
+        self.guests: set[str] = set()
+        self.met: dict[str, Peer] = {}
         self.log: list[LogEntry] = []
         self.leaves: list[bytes] = []
         self.held: dict[bytes, Version] = {}
         self.labels: dict[bytes, Any] = {}
         self.rivals: dict[bytes, Arrival] = {}
-        self.arrivals: dict[bytes, dict[str, Arrival]] = defaultdict(dict)
+        self.arrivals: dict[bytes, dict[tuple[str, str], Arrival]] = defaultdict(dict)
         self.granted: dict[str, set[bytes]] = defaultdict(set)
         self.from_partners: set[bytes] = set()
         self.peers: dict[str, Peer] = {}
@@ -83,10 +102,16 @@ class Memory:
                 work.arrivals = defaultdict(dict, {root: dict(held) for root, held in value.items()})
             elif name in {"tombs", "attachments"}:
                 setattr(work, name, defaultdict(list, {key: list(held) for key, held in value.items()}))
-            elif name not in {"keyring", "token"}:
+            elif name not in {"keyring", "token", "host"}:
                 setattr(work, name, copy.copy(value))
+        if self.host is not None:  # one log, and one memory of partners' logs, for host and guests
+            for name in _SHARED:
+                setattr(work, name, copy.copy(getattr(self.host, name)))
         yield MemoryStore(work, now)
         vars(self).update(vars(work))
+        if self.host is not None:
+            for name in _SHARED:
+                setattr(self.host, name, getattr(work, name))
 
 
 class MemoryStore(MemoryMail, MemoryTransfers, MemoryShelf):
@@ -163,7 +188,7 @@ class MemoryStore(MemoryMail, MemoryTransfers, MemoryShelf):
             root = one.version.root
             self._m.held[root] = one.version
             self._m.labels[root] = one.label
-            self._m.arrivals[root][one.origin] = one
+            self._m.arrivals[root][one.origin, one.sender] = one
             if one.version.state in SHOWN:
                 self._m.from_partners.add(root)
 
@@ -231,7 +256,21 @@ class MemoryStore(MemoryMail, MemoryTransfers, MemoryShelf):
         return [self._m.peers[party] for party in sorted(self._m.peers)]
 
     def local(self) -> frozenset[str]:
-        return frozenset()
+        host = self._m.keyring.host
+        return frozenset(self._m.guests | ({host.party} if host is not None else set()))
+
+    def hosted(self) -> Mapping[str, Peer]:
+        return {
+            party: msgspec.structs.replace(one, origin=host.origin)
+            for party, one in self._m.met.items()
+            if (host := self._m.peers.get(one.host)) is not None
+            and host.state == "accepted"
+            and party not in {self.party, *self._m.peers}
+        }
+
+    def meet(self, peer: Peer) -> None:
+        """Take a party that a partner hosts as that (what accepting an introduction does on a real node)."""
+        self._m.met[peer.party] = peer
 
     def save_peer(self, peer: Peer) -> None:
         self._m.peers[peer.party] = peer
@@ -243,7 +282,7 @@ class MemoryStore(MemoryMail, MemoryTransfers, MemoryShelf):
         if party == self.party:
             record = self._m.keyring.record
             return {record.key_id: record.public}
-        peer = self._m.peers.get(party)
+        peer = self._m.peers.get(party) or self.hosted().get(party)
         return peer.record_keys if peer is not None and peer.state != "removed" else {}
 
     def kept_log(self, origin: str) -> KeptLog | None:
@@ -276,22 +315,24 @@ class MemoryStore(MemoryMail, MemoryTransfers, MemoryShelf):
         wanted = set(roots)
         return [one for one in self._m.holdings.values() if one.root in wanted]
 
-    def arrived(self, roots: Sequence[bytes]) -> Mapping[bytes, Sequence[tuple[str, int]]]:
+    def arrived(self, roots: Sequence[bytes]) -> Mapping[bytes, Sequence[Granted]]:
         return {
-            root: [(one.origin, one.position) for one in held if one.version.state in SHOWN]
+            root: [
+                Granted(one.sender, one.origin, one.position) for one in held if one.version.state in SHOWN
+            ]
             for root in roots
             if (held := self._m.arrivals.get(root, {}).values())
         }
 
     def arrive(self, arrivals: Sequence[Arrival]) -> None:
         for one in arrivals:
-            self._m.arrivals[one.version.root][one.origin] = one
+            self._m.arrivals[one.version.root][one.origin, one.sender] = one
 
-    def depart(self, roots: Sequence[bytes], origin: str, *, before: int) -> None:
+    def depart(self, roots: Sequence[bytes], origin: str, sender: str, *, before: int) -> None:
         for root in roots:
             held = self._m.arrivals.get(root, {})
-            if origin in held and held[origin].position < before:
-                del held[origin]
+            if (origin, sender) in held and held[origin, sender].position < before:
+                del held[origin, sender]
 
     def entomb(self, roots: Sequence[bytes], tomb: Tomb) -> None:
         for root in roots:

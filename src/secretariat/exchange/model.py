@@ -61,6 +61,8 @@ class Peer(msgspec.Struct, frozen=True, kw_only=True):
     via: str = ""
     """The party whose node is the mailbox between the two; empty where one of them reaches the other."""
     sealing_keys: dict[str, bytes] = {}
+    host: str = ""
+    """The party that hosts this one, which then has no node: a guest speaks in its host's log."""
 
 
 class KeptLog(msgspec.Struct, frozen=True):
@@ -125,7 +127,17 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     label: object
     origin: str
     position: int
+    sender: str
+    """Who granted it: the party whose log it is, or one that this party hosts."""
     why: str = ""
+
+
+class Granted(msgspec.Struct, frozen=True):
+    """A grant under which a version is held: who granted it, and where the entry stands."""
+
+    sender: str
+    origin: str
+    position: int
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -135,6 +147,8 @@ class Line(msgspec.Struct, frozen=True):
     statement: Statement
     carried: CarriedEntry
     roots: list[bytes]
+    speaker: Peer
+    """Who signed it: the party whose log it is, or a guest of that party."""
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 
 from secretariat.base.clock import now
 from secretariat.base.errors import NotFoundError, SecretariatError
-from secretariat.exchange import enrolment, identity, renewal, restoring, service, sync, wire
+from secretariat.exchange import enrolment, guest_feed, identity, renewal, restoring, service, sync, wire
 from secretariat.exchange import store as tables
 from secretariat.exchange.identity import Answer, ReplayError
 from secretariat.exchange.model import Peer
@@ -29,10 +29,11 @@ from secretariat.storage.feed import FEED, Listener
 from secretariat.web.guard import PEER, PUBLIC, requires
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Collection, Iterator
 
 Asked = Request[Any, Any, Any]
 _JSON = "application/json"
+_For = Annotated[str, QueryParameter(name="for", max_length=64)]
 _HELD_MAX = 8
 _held: Counter[tuple[str, str]] = Counter()
 
@@ -72,11 +73,18 @@ async def feed(
     after: FromQuery[str] = "0.0",
     size: Annotated[int, QueryParameter(ge=0, le=2**53 - 1)] = 0,
     wait: Annotated[int, QueryParameter(ge=0, le=600)] = 0,
+    for_: _For = "",
 ) -> Response[bytes]:
-    """Give the page after a cursor; without news hold the request for up to `wait` seconds."""
+    """Give the page after a cursor; without news hold the request for up to `wait` seconds.
+
+    `for` names a guest of the caller. The caller's own request is not held any longer once there is news for
+    one of its guests: its answer may be an empty page.
+    """
 
     async def answer(node: Node, peer: Peer, _: bytes) -> bytes:
         sync.note_asked(realm, peer.party)
+        reader = await asyncio.to_thread(guest_feed.reader_of, node, realm, peer, for_)
+        guests = await asyncio.to_thread(guest_feed.hosted_by, node, realm, peer.party)
         cursor = wire.read_cursor(after)
         listener: Listener = request.app.state.listener
         with holding(realm, peer.party) as may_hold, listener.subscribe(realm, FEED) as news:
@@ -84,12 +92,16 @@ async def feed(
             ends = time.monotonic() + held
             while True:
                 page, carried = await asyncio.to_thread(
-                    service.make_page, node, realm, peer.party, cursor, size, now=now()
+                    service.make_page, node, realm, reader, cursor, size, now=now()
                 )
                 left = ends - time.monotonic()
                 if carried or left <= 0:
                     return page
-                await news_for(news, peer.party, ends)
+                if reader == peer.party and await asyncio.to_thread(
+                    guest_feed.news, node, realm, guests, size
+                ):
+                    return page
+                await news_for(news, {reader, *guests}, ends)
 
     return await answered(request, realm, answer)
 
@@ -104,20 +116,21 @@ def holding(realm: str, party: str) -> Iterator[bool]:
         _held[realm, party] -= 1
 
 
-async def news_for(news: Any, party: str, ends: float) -> None:
-    """Wait until something may have come for `party`, or the time is over."""
+async def news_for(news: Any, parties: Collection[str], ends: float) -> None:
+    """Wait until something may have come for any of `parties`, or the time is over."""
     while (left := ends - time.monotonic()) > 0:
         payloads = await news.get(left)
-        if party in payloads or "" in payloads:
+        if "" in payloads or not set(parties).isdisjoint(payloads):
             return
 
 
 @get("/{realm:str}/peer/v1/place", name="peer:place", opt=requires(PEER))
-async def place(request: Asked, realm: FromPath[str]) -> Response[bytes]:
-    """Say how far this node is with the caller's log, so that the caller knows what to deliver."""
+async def place(request: Asked, realm: FromPath[str], for_: _For = "") -> Response[bytes]:
+    """Say how far this node, or its guest `for`, is with the caller's log: what the caller need deliver."""
 
     async def answer(node: Node, peer: Peer, _: bytes) -> bytes:
-        return wire.encode(await asyncio.to_thread(service.place, node, realm, peer.party))
+        guest = await asyncio.to_thread(guest_feed.receiver_of, node, realm, peer, for_)
+        return wire.encode(await asyncio.to_thread(service.place, node, realm, peer.party, guest=guest))
 
     return await answered(request, realm, answer)
 
@@ -135,12 +148,16 @@ async def kept(
 
 
 @post("/{realm:str}/peer/v1/deliver", name="peer:deliver", opt=requires(PEER), status_code=200)
-async def deliver(request: Asked, realm: FromPath[str]) -> Response[bytes]:
-    """Take a page that the caller brings, because nobody can reach the caller; say where we stand then."""
+async def deliver(request: Asked, realm: FromPath[str], for_: _For = "") -> Response[bytes]:
+    """Take a page that the caller brings, because nobody can reach the caller; say where we stand then.
+
+    `for` names a guest here whose page it is.
+    """
 
     async def answer(node: Node, peer: Peer, body: bytes) -> bytes:
-        await asyncio.to_thread(service.take_page, node, realm, peer.party, body, now=now())
-        return wire.encode(await asyncio.to_thread(service.place, node, realm, peer.party))
+        guest = await asyncio.to_thread(guest_feed.receiver_of, node, realm, peer, for_)
+        await asyncio.to_thread(service.take_page, node, realm, peer.party, body, guest=guest, now=now())
+        return wire.encode(await asyncio.to_thread(service.place, node, realm, peer.party, guest=guest))
 
     return await answered(request, realm, answer)
 

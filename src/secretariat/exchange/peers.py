@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from secretariat.exchange.model import (
         Arrival,
         Due,
+        Granted,
         Holding,
         KeptLog,
         LogEntry,
@@ -191,6 +192,10 @@ class Store(Protocol):
         """Name the other parties that are written for in this same log: a host's guests, a guest's host."""
         ...
 
+    def hosted(self) -> Mapping[str, Peer]:
+        """Give the parties that accepted partners host: each with its own key, in its host's log."""
+        ...
+
     def save_peer(self, peer: Peer) -> None:
         """Write a partner as a whole."""
         ...
@@ -247,16 +252,16 @@ class Store(Protocol):
         """Give what is known of the holders of `roots`."""
         ...
 
-    def arrived(self, roots: Sequence[bytes]) -> Mapping[bytes, Sequence[tuple[str, int]]]:
-        """Give log origin and position of the grants under which this node shows each of `roots`."""
+    def arrived(self, roots: Sequence[bytes]) -> Mapping[bytes, Sequence[Granted]]:
+        """Give the grants under which this node shows each of `roots`."""
         ...
 
     def arrive(self, arrivals: Sequence[Arrival]) -> None:
         """Note what a grant says of versions that are held already; the newest of each sender counts."""
         ...
 
-    def depart(self, roots: Sequence[bytes], origin: str, *, before: int) -> None:
-        """Forget the grants of versions that stand in the log `origin` before a position."""
+    def depart(self, roots: Sequence[bytes], origin: str, sender: str, *, before: int) -> None:
+        """Forget the grants by `sender` of versions that stand in the log `origin` before a position."""
         ...
 
     def entomb(self, roots: Sequence[bytes], tomb: Tomb) -> None:

@@ -21,6 +21,7 @@ from secretariat.exchange.transfer_store import TransferRows
 from secretariat.ledger import checkpoint
 from secretariat.ledger import service as ledger
 from secretariat.ledger.entries import Draft
+from secretariat.storage.rls import EVERYBODYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -106,9 +107,10 @@ class _Serving(PostgresStore):
         self._whole: PostgresStore | None = None
 
     def whole(self) -> PostgresStore:
-        """Give the store as the application sees it."""
+        """Give the store as the application sees it, what it keeps for guests included: they grant, too."""
         if self._whole is None:
-            tx = self._stack.enter_context(self.node.database.app(self.realm))
+            every = self.node.database.kept_for(EVERYBODYS)
+            tx = self._stack.enter_context(every.app(self.realm))
             self._whole = PostgresStore(self.node, self.realm, tx, self.now)
         return self._whole
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from secretariat.base.clock import parse_stamp
-from secretariat.exchange.model import SHOWN_STATES, Arrival, Version
+from secretariat.exchange.model import SHOWN_STATES, Arrival, Granted, Version
 from secretariat.exchange.postgres_transaction import Transaction
 from secretariat.records import collections
 from secretariat.records import store as records
@@ -141,10 +141,10 @@ class ObjectRows(Transaction):
 
     def arrive(self, arrivals: Sequence[Arrival]) -> None:
         raw(self.tx).execute(
-            "INSERT INTO arrival (root, origin, position, state, why, at)"
-            " SELECT r, o, p, s, w, %s FROM unnest("
-            "%s::bytea[], %s::text[], %s::int8[], %s::text[], %s::text[]) AS n (r, o, p, s, w)"
-            " ON CONFLICT (root, origin) DO UPDATE SET position = excluded.position,"
+            "INSERT INTO arrival (root, origin, position, state, why, sender, at)"
+            " SELECT r, o, p, s, w, b, %s FROM unnest(%s::bytea[], %s::text[], %s::int8[],"
+            " %s::text[], %s::text[], %s::text[]) AS n (r, o, p, s, w, b)"
+            " ON CONFLICT (root, origin, sender, custodian) DO UPDATE SET position = excluded.position,"
             " state = excluded.state, why = excluded.why",
             (
                 self.now,
@@ -153,13 +153,14 @@ class ObjectRows(Transaction):
                 [one.position for one in arrivals],
                 [one.version.state for one in arrivals],
                 [one.why for one in arrivals],
+                [one.sender for one in arrivals],
             ),
         )
 
-    def depart(self, roots: Sequence[bytes], origin: str, *, before: int) -> None:
+    def depart(self, roots: Sequence[bytes], origin: str, sender: str, *, before: int) -> None:
         raw(self.tx).execute(
-            "DELETE FROM arrival WHERE root = ANY(%s) AND origin = %s AND position < %s",
-            (list(roots), origin, before),
+            "DELETE FROM arrival WHERE root = ANY(%s) AND origin = %s AND sender = %s AND position < %s",
+            (list(roots), origin, sender, before),
         )
 
     def _show(self, ids: Sequence[int]) -> None:
@@ -215,13 +216,20 @@ class ObjectRows(Transaction):
 
     def waiting(self) -> Sequence[Arrival]:
         rows = raw(self.tx).execute(
-            f"SELECT {_VERSION}, a.origin, a.position, a.why"
+            f"SELECT {_VERSION}, a.origin, a.position, a.why, a.sender"
             " FROM object_version v JOIN arrival a ON a.root = v.root"
             " WHERE a.state = 'waiting' ORDER BY v.id, a.origin",
             binary=True,
         )
         return [
-            Arrival(version=_version(row[:-3]), label=None, origin=row[-3], position=row[-2], why=row[-1])
+            Arrival(
+                version=_version(row[:-4]),
+                label=None,
+                origin=row[-4],
+                position=row[-3],
+                why=row[-2],
+                sender=row[-1],
+            )
             for row in rows
         ]
 
@@ -296,13 +304,13 @@ class ObjectRows(Transaction):
         number = collections.ensure(self.tx, kind, recipient, party=self.party, realm=self.realm)
         collections.remove(self.tx, self._ids(roots), collection=number)
 
-    def arrived(self, roots: Sequence[bytes]) -> Mapping[bytes, Sequence[tuple[str, int]]]:
+    def arrived(self, roots: Sequence[bytes]) -> Mapping[bytes, Sequence[Granted]]:
         rows = raw(self.tx).execute(
-            "SELECT root, origin, position FROM arrival WHERE root = ANY(%s) AND state = ANY(%s)"
-            " ORDER BY origin",
+            "SELECT root, sender, origin, position FROM arrival WHERE root = ANY(%s) AND state = ANY(%s)"
+            " ORDER BY origin, sender",
             (list(roots), list(SHOWN)),
         )
-        found: dict[bytes, list[tuple[str, int]]] = defaultdict(list)
-        for root, origin, position in rows:
-            found[root].append((origin, position))
+        found: dict[bytes, list[Granted]] = defaultdict(list)
+        for root, *rest in rows:
+            found[root].append(Granted(*rest))
         return found

@@ -47,7 +47,7 @@ class OutcomeRows(Transaction):
             "INSERT INTO holding (root, holder, state, via, origin, position, at, note, recorded_at)"
             " SELECT *, %s FROM unnest(%s::bytea[], %s::text[], %s::text[], %s::text[], %s::text[],"
             " %s::int8[], %s::timestamptz[], %s::text[])"
-            " ON CONFLICT (root, holder) DO UPDATE SET state = excluded.state, via = excluded.via,"
+            " ON CONFLICT (root, holder, custodian) DO UPDATE SET state = excluded.state, via = excluded.via,"
             " origin = excluded.origin, position = excluded.position, at = excluded.at, note = excluded.note,"
             " recorded_at = excluded.recorded_at",
             [self.now, *values],
@@ -80,7 +80,8 @@ class OutcomeRows(Transaction):
             raw(self.tx).execute(
                 'INSERT INTO refusal (digest, party, code, what, "where", advice, position, root, evidence,'
                 " first_at, last_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
-                " ON CONFLICT (digest) DO UPDATE SET times = refusal.times + 1, last_at = excluded.last_at",
+                " ON CONFLICT (digest, custodian) DO UPDATE SET times = refusal.times + 1,"
+                " last_at = excluded.last_at",
                 (
                     digest,
                     one.party,

@@ -8,12 +8,15 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from secretariat.exchange import guest_store
 from secretariat.exchange import store as tables
 from secretariat.exchange.model import KeptLog, LogEntry, Peer
 from secretariat.exchange.postgres_transaction import Transaction
 from secretariat.ledger import joint_service, partners
 from secretariat.ledger import store as ledger_store
+from secretariat.ledger.keys import key_id
 from secretariat.ledger.model import PeerEntry, PeerLog
 from secretariat.storage.engine import raw
 
@@ -29,10 +32,40 @@ class PartnerRows(Transaction):
 
     def peer(self, party: str) -> Peer | None:
         found = tables.read_peers(self.tx, "WHERE party = %s", [party])
-        return found[0] if found else None
+        return self._placed(found[0] if found else None)
 
     def peers(self) -> Sequence[Peer]:
         return tables.read_peers(self.tx)
+
+    def lock_peer(self, party: str) -> Peer | None:
+        """Give a partner and keep everybody else from moving our place in its log until the end."""
+        return self._placed(tables.lock_peer(self.tx, party))
+
+    def _placed(self, peer: Peer | None) -> Peer | None:
+        """Give a partner with the place that this party, which may be a guest, has reached in its log."""
+        if peer is None or self.keyring.host is None:
+            return peer
+        return msgspec.structs.replace(peer, cursor=guest_store.cursor(self.tx, self.party, peer.party))
+
+    def hosted(self) -> Mapping[str, Peer]:
+        if self._hosted is None:
+            origins = {one.party: one.origin for one in self.peers()}
+            self._hosted = {
+                one.party: Peer(
+                    party=one.party,
+                    name=one.name,
+                    root_key=one.public,
+                    record_keys={key_id(one.public): one.public},
+                    log_keys={},
+                    transport_keys={},
+                    origin=origins[one.host],
+                    url="",
+                    host=one.host,
+                )
+                for one in guest_store.met_parties(self.tx)
+                if one.party != self.party
+            }
+        return self._hosted
 
     def local(self) -> frozenset[str]:
         guests = {one.party for one in guest_store.guests(self.tx, hosted_only=True)}
@@ -42,8 +75,12 @@ class PartnerRows(Transaction):
     def save_peer(self, peer: Peer) -> None:
         tables.write_peer(self.tx, peer)
         self._keys.clear()
+        self._hosted = None
 
     def advance(self, party: str, cursor: Cursor) -> None:
+        if self.keyring.host is not None:
+            guest_store.move_cursor(self.tx, self.party, party, cursor, self.now)
+            return
         raw(self.tx).execute(
             "UPDATE peer SET cursor_position = %s, cursor_offset = %s WHERE party = %s",
             (cursor.position, cursor.offset, party),
@@ -105,6 +142,8 @@ class PartnerRows(Transaction):
                 for one, path in entries
             ],
         )
+        said = [one for one, _ in entries if one.kind == joint_service.KIND]
+        joint_service.take_in(self.tx, log.origin, said, self.record_keys, now=self.now)
 
     def attach(self, origin: str, entry: LogEntry) -> None:
         raw(self.tx).execute(
@@ -139,5 +178,3 @@ class PartnerRows(Transaction):
             (key_id, nonce, at),
         )
         return done.rowcount == 1
-        said = [one for one, _ in entries if one.kind == joint_service.KIND]
-        joint_service.take_in(self.tx, log.origin, said, self.record_keys, now=self.now)

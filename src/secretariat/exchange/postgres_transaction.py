@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
+    from secretariat.exchange.model import Peer
     from secretariat.ledger.node import Node
 
 
@@ -25,3 +26,4 @@ class Transaction:
         self.realm = realm
         self.origin = self.keyring.origin
         self._keys: dict[str, Mapping[str, bytes]] = {}
+        self._hosted: Mapping[str, Peer] | None = None

@@ -37,6 +37,7 @@ from secretariat.ledger import service as ledger
 from secretariat.ledger import store as ledger_store
 from secretariat.ledger.entries import Destroy, Receipt, Statement
 from secretariat.storage.engine import raw
+from secretariat.storage.rls import EVERYBODYS
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -132,7 +133,7 @@ def newer(ring: Keyring, kept: Iterable[Kept]) -> list[Statement]:
 
 def kept_of(node: Node, realm: str, party: str, after: int) -> Kept:
     """Give what this node kept of a partner's log from a position on: the newest note, and entries."""
-    with node.database.app(realm) as tx:
+    with node.database.kept_for(EVERYBODYS).app(realm) as tx:  # what it said to our guests is its word, too
         found = tables.read_peers(tx, "WHERE party = %s", [party])
         log = ledger_store.read_peer_log(tx, found[0].origin) if found else None
         if log is None:

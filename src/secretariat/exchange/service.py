@@ -20,14 +20,16 @@ from secretariat.agreements import store as agreements
 from secretariat.agreements.offered import readable
 from secretariat.base.clock import parse_stamp, stamp
 from secretariat.base.errors import DeniedError, NotFoundError, SecretariatError
-from secretariat.exchange import arrivals, enrolment, instruments, take, wire, withdrawal
+from secretariat.exchange import arrivals, enrolment, guest_store, instruments, take, wire, withdrawal
 from secretariat.exchange import store as tables
+from secretariat.exchange.guest_view import view
 from secretariat.exchange.instruments import Want
-from secretariat.exchange.model import Due, Holding, Peer, Refusal
+from secretariat.exchange.model import Due, Granted, Holding, Peer, Refusal
 from secretariat.exchange.offer import offer
 from secretariat.exchange.peers import Outgoing
 from secretariat.exchange.postgres import PostgresStore, serving, transaction
 from secretariat.exchange.recomputing import rulings
+from secretariat.exchange.speakers import reached, speakers
 from secretariat.exchange.take import PageRefusedError, Result
 from secretariat.exchange.transfer import BY_HAND
 from secretariat.exchange.wire import Cursor, Taken
@@ -114,26 +116,28 @@ def make_page(
     return wire.encode(page), len(page.entries)
 
 
-def place(node: Node, realm: str, party: str) -> Taken:
-    """Say how far this node is with a partner's log."""
+def place(node: Node, realm: str, party: str, *, guest: str = "") -> Taken:
+    """Say how far this node, or a guest of it, is with a partner's log."""
     with node.database.app(realm) as tx:
         found = tables.read_peers(tx, "WHERE party = %s", [party])
         kept = partners.kept_log(tx, found[0].origin) if found else None
+        at = guest_store.cursor(tx, guest, party) if guest else found[0].cursor if found else None
     if not found:
         raise NotFoundError(f"{party} is not enrolled here")
-    return Taken(found[0].cursor, kept.size if kept else 0)
+    return Taken(at or Cursor(), kept.size if kept else 0)
 
 
-def take_page(node: Node, realm: str, party: str, data: bytes, *, now: datetime) -> Result:
-    """Check a page of `party` and keep what it brings, in one transaction.
+def take_page(node: Node, realm: str, party: str, data: bytes, *, guest: str = "", now: datetime) -> Result:
+    """Check a page of `party` for this node, or for a guest of it, and keep what it brings; one transaction.
 
     A page that is refused leaves only the refusal; a log that takes back what it showed is suspended, with
     both checkpoints as evidence, and nothing more of it is believed before a person resumes it.
     """
     page = wire.read_page(data)
+    mine = view(node, realm, guest) if guest else node
     try:
-        with transaction(node, realm, now) as store:
-            peer = tables.lock_peer(store.tx, party)
+        with transaction(mine, realm, now) as store:
+            peer = store.lock_peer(party)
             if peer is None or peer.state != "accepted":
                 raise DeniedError(f"{party} is not an accepted partner", advice="secretariat peers list")
             result = take.take(
@@ -152,7 +156,7 @@ def take_page(node: Node, realm: str, party: str, data: bytes, *, now: datetime)
             if result.outcomes.get("waiting"):
                 instruments.renew(store, party, now)
             tables.note_contact(store.tx, party, at=now, error=None)
-            if result.entries:
+            if result.entries and not guest:
                 notify(store.tx, LIVE, live(kind="page", party=party, entries=result.entries))
     except PageRefusedError as error:
         _record_refusal(node, realm, party, page.checkpoint, error, now)
@@ -189,10 +193,11 @@ def _record_refusal(
 
 def _note_other(store: PostgresStore, peer: Peer, position: int, statement: Statement) -> bool:
     """Take notice of an entry that brings no objects; True when something that waits may go on."""
+    speaker = speakers(store, peer).get(statement.party, peer)
     try:
-        return _noted(store, peer, position, statement)
+        return _noted(store, speaker, position, statement)
     except SecretariatError as error:
-        store.refuse([take.bad_entry(peer, position, error)])
+        store.refuse([take.bad_entry(speaker, position, error)])
         return False
 
 
@@ -215,8 +220,14 @@ def _noted(store: PostgresStore, peer: Peer, position: int, statement: Statement
     elif statement.kind == "instrument-agreed":
         named = instruments.named_by(entries.body_as(statement, entries.InstrumentAgreed).instruments)
         enrolment.note_agreed(store.tx, peer, position, statement, now=store.now)
-        instruments.note_wanted(store, peer.party, named, store.now)
+        if not peer.host:  # whoever hosts it names the same texts and is asked for them
+            instruments.note_wanted(store, peer.party, named, store.now)
         return True
+    elif statement.kind == "enrol":
+        body_of = entries.body_as(statement, entries.Enrol)
+        guest = guest_store.guest_of(store.tx, body_of.party)
+        if body_of.act == "accept" and guest is not None and guest.state == "hosted":
+            guest_store.add_partner(store.tx, guest.party, peer.party, store.now)
     return False
 
 
@@ -254,12 +265,13 @@ def give_instrument(node: Node, realm: str, party: str, digest: bytes, *, now: d
         return instruments.encode(instruments.give(store, party, digest, now))
 
 
-def retry_when_due(node: Node, realm: str, *, now: datetime) -> int:
+def retry_when_due(node: Node, realm: str, *, guest: str = "", now: datetime) -> int:
     """Rule again on what waits when what it may wait for changed, and once an hour; gives how many receipts.
 
     Looks first without the objects: this is asked every few seconds, and much may wait for long.
     """
-    with node.database.app(realm) as tx:
+    mine = view(node, realm, guest) if guest else node
+    with mine.database.app(realm) as tx:
         row = (
             raw(tx)
             .execute(
@@ -271,15 +283,15 @@ def retry_when_due(node: Node, realm: str, *, now: datetime) -> int:
         )
     state = (now.replace(minute=0, second=0, microsecond=0), row)
     seen = _retried.setdefault(node.database, {})
-    if row is None or not row[0] or seen.get(realm) == state:
+    if row is None or not row[0] or seen.get((realm, guest)) == state:
         return 0
-    done = retry_waiting(node, realm, now=now)
-    seen[realm] = state
+    done = retry_waiting(mine, realm, now=now)
+    seen[realm, guest] = state
     return done
 
 
-_retried: WeakKeyDictionary[Database, dict[str, Any]] = WeakKeyDictionary()
-"""With what everything that waits was last ruled on, by database and realm."""
+_retried: WeakKeyDictionary[Database, dict[tuple[str, str], Any]] = WeakKeyDictionary()
+"""With what everything that waits was last ruled on, by database, and realm and guest."""
 
 
 def retry_waiting(node: Node, realm: str, *, now: datetime) -> int:
@@ -480,8 +492,8 @@ def _destroy_due(store: PostgresStore, due: Sequence[Due]) -> int:
     }
     gone = [root for root in roots if root in held and root not in kept]
     arrived = store.arrived(gone)
-    peers = {one.origin: one.party for one in store.peers()}
-    told: dict[tuple[str, int], list[bytes]] = {}
+    known = reached(store)
+    told: dict[Granted, list[bytes]] = {}
     for root, places in arrived.items():
         for place_of in places:
             told.setdefault(place_of, []).append(root)
@@ -489,18 +501,18 @@ def _destroy_due(store: PostgresStore, due: Sequence[Due]) -> int:
     outgoing = [
         Outgoing(
             "receipt",
-            peers[origin],
+            one.sender,
             entries.Receipt(
-                to=peers[origin],
-                about=entries.EntryRef(origin, position),
+                to=one.sender,
+                about=entries.EntryRef(one.origin, one.position),
                 state="destroyed",
                 objects=[root.hex() for root in batch],
                 count=len(batch),
                 reason="; ".join(reasons),
             ),
         )
-        for (origin, position), batch in told.items()
-        if origin in peers
+        for one, batch in told.items()
+        if one.sender in known
     ]
     if gone:
         store.destroy(gone)

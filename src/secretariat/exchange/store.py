@@ -15,6 +15,7 @@ from secretariat.exchange.model import Due, Holding, Peer
 from secretariat.exchange.wire import Cursor
 from secretariat.storage.engine import raw
 from secretariat.storage.metadata import metadata
+from secretariat.storage.rls import CUSTODIAN
 
 MOMENT = sa.DateTime(timezone=True)
 NOW = AsOf()
@@ -56,6 +57,8 @@ arrival = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("why", sa.Text, nullable=False, server_default=""),
     sa.Column("at", MOMENT, nullable=False),
+    sa.Column("sender", sa.Text, primary_key=True),
+    sa.Column("custodian", sa.Text, primary_key=True, server_default=sa.text(CUSTODIAN)),
     sa.Index("ix_arrival_waiting", "root", postgresql_where=sa.text("state = 'waiting'")),
 )
 
@@ -71,6 +74,7 @@ attachment = sa.Table(
     sa.Column("envelope", BYTEA, nullable=False),
     sa.Column("salt", BYTEA, nullable=False),
     sa.Column("at", MOMENT, nullable=False),
+    sa.Column("custodian", sa.Text, primary_key=True, server_default=sa.text(CUSTODIAN)),
 )
 
 rival = sa.Table(
@@ -89,6 +93,7 @@ rival = sa.Table(
     sa.Column("revoked", sa.Boolean, nullable=False),
     sa.Column("why", sa.Text, nullable=False),
     sa.Column("at", MOMENT, nullable=False),
+    sa.Column("custodian", sa.Text, primary_key=True, server_default=sa.text(CUSTODIAN)),
 )
 
 holding = sa.Table(
@@ -103,6 +108,7 @@ holding = sa.Table(
     sa.Column("at", MOMENT, nullable=False),
     sa.Column("note", sa.Text),
     sa.Column("recorded_at", MOMENT, nullable=False),
+    sa.Column("custodian", sa.Text, primary_key=True, server_default=sa.text(CUSTODIAN)),
     sa.Index("ix_holding_asked", "at", postgresql_where=sa.text("state = 'asked'")),
 )
 
@@ -120,6 +126,7 @@ holding_past = sa.Table(
     sa.Column("note", sa.Text),
     sa.Column("recorded_at", MOMENT, nullable=False),
     sa.Column("until", MOMENT, nullable=False),
+    sa.Column("custodian", sa.Text, nullable=False, server_default=sa.text(CUSTODIAN)),
 )
 """What was known of a holder before it said something newer: a past day is answered from it."""
 
@@ -133,13 +140,14 @@ tomb = sa.Table(
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("done", sa.Text, nullable=False),
     sa.Column("at", MOMENT, nullable=False),
+    sa.Column("custodian", sa.Text, primary_key=True, server_default=sa.text(CUSTODIAN)),
 )
 
 refusal = sa.Table(
     "refusal",
     metadata,
     sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
-    sa.Column("digest", BYTEA, nullable=False, unique=True),
+    sa.Column("digest", BYTEA, nullable=False),
     sa.Column("party", sa.Text, nullable=False),
     sa.Column("code", sa.Text, nullable=False),
     sa.Column("what", sa.Text, nullable=False),
@@ -151,6 +159,8 @@ refusal = sa.Table(
     sa.Column("first_at", MOMENT, nullable=False),
     sa.Column("last_at", MOMENT, nullable=False),
     sa.Column("times", sa.BigInteger, nullable=False, server_default="1"),
+    sa.Column("custodian", sa.Text, nullable=False, server_default=sa.text(CUSTODIAN)),
+    sa.UniqueConstraint("digest", "custodian"),
     sa.Index(None, "party", "last_at"),
 )
 
@@ -163,6 +173,7 @@ obligation_timer = sa.Table(
     sa.Column("owed_to", sa.Text, nullable=False),
     sa.Column("due_at", MOMENT, nullable=False),
     sa.Column("done_at", MOMENT),
+    sa.Column("custodian", sa.Text, primary_key=True, server_default=sa.text(CUSTODIAN)),
     sa.Index("ix_obligation_timer_open", "due_at", postgresql_where=sa.text("done_at IS NULL")),
 )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import random
 import secrets
@@ -18,12 +19,13 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlencode
 
 import httpx2
+import msgspec
 
 from secretariat.agreements.book import package_book
 from secretariat.agreements.recording import redecide_when_due
 from secretariat.base.clock import now
 from secretariat.base.errors import LimitError, SecretariatError, UnavailableError
-from secretariat.exchange import enrolment, identity, instruments, renewal, service, wire
+from secretariat.exchange import enrolment, guest_feed, identity, instruments, renewal, service, wire
 from secretariat.exchange import store as tables
 from secretariat.exchange.identity import Answer, Request
 from secretariat.exchange.peers import Ask, Failed, Got, Link, Pause
@@ -52,19 +54,22 @@ def note_asked(realm: str, party: str) -> None:
 
 
 class Remote:
-    """The doors of one partner's node."""
+    """The doors of one partner's node, for this party or (`guest`) for one that one of the two hosts."""
 
-    def __init__(self, node: Node, realm: str, peer: Peer, client: httpx2.AsyncClient) -> None:
+    def __init__(
+        self, node: Node, realm: str, peer: Peer, client: httpx2.AsyncClient, guest: str = ""
+    ) -> None:
         self._node, self._realm, self._peer, self.client = node, realm, peer, client
+        self._for = {"for": guest} if guest else {}
 
     async def feed(self, after: Cursor, size: int, wait: int) -> bytes:
         """Ask for the page after a cursor, held for up to `wait` seconds."""
-        query = urlencode({"after": str(after), "size": size, "wait": wait})
+        query = urlencode({"after": str(after), "size": size, "wait": wait, **self._for})
         return await self._call("GET", f"feed?{query}", b"", wait)
 
     async def place(self) -> Taken:
         """Ask how far the partner is with our log."""
-        return wire.read_taken(await self._call("GET", "place", b"", 0))
+        return wire.read_taken(await self._call("GET", f"place{self._whom}", b"", 0))
 
     async def kept(self, after: int) -> Kept:
         """Ask what the partner kept of our log, entries from a position on."""
@@ -72,7 +77,11 @@ class Remote:
 
     async def deliver(self, page: bytes) -> Taken:
         """Bring a page; gives how far the partner is then."""
-        return wire.read_taken(await self._call("POST", "deliver", page, 0))
+        return wire.read_taken(await self._call("POST", f"deliver{self._whom}", page, 0))
+
+    @property
+    def _whom(self) -> str:
+        return f"?{urlencode(self._for)}" if self._for else ""
 
     async def instrument(self, digest: bytes) -> bytes:
         """Ask for the text of an instrument by its hash; reads no longer answer than one may be."""
@@ -133,6 +142,7 @@ class Follower:
     def __init__(self, node: Node, realm: str, peer: Peer, client: httpx2.AsyncClient) -> None:
         self.node, self.realm, self.peer = node, realm, peer
         self.remote = Remote(node, realm, peer, client)
+        self.remote_for = functools.partial(Remote, node, realm, peer, client)
         self._since = time.monotonic()
         self._chance = random.SystemRandom().random
 
@@ -152,6 +162,8 @@ class Follower:
                 await self._bring()
                 with contextlib.suppress(SecretariatError):
                     await fetch(self.node, self.realm, self.peer, self.remote)
+                with contextlib.suppress(SecretariatError):
+                    event = await self._guests(event)
             command = link.on(event, self._chance())
 
     async def _ask(self, command: Ask) -> Got | Failed:
@@ -187,6 +199,13 @@ class Follower:
             return Failed(kind, taken.after, taken.size)
         return Failed(kind, command.after, command.size)
 
+    async def _guests(self, event: Got) -> Got:
+        """Take what the partner has for our guests; the size kept of its log may have grown by that."""
+        if not await guest_feed.fetch(self.node, self.realm, self.peer, self.remote_for):
+            return event
+        taken = await asyncio.to_thread(service.place, self.node, self.realm, self.peer.party)
+        return msgspec.structs.replace(event, size=taken.size)
+
     async def _renew(self) -> None:
         """Take the partner's new keys where its root key states them; the task starts anew with them."""
         try:
@@ -210,6 +229,9 @@ class Follower:
             return
         with contextlib.suppress(SecretariatError):
             await bring(self.node, self.realm, self.peer.party, self.remote)
+            hosted = await asyncio.to_thread(guest_feed.hosted_by, self.node, self.realm, self.peer.party)
+            for guest in hosted:
+                await bring(self.node, self.realm, guest, self.remote_for(guest))
 
 
 async def fetch(node: Node, realm: str, peer: Peer, remote: Remote) -> int:
@@ -321,6 +343,7 @@ _STEPS: tuple[Callable[..., object], ...] = (
     enrolment.announce,
     redecide_when_due,
     service.retry_when_due,
+    guest_feed.do_what_is_due,
 )
 
 

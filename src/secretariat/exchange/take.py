@@ -6,7 +6,8 @@ The log        3. the checkpoint is signed by the pinned log key
                4. it is not smaller than the one kept, and is proven to continue it (ledger/following.py)
                5. the stated counts, the hash and the end of the page are what it carries
 Each entry     6. stands in the log at its position (inclusion)
-               7. is signed by the pinned record key, by this party, for this realm and log
+               7. is signed by the pinned record key, by this party, for this realm and log; what a guest
+                  of this party says, by the guest's key (speakers.py)
                8. is addressed to us
 Each object    9-12, see arrivals.py.
 
@@ -26,7 +27,7 @@ import msgspec
 from msgspec import UNSET
 
 from secretariat.base.errors import ConflictError, ProofError, SecretariatError
-from secretariat.exchange import wire, withdrawal
+from secretariat.exchange import speakers, wire, withdrawal
 from secretariat.exchange.arrivals import read_objects, receipts, retry, rule
 from secretariat.exchange.evidence import evidence_of
 from secretariat.exchange.model import KeptLog, Line, LogEntry, Refusal
@@ -107,10 +108,11 @@ def take(
     """
     _check_frame(store, peer, page)
     log = _check_log(store, peer, page)
-    lines = [_check_entry(store, peer, page, log, carried) for carried in page.entries]
+    among = speakers.speakers(store, peer)
+    lines = [_check_entry(store, peer, among, page, log, carried) for carried in page.entries]
     _check_amount(page, lines, log.size)
     evidence, attached = evidence_of(store, lines)
-    fates, refusals, incoming = read_objects(store, peer, lines, limits, check)
+    fates, refusals, incoming = read_objects(store, lines, limits, check)
     # Everything above only reads. From here on the log is ours: arrivals and receipts are in its order.
     if lines:
         store.lock()
@@ -120,14 +122,14 @@ def take(
     store.keep_entries(log, first)
     for origin, entry in attached:
         store.attach(origin, entry)
-    arrivals = rule(store, peer, incoming, evidence, recompute, fates, refusals)
-    outgoing = receipts(peer, fates)
+    arrivals = rule(store, incoming, evidence, recompute, fates, refusals)
+    outgoing = receipts({line.entry.position: line.speaker for line in lines}, fates)
     others: list[tuple[int, Statement]] = []
     for line in lines:
         try:
-            outgoing += _act(store, peer, line, evidence, refusals, now)
+            outgoing += _act(store, line, evidence, refusals, now)
         except SecretariatError as error:
-            refusals.append(bad_entry(peer, line.entry.position, error))
+            refusals.append(bad_entry(line.speaker, line.entry.position, error))
         if line.statement.kind not in HANDLED:
             others.append((line.entry.position, line.statement))
     if arrivals or others or evidence:
@@ -151,7 +153,6 @@ def take(
 
 def _act(
     store: Store,
-    peer: Peer,
     line: Line,
     evidence: Mapping[tuple[str, int], Statement],
     refusals: list[Refusal],
@@ -159,9 +160,9 @@ def _act(
 ) -> list[Outgoing]:
     """Do what an entry asks for besides its objects; what cannot be read is refused before that."""
     if line.statement.kind in {"withdraw", "narrow"}:
-        return withdrawal.obey(store, peer, line.entry, line.statement, evidence, refusals, now)
+        return withdrawal.obey(store, line.speaker, line.entry, line.statement, evidence, refusals, now)
     if line.statement.kind == "receipt":
-        return withdrawal.note_receipt(store, peer, line.entry, line.statement, refusals, now)
+        return withdrawal.note_receipt(store, line.speaker, line.entry, line.statement, refusals, now)
     return []
 
 
@@ -222,7 +223,14 @@ def _check_log(store: Store, peer: Peer, page: Page) -> KeptLog:
     return kept if shown.size == kept.size else KeptLog(page.origin, peer.party, shown.size, shown.root, note)
 
 
-def _check_entry(store: Store, peer: Peer, page: Page, log: KeptLog, carried: CarriedEntry) -> Line:
+def _check_entry(
+    store: Store,
+    peer: Peer,
+    among: Mapping[str, Peer],
+    page: Page,
+    log: KeptLog,
+    carried: CarriedEntry,
+) -> Line:
     position = carried.position
     if carried.envelope is not UNSET:
         envelope = bytes(carried.envelope)
@@ -243,7 +251,8 @@ def _check_entry(store: Store, peer: Peer, page: Page, log: KeptLog, carried: Ca
         )
     where = f"entry {position}"
     try:
-        statement = statements.verify_entry(envelope, peer.record_keys, peer.retired)
+        speaker = speakers.claimed(among, peer, envelope)
+        statement = statements.verify_entry(envelope, speaker.record_keys, speaker.retired)
     except SecretariatError as error:
         raise PageRefusedError(
             "entry-signature", error.what, where=where, advice=error.advice, position=position
@@ -253,7 +262,7 @@ def _check_entry(store: Store, peer: Peer, page: Page, log: KeptLog, carried: Ca
     except SecretariatError as error:
         raise PageRefusedError("bad-entry", error.what, where=where, position=position) from error
     told = (statement.realm, statement.origin, statement.party)
-    if told != (store.realm, peer.origin, peer.party):
+    if told != (store.realm, peer.origin, speaker.party):
         raise PageRefusedError(
             "wrong-sender", f"the entry was signed for {told}", where=f"entry {position}", position=position
         )
@@ -264,8 +273,8 @@ def _check_entry(store: Store, peer: Peer, page: Page, log: KeptLog, carried: Ca
             where=f"entry {position}",
             position=position,
         )
-    entry = LogEntry(position, statement.kind, peer.party, store.party, envelope, carried.salt)
-    return Line(entry, statement, carried, roots)
+    entry = LogEntry(position, statement.kind, speaker.party, store.party, envelope, carried.salt)
+    return Line(entry, statement, carried, roots, speaker)
 
 
 def _check_amount(page: Page, lines: Sequence[Line], size: int) -> None:

@@ -29,6 +29,7 @@ from secretariat.exchange.evidence import spoken
 from secretariat.exchange.model import ANSWERS, Holding, Refusal, Version
 from secretariat.exchange.offer import references_of
 from secretariat.exchange.peers import Outgoing, Tomb
+from secretariat.exchange.speakers import author, reached
 from secretariat.ledger import dsse, entries
 from secretariat.ledger.entries import Statement
 from secretariat.records.canonical import canonical
@@ -36,7 +37,7 @@ from secretariat.records.canonical import canonical
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-    from secretariat.exchange.model import HoldingState, LogEntry, Peer
+    from secretariat.exchange.model import Granted, HoldingState, LogEntry, Peer
     from secretariat.exchange.peers import Store
 
     Seal = Callable[[dict[str, Any], bytes], tuple[bytes, bytes, bytes]]
@@ -168,7 +169,7 @@ def _call(
     revoked: Version | None = None,
     duty: str | None = None,
 ) -> Called:
-    nodes = {one.party for one in store.peers() if one.state != "removed"} | store.local()
+    nodes = reached(store)
     asked = sorted(party for party in holders if party in nodes)
     mute = sorted(party for party in holders if party not in nodes)
     extra: dict[str, Any] = {} if revoked is None else {"revoked": revoked.root.hex()}
@@ -248,7 +249,7 @@ def obey(
         else:
             acted.append(version)
     if statement.kind == "narrow":
-        store.depart(roots, peer.origin, before=entry.position)
+        store.depart(roots, peer.origin, peer.party, before=entry.position)
     outgoing = _pass_on(store, peer, entry, statement, source, acted, now)
     told = sorted({one.recipient for one in outgoing if one.recipient})
     kept = [one.root for one in acted if any(due.duty in KEEP_DUTIES for due in store.obligations(one.root))]
@@ -305,21 +306,20 @@ def _may_call(statement: Statement, source: Statement | None, peer: Peer, versio
     )
 
 
-def _stands(
-    store: Store, peer: Peer, entry: LogEntry, root: bytes, granted: Sequence[tuple[str, int]]
-) -> bool:
+def _stands(store: Store, peer: Peer, entry: LogEntry, root: bytes, granted: Sequence[Granted]) -> bool:
     """Whether we hold a version by another grant than the one taken back, or by a newer one.
 
     The grant of a party that has it by way of us does not count: two relays must not keep each other's
     copies alive after the originator took both back. Where that party has it from elsewhere too, we lose
     it all the same, which errs on the safe side.
     """
-    partners = {one.origin: one.party for one in store.peers()}
     below = {one.holder for one in store.holdings([root]) if one.state in _HOLDING}
     below |= store.recipients([root]).keys()
     return any(
-        position > entry.position if origin == peer.origin else partners.get(origin) not in below
-        for origin, position in granted
+        one.position > entry.position
+        if (one.sender, one.origin) == (peer.party, peer.origin)
+        else one.sender not in below
+        for one in granted
     )
 
 
@@ -354,7 +354,7 @@ def _pass_on(
         for party, roots in store.recipients([one.root for one in acted]).items()
         if party != peer.party
     }
-    nodes = {one.party for one in store.peers() if one.state != "removed"} | store.local()
+    nodes = reached(store)
     reason = str(statement.body.get("reason", ""))
     extra: dict[str, Any] = {}
     if statement.kind == "withdraw":
@@ -467,7 +467,7 @@ def _own_entry(store: Store, peer: Peer, about: entries.EntryRef) -> Statement |
     if about.origin != store.origin:
         return None
     ours = store.entry(about.position)
-    if ours is None or ours.recipient != peer.party:
+    if ours is None or (ours.party, ours.recipient) != (store.party, peer.party):
         return None
     return entries.read(dsse.payload_of(ours.envelope))
 
@@ -535,12 +535,10 @@ def _pass_up(
     groups: dict[tuple[str, entries.EntryRef, str], tuple[set[bytes], list[dict[str, Any]]]] = {}
     everything = sorted({root for _, roots in news for root in roots})
     up = _upward(store, ours, body, everything) if everything else {}
-    partners = {one.origin: one.party for one in store.peers()} if up else {}
     for word, roots in news:
         for root in roots:
-            for ref, state in up.get(root, ()):
-                to = partners.get(ref.origin)
-                if to is None or to in {peer.party, word["party"]}:
+            for to, ref, state in up.get(root, ()):
+                if to in {peer.party, word["party"]}:
                     continue
                 told, words = groups.setdefault((to, ref, state), (set(), []))
                 told.add(root)
@@ -553,17 +551,23 @@ def _pass_up(
 
 def _upward(
     store: Store, ours: Statement, body: entries.Receipt, roots: Sequence[bytes]
-) -> dict[bytes, list[tuple[entries.EntryRef, str]]]:
-    """Give the entries that an answer about `ours` is about in turn, and the state to answer with."""
-    found: dict[bytes, list[tuple[entries.EntryRef, str]]] = defaultdict(list)
+) -> dict[bytes, list[tuple[str, entries.EntryRef, str]]]:
+    """Give the entries that an answer about `ours` is about in turn, whose, and the state to answer with."""
+    found: dict[bytes, list[tuple[str, entries.EntryRef, str]]] = defaultdict(list)
     if ours.kind in {"withdraw", "narrow"} and body.state in _FINAL:
+        authors: dict[tuple[str, int], str | None] = {}
         for root, tombs in store.tombs(roots).items():
-            found[root] += [
-                (entries.EntryRef(one.origin, one.position), one.done) for one in tombs if one.position >= 0
-            ]
+            for one in tombs:
+                at = (one.origin, one.position)
+                if one.position >= 0 and at not in authors:
+                    authors[at] = author(store, *at)
+                if (to := authors.get(at)) is not None:
+                    found[root].append((to, entries.EntryRef(*at), one.done))
     elif ours.kind == "grant" and body.state in _HOLDING and any(references_of(ours)):
         for root, grants in store.arrived(roots).items():
-            found[root] += [(entries.EntryRef(origin, position), "passed-on") for origin, position in grants]
+            found[root] += [
+                (one.sender, entries.EntryRef(one.origin, one.position), "passed-on") for one in grants
+            ]
     return found
 
 

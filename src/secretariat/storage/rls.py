@@ -16,7 +16,7 @@ CUSTODIAN = "coalesce(current_setting('secretariat.custodian', true), '')"
 """SQL for whose objects a transaction of the application sees: '' = the node's party, else a guest."""
 
 EVERYBODYS = "*"
-"""The custodian under which everything is seen: backups, and nothing else."""
+"""The custodian under which everything is seen: backups, and what is said of what a reader was granted."""
 KEPT = f"{CUSTODIAN} IN (custodian, '{EVERYBODYS}')"
 
 

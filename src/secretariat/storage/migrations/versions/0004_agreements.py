@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import BYTEA, JSONB
 
-from secretariat.storage.rls import READER, protect
+from secretariat.storage.rls import CUSTODIAN, KEPT, READER, protect
 
 revision = "0004_agreements"
 down_revision = "0003_ledger"
@@ -48,6 +48,7 @@ def upgrade() -> None:
         sa.Column("origin", sa.Text, nullable=False),
         sa.Column("position", sa.BigInteger, nullable=False),
         sa.Column("recorded_at", _MOMENT, nullable=False),
+        sa.Column("custodian", sa.Text, nullable=False, server_default=sa.text(CUSTODIAN)),
     )
     op.create_index(None, "instrument_agreed", ["partner", "by", "id"])
     op.create_table(
@@ -74,6 +75,7 @@ def upgrade() -> None:
         sa.Column("origin", sa.Text, nullable=False),
         sa.Column("position", sa.BigInteger, nullable=False),
         sa.Column("recorded_at", _MOMENT, nullable=False),
+        sa.Column("custodian", sa.Text, nullable=False, server_default=sa.text(CUSTODIAN)),
         sa.UniqueConstraint("origin", "position"),
     )
     op.create_index(None, "consent", ["by", "to"])
@@ -139,6 +141,6 @@ def upgrade() -> None:
     op.create_index(None, "grant_class", ["entry"])
     for table in ("party", "instrument", "instrument_offer", "release", "standing_release", "house_rule"):
         protect(op, table)
-    protect(op, "instrument_agreed", append_only=True)
-    protect(op, "consent", append_only=True)
+    protect(op, "instrument_agreed", append_only=True, app=KEPT)
+    protect(op, "consent", append_only=True, app=KEPT)
     protect(op, "grant_class", peer=f"recipient = {READER}")

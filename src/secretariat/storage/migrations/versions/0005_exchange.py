@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import BYTEA, JSONB
 
-from secretariat.storage.rls import READER, protect
+from secretariat.storage.rls import CUSTODIAN, KEPT, READER, protect
 
 revision = "0005_exchange"
 down_revision = "0004_agreements"
@@ -50,6 +50,8 @@ def upgrade() -> None:
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("why", sa.Text, nullable=False, server_default=""),
         sa.Column("at", MOMENT, nullable=False),
+        sa.Column("sender", sa.Text, primary_key=True),
+        sa.Column("custodian", sa.Text, primary_key=True, server_default=sa.text(CUSTODIAN)),
     )
     op.create_index("ix_arrival_waiting", "arrival", ["root"], postgresql_where=sa.text("state = 'waiting'"))
     op.create_table(
@@ -63,6 +65,7 @@ def upgrade() -> None:
         sa.Column("envelope", BYTEA, nullable=False),
         sa.Column("salt", BYTEA, nullable=False),
         sa.Column("at", MOMENT, nullable=False),
+        sa.Column("custodian", sa.Text, primary_key=True, server_default=sa.text(CUSTODIAN)),
     )
     op.create_table(
         "rival",
@@ -79,6 +82,7 @@ def upgrade() -> None:
         sa.Column("revoked", sa.Boolean, nullable=False),
         sa.Column("why", sa.Text, nullable=False),
         sa.Column("at", MOMENT, nullable=False),
+        sa.Column("custodian", sa.Text, primary_key=True, server_default=sa.text(CUSTODIAN)),
     )
     op.create_index(None, "rival", ["stix_id"])
     op.create_table(
@@ -92,6 +96,7 @@ def upgrade() -> None:
         sa.Column("at", MOMENT, nullable=False),
         sa.Column("note", sa.Text),
         sa.Column("recorded_at", MOMENT, nullable=False),
+        sa.Column("custodian", sa.Text, primary_key=True, server_default=sa.text(CUSTODIAN)),
     )
     op.create_table(
         "holding_past",
@@ -106,6 +111,7 @@ def upgrade() -> None:
         sa.Column("note", sa.Text),
         sa.Column("recorded_at", MOMENT, nullable=False),
         sa.Column("until", MOMENT, nullable=False),
+        sa.Column("custodian", sa.Text, nullable=False, server_default=sa.text(CUSTODIAN)),
     )
     op.create_index(None, "holding_past", ["root"])
     op.create_index("ix_holding_asked", "holding", ["at"], postgresql_where=sa.text("state = 'asked'"))
@@ -118,11 +124,12 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("done", sa.Text, nullable=False),
         sa.Column("at", MOMENT, nullable=False),
+        sa.Column("custodian", sa.Text, primary_key=True, server_default=sa.text(CUSTODIAN)),
     )
     op.create_table(
         "refusal",
         sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
-        sa.Column("digest", BYTEA, nullable=False, unique=True),
+        sa.Column("digest", BYTEA, nullable=False),
         sa.Column("party", sa.Text, nullable=False),
         sa.Column("code", sa.Text, nullable=False),
         sa.Column("what", sa.Text, nullable=False),
@@ -134,6 +141,8 @@ def upgrade() -> None:
         sa.Column("first_at", MOMENT, nullable=False),
         sa.Column("last_at", MOMENT, nullable=False),
         sa.Column("times", sa.BigInteger, nullable=False, server_default="1"),
+        sa.Column("custodian", sa.Text, nullable=False, server_default=sa.text(CUSTODIAN)),
+        sa.UniqueConstraint("digest", "custodian"),
     )
     op.create_index(None, "refusal", ["party", "last_at"])
     op.create_table(
@@ -144,6 +153,7 @@ def upgrade() -> None:
         sa.Column("owed_to", sa.Text, nullable=False),
         sa.Column("due_at", MOMENT, nullable=False),
         sa.Column("done_at", MOMENT),
+        sa.Column("custodian", sa.Text, primary_key=True, server_default=sa.text(CUSTODIAN)),
     )
     op.create_index(
         "ix_obligation_timer_open",
@@ -208,6 +218,16 @@ def upgrade() -> None:
         sa.Column("position", sa.BigInteger, nullable=False),
     )
     op.create_table(
+        "guest_partner",
+        sa.Column("guest", sa.Text, primary_key=True),
+        sa.Column("partner", sa.Text, primary_key=True),
+        sa.Column("cursor_position", sa.BigInteger, nullable=False, server_default="0"),
+        sa.Column("cursor_offset", sa.BigInteger, nullable=False, server_default="0"),
+        sa.Column("since", MOMENT, nullable=False),
+        sa.Column("last_contact", MOMENT),
+        sa.Column("last_error", sa.Text),
+    )
+    op.create_table(
         "instrument_want",
         sa.Column("partner", sa.Text, primary_key=True),
         sa.Column("digest", BYTEA, primary_key=True),
@@ -242,6 +262,9 @@ def upgrade() -> None:
     op.create_index("ix_carried_party", "carried", ["party", "id"])
     for table in TABLES:
         protect(op, table)
+    # what partners sent a guest is kept apart from the application, like what the guest itself wrote
+    for table in KEPT_APART:
+        protect(op, table, app=KEPT)
     protect(op, "letter", peer=f"reader = {READER}")
 
 
@@ -250,9 +273,16 @@ TABLES = (
     "handover",
     "guest",
     "guest_place",
+    "guest_partner",
     "hosted_party",
     "peer",
     "request_nonce",
+    "instrument_want",
+    "mail",
+    "mailbox_user",
+    "letter_posted",
+)
+KEPT_APART = (
     "arrival",
     "attachment",
     "rival",
@@ -261,14 +291,10 @@ TABLES = (
     "tomb",
     "refusal",
     "obligation_timer",
-    "instrument_want",
-    "mail",
-    "mailbox_user",
-    "letter_posted",
 )
 
 
 def downgrade() -> None:
     """Drop them."""
-    for table in (*TABLES, "letter"):
+    for table in (*TABLES, *KEPT_APART, "letter"):
         op.drop_table(table)
