@@ -122,6 +122,7 @@ def put(tx: sa.Connection, items: Sequence[tuple[Profile, date, Iterable[int]]])
         " SELECT * FROM unnest(%b::int8[], %b::date[], %b::int8[]) ON CONFLICT DO NOTHING",
         [list(column) for column in zip(*postings, strict=True)] or [[], [], []],
     )
+    statements.renew_statistics(tx, "register_overlap_token", "register_overlap_analyze")
 
 
 def without_vector(tx: sa.Connection, *, limit: int) -> list[tuple[int, str, str]]:
@@ -165,6 +166,7 @@ def put_pairs(tx: sa.Connection, pairs: Mapping[int, Mapping[int, float]]) -> No
         [list(column) for column in zip(*lines, strict=True)] or [[], [], []],
     )
     cursor.execute("UPDATE register_overlap SET paired = true WHERE id = ANY(%s)", (of,))
+    statements.renew_statistics(tx, "register_overlap_pair", "register_overlap_analyze")
 
 
 def clear(tx: sa.Connection) -> None:

@@ -1,5 +1,7 @@
 """Tables of the Register: statements as columns, replaced versions, captured sources."""
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, TSVECTOR
@@ -139,6 +141,25 @@ def upgrade() -> None:
     _overlap()
     _intake()
     _requests()
+    _analyze("register_analyze", ("register_statement", "register_detail", "register_replaced"))
+    _analyze("register_overlap_analyze", _OVERLAP)
+
+
+def _analyze(name: str, tables: Sequence[str]) -> None:
+    """Let the application renew what the planner knows of these tables, and of no others.
+
+    They belong to the owner, and only an owner may ANALYZE. `pg_temp` stands last in the path, so that a
+    temporary table of the caller's cannot stand in for one of them.
+    """
+    context = op.get_context()
+    schema = op.get_bind().scalar(sa.text("SELECT quote_ident(current_schema())"))
+    app = context.opts["roles"].app
+    op.execute(
+        f"CREATE FUNCTION {name}() RETURNS void LANGUAGE sql SECURITY DEFINER"
+        f" SET search_path = {schema}, pg_temp AS 'ANALYZE {', '.join(tables)}'"
+    )
+    op.execute(f"REVOKE ALL ON FUNCTION {name}() FROM PUBLIC")
+    op.execute(f'GRANT EXECUTE ON FUNCTION {name}() TO "{app}"')
 
 
 def _requests() -> None:
