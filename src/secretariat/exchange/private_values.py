@@ -6,8 +6,8 @@ Rules:
    Any other pattern says more than one value does, and is left out.
 3. An epoch is an ISO week in UTC. Per realm, type and epoch a party has one set; it is fixed once.
 4. The set is committed before anything is asked: leaf = SHA-256(0x00 ‖ HMAC-SHA-256(salt, type ‖ 0x00 ‖
-   value)), in the order of the leaves, root as in RFC 9162. salt = HMAC-SHA-256(seed, value), `seed` being 32
-   secret bytes: a leaf says nothing about its value to somebody without the salt, one salt nothing of another.
+   value)), in the order of the leaves, root as in RFC 9162. salt = HMAC-SHA-256(seed, value), `seed` being
+   32 secret bytes: a leaf says nothing about its value without the salt, and one salt nothing of another.
 """
 
 from __future__ import annotations
