@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from secretariat.base.clock import now
 from secretariat.register import record_file
 from secretariat.register.forms import NOUNS
+from secretariat.register.overlap import service as overlap
 from secretariat.register.sample import sample
 
 TCCS = "cjk-c-tccs-launch"
@@ -195,3 +198,54 @@ def test_never_in_the_past_and_never_by_readers(officer):
     assert analyst.get("/register/record/meeting").status_code == 403
     assert "/amend" not in analyst.get(f"/register/statements/{TCCS}").text
     assert send(analyst, f"/register/statements/{TCCS}/retract", reason="x").status_code == 403
+
+
+ROUND = {
+    "title": "Third round of the Japan-ROK cyber consultation",
+    "true_from": "2026-10-01",
+    "parties": "JP,KR",
+    "status": "confirmed",
+    "lang": "en",
+    "key": "near-1",
+}
+
+
+def test_what_stands_there_already_is_offered_before_it_is_recorded(officer):
+    with officer.node.database.app("live") as tx:
+        overlap.rebuild(tx)
+    asked = send(officer, "/register/record/meeting", follow=False, **ROUND)
+    assert asked.status_code == 200
+    assert "Nothing was recorded yet. Something like it stands" in asked.text
+    assert ROUND["title"] in asked.text
+    assert "progress of?" in asked.text
+    assert officer.get("/register/statements/near-1").status_code == 404
+    near = re.search(r'name="near" value="([^"]+)"', asked.text)[1]
+    promise = re.search(r'name="tie-(sct-commitment--[0-9a-f-]+)"', asked.text)[1]
+    other = next(one for one in near.split() if one != promise)
+    wrong = send(officer, "/register/record/meeting", near=near, **{f"tie-{promise}": "x"}, **ROUND)
+    assert wrong.status_code == 422
+    done = send(
+        officer,
+        "/register/record/meeting",
+        follow=False,
+        near=near,
+        **{f"tie-{promise}": "progress", f"tie-{other}": "follows"},
+        **ROUND,
+    )
+    assert done.status_code == 303, done.text
+    page = officer.get(done.headers["location"]).text
+    assert "follows" in page[page.index("<h2>Relations") :]
+    assert ROUND["title"] in officer.get(f"/register/statements/{promise}").text
+    # who was not shown what stands there now is asked again, and in the page's language
+    officer.post("/language", data={"language": "ja", "next": "/"})
+    again = send(officer, "/register/record/meeting", near=promise, **{**ROUND, "key": "near-2"}).text
+    assert "まだ記録していません。よく似たもの" in again
+    assert "定期的な協議" in again
+    assert "days apart" not in again
+
+
+def test_what_is_like_nothing_is_recorded_at_once(officer):
+    with officer.node.database.app("live") as tx:
+        overlap.rebuild(tx)
+    sent = {"title": "Feed of harvests", "true_from": "2026-10", "lead": "KR", "partners": "JP"}
+    assert send(officer, "/register/record/project", follow=False, **sent).status_code == 303

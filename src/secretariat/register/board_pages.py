@@ -14,6 +14,7 @@ from secretariat.register.beside import also_of, beside
 from secretariat.register.monitoring import LAG_DAYS, Mark, Sum
 from secretariat.register.overlap import service as overlap
 from secretariat.register.overlap.model import VERDICTS
+from secretariat.register.overlap.wording import because
 from secretariat.register.screens import address_of, chosen_parties, line_of, markings_of, sections, view_of
 from secretariat.register.wording import (
     CADENCE_WORDS,
@@ -394,7 +395,7 @@ def _pair(pair: Any, view: View, also: Mapping[str, Sequence[Row]]) -> dict[str,
             {
                 "word": word_of(FEATURE_WORDS, one.feature),
                 "gives": round(one.gives * 100),
-                "because": ", ".join(one.because),
+                "because": because(one),
             }
             for one in sorted(reasons, key=lambda one: -one.gives)
         ],

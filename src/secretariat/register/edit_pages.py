@@ -18,16 +18,31 @@ from secretariat.register import forms, service, sources, store
 from secretariat.register.forms import NOUNS, Fault
 from secretariat.register.intake.capture import Limits
 from secretariat.register.intake.contained import read_contained
-from secretariat.register.model import Draft, Relation, Row, Source, View, id_of, to_draft
+from secretariat.register.model import (
+    Draft,
+    Evidence,
+    Relation,
+    Row,
+    Source,
+    Statement,
+    View,
+    evidence_of,
+    id_of,
+    to_draft,
+)
+from secretariat.register.overlap import service as overlap
+from secretariat.register.overlap.model import INDEXED, Near, Text
+from secretariat.register.overlap.wording import QUESTION_WORDS
+from secretariat.register.overlap.wording import why as near_why
 from secretariat.register.screens import address_of, markings_of, sections
-from secretariat.register.wording import FIELD_WORDS, KIND_WORDS, word_of
+from secretariat.register.wording import FIELD_WORDS, KIND_WORDS, RELATION_WORDS, SAYS_WORDS, word_of
 from secretariat.web import asof
 from secretariat.web.routing import Form, act, page, see
 from secretariat.web.screen import Screen, screen_of
 from secretariat.web.words import gettext as _
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import sqlalchemy as sa
 
@@ -35,6 +50,8 @@ SPARE = 3
 """Empty rows for sources below those that are there."""
 LISTED = 400
 """Keys that a field of references offers."""
+ASKED = 0.35
+"""How near a statement must stand before the officer is asked about it: below it is a mere likeness."""
 SECTION_OF = {
     "meeting": "meetings",
     "commitment": "commitments",
@@ -93,18 +110,69 @@ def record_act(request: Request[Any, Any, Any], noun: FromPath[str]) -> Response
     if read.draft is None:
         return _form(screen, noun, given, read.faults)
     draft = read.draft
+    with screen.transaction() as tx:
+        near = _near(tx, draft)
+    shown = set(form.text("near").split())
+    if not {one.row.stix_id for one in near} <= shown:
+        return _form(screen, noun, given, {}, near=near)
     if captured is not None and isinstance(draft, Source):
         draft = _with_capture(draft, captured, moment)
     try:
         with screen.transaction() as tx:
+            tied = _tied(form, draft, near, screen.party)
             done = service.record_in(
-                tx, screen.node, screen.realm, [draft], by=who(screen), now=moment, tlp=_tlp(given)
+                tx, screen.node, screen.realm, [draft, *tied], by=who(screen), now=moment, tlp=_tlp(given)
             )
             if captured is not None:
                 _keep(tx, done.stix_ids[0], captured, draft, by=who(screen), now=moment)
     except SecretariatError as error:
-        return _form(screen, noun, given, {forms.place_of(error, key): Fault(error.what, error.advice)})
+        faults = {forms.place_of(error, key): Fault(error.what, error.advice)}
+        return _form(screen, noun, given, faults, near=near)
     return see(_after(screen, draft))
+
+
+def _near(tx: sa.Connection, draft: Draft) -> tuple[Near, ...]:
+    """Give what stands there already and may be the same, be continued or be denied by it."""
+    if not isinstance(draft, Statement) or draft.kind not in INDEXED:
+        return ()
+    beside = Text(
+        title=draft.title,
+        summary=draft.summary or "",
+        kind=draft.kind,
+        parties=draft.parties,
+        groups=draft.groups,
+        orgs=draft.orgs,
+        true_from=draft.true_from,
+        series=draft.series,
+        lang=draft.lang,
+    )
+    found = overlap.near(tx, View.of(AsOf(), now=now()), beside)
+    found = tuple(one for one in found if one.comparison.score >= ASKED)
+    return found if any(one.question != "near" for one in found) else ()
+
+
+def _tied(form: Form, draft: Draft, near: Sequence[Near], party: str) -> list[Draft]:
+    """Make the relations and the evidence that the officer chose beside what stands there already."""
+    if not isinstance(draft, Statement):
+        return []
+    own, found = id_of(draft, party), list[Draft]()
+    for number, one in enumerate(near, 1):
+        chosen = form.text(f"tie-{one.row.stix_id}")
+        if chosen in SAYS_WORDS and one.row.kind in {"commitment", "project"}:
+            evidence = Evidence(
+                key=f"{draft.key}:evidence:{number}",
+                kind="evidence",
+                title=f"{chosen}: {draft.title}"[:400],
+                for_ref=one.row.stix_id,
+                from_ref=own,
+                says=chosen,  # type: ignore[arg-type]
+            )
+            found.append(evidence_of(draft, evidence))
+        elif chosen in RELATION_WORDS:
+            found.append(Relation(source_ref=own, target_ref=one.row.stix_id, relationship_type=chosen))
+        elif chosen:
+            raise InputError("this is none of the choices", where=f"tie-{one.row.stix_id}")
+    return found
 
 
 @page("/register/statements/{key:str}/amend", Permission.EDIT_REGISTER)
@@ -341,6 +409,7 @@ def _form(
     *,
     row: Row | None = None,
     seen: int | None = None,
+    near: Sequence[Near] = (),
 ) -> Response[Any]:
     shape = NOUNS[noun]
     view = View.of(AsOf(), now=now())
@@ -360,7 +429,12 @@ def _form(
     return screen.render(
         "register/form.html",
         status=422 if faults else 200,
-        markings=markings_of([row] if row is not None else []),
+        markings=markings_of([*([row] if row is not None else []), *(one.row for one in near)]),
+        near=near,
+        questions=QUESTION_WORDS,
+        near_why=near_why,
+        ties=_ties,
+        own=screen.party,
         section=SECTION_OF.get(noun, "timeline"),
         sections=sections(),
         noun=noun,
@@ -379,6 +453,15 @@ def _form(
         default_tlp=screen.node.settings.default_tlp,
         address=address_of,
     )
+
+
+def _ties(one: Near) -> list[tuple[str, str]]:
+    """Give what may be said between the new statement and one that stands there."""
+    says = SAYS_WORDS if one.row.kind in {"commitment", "project"} else {}
+    return [
+        *((key, _("evidence about it: %(says)s") % {"says": _(word)}) for key, word in says.items()),
+        *((key, _(word)) for key, word in RELATION_WORDS.items()),
+    ]
 
 
 routes = [record_page, new_page, record_act, amend_page, amend_act, retract_page, retract_act]

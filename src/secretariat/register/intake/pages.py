@@ -20,6 +20,8 @@ from secretariat.register.intake.capture import Limits
 from secretariat.register.intake.store import Item
 from secretariat.register.intake.wording import reason
 from secretariat.register.model import View
+from secretariat.register.overlap.wording import QUESTION_WORDS
+from secretariat.register.overlap.wording import why as near_why
 from secretariat.register.screens import address_of, sections
 from secretariat.web.routing import Form, act, page, see
 from secretariat.web.screen import Screen, screen_of
@@ -53,12 +55,6 @@ KIND_WORDS = {
     "attack": mark("attack"),
     "statement": mark("statement"),
     "absence": mark("absence"),
-}
-QUESTIONS = {
-    "same": mark("same?"),
-    "progress-of": mark("progress of?"),
-    "contradicts": mark("contradicts?"),
-    "near": mark("near"),
 }
 SOURCE_WORDS = {
     "primary": mark("issued by a party or joint body"),
@@ -176,7 +172,8 @@ def _intake(
             state: sum(item.state == state for item in items) for state in ("open", "accepted", "rejected")
         },
         near=near,
-        questions=QUESTIONS,
+        questions=QUESTION_WORDS,
+        near_why=near_why,
         address_of=address_of,
         kinds=KIND_WORDS,
         sources=one.reading.sources,

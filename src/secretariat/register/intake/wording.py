@@ -101,6 +101,32 @@ TEMPLATES = (
     mark("there is no month {0}"),
     mark("{0} has no day {1}"),
     mark("it would end ({0}) before it begins ({1})"),
+    mark("the month stands with the first year"),
+    mark("the year stands with the second day"),
+    mark("day before month"),
+    mark("named"),
+    mark("check"),
+    mark("{0} is what the text is mostly about"),
+    mark("the text is written in {0}"),
+    mark("{0} was a {1}, the text names another day of the week"),
+    # beside what is recorded already (overlap/nearest.py)
+    mark("same time as far as is known"),
+    mark("the text says {0} about what was promised"),
+    mark("the text says {0}"),
+    mark("the text says {0}, the record does not"),
+    mark("the text says {0}, the record {1}"),
+    mark("a meeting after the promise"),
+    mark("an exercise after the promise"),
+    mark("something that happened after the promise"),
+)
+DAYS = (
+    mark("Monday"),
+    mark("Tuesday"),
+    mark("Wednesday"),
+    mark("Thursday"),
+    mark("Friday"),
+    mark("Saturday"),
+    mark("Sunday"),
 )
 _QUOTED = re.compile(r"((?:'[^'\n]*'|\"[^\"\n]*\"): )(.+)", re.DOTALL)
 _ONLY_QUOTED = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"")
@@ -135,7 +161,8 @@ def reason(text: object) -> str | Markup:
 def _one(sentence: str) -> str | None:
     for pattern, template in _patterns():
         if (found := pattern.fullmatch(sentence)) is not None and not _greedy(template, found):
-            return _(template).format(*(found[f"a{at}"] for at in range(len(found.groups()))))
+            values = (found[f"a{at}"] for at in range(len(found.groups())))
+            return _(template).format(*(_(one) if one in DAYS else one for one in values))
     return None
 
 

@@ -36,6 +36,11 @@ _DONE = re.compile(
 )
 _PROMISES = frozenset({"commitment", "project"})
 _HAPPENS = frozenset({"meeting", "development", "exercise", "instrument", "status-change", "statement", None})
+_AFTER = {
+    "meeting": "a meeting after the promise",
+    "exercise": "an exercise after the promise",
+    "development": "something that happened after the promise",
+}
 _NUMBER = re.compile(
     r"\b(\d{1,3})(?:st|nd|rd|th)\b|[第제]\s*(\d{1,3})\s*[回次차届]"
     r"|\b(first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|inaugural)\b"
@@ -62,8 +67,8 @@ def question(text: Text, own: Profile, row: Row, other: Profile, comparison: Com
         if after and denied:
             because = (*why, f"the text says {denied.group()!r} about what was promised")
             return Near(row=row, question="contradicts", comparison=comparison, why=because)
-        if after and (done or own.kind in {"meeting", "exercise", "development"}):
-            because = (*why, f"the text says {done.group()!r}" if done else f"a {own.kind} after the promise")
+        if after and (done or own.kind in _AFTER):
+            because = (*why, f"the text says {done.group()!r}" if done else _AFTER[str(own.kind)])
             return Near(row=row, question="progress-of", comparison=comparison, why=because)
     if comparison.score >= rules.NEAR:
         return Near(row=row, question="near", comparison=comparison, why=why)
