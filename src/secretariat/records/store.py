@@ -220,7 +220,7 @@ _READ = f"SELECT {', '.join('v.' + name for name in _COLUMNS)} FROM object_versi
 def reserve(tx: sa.Connection, count: int) -> list[int]:
     """Draw row ids for versions that `put` will write: others may refer to them before."""
     rows = raw(tx).execute(
-        "SELECT nextval(pg_get_serial_sequence('object_version', 'id')) FROM generate_series(1, %s)", (count,)
+        "SELECT nextval('object_version_id_seq') FROM generate_series(1, %s)", (count,), binary=True
     )
     return [number for (number,) in rows]
 
