@@ -30,6 +30,7 @@ from secretariat.exchange import mailbox_commands as mailbox
 from secretariat.exchange import taxii_commands as taxii
 from secretariat.exchange import transfer_commands as transfer
 from secretariat.ledger import commands as ledger
+from secretariat.ledger import joint_commands as joint
 from secretariat.people import commands as people
 from secretariat.records import commands as records
 from secretariat.register import file_commands as register
@@ -47,6 +48,7 @@ GROUPS = {
     "contacts": contacts.commands,
     "agreements": agreements.commands,
     "log": ledger.commands,
+    "joint": joint.commands,
     "peers": exchange.commands,
     "guests": guests.commands,
     "mailbox": mailbox.commands,

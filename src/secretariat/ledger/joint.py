@@ -28,9 +28,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import msgspec
 
 from secretariat.base.errors import InputError, ProofError
-from secretariat.ledger import dsse
-from secretariat.ledger.entries import Countersign, body_as
-from secretariat.ledger.keys import SIGNATURE_BYTES, signature_holds
+from secretariat.ledger import dsse, entries
+from secretariat.ledger.entries import Countersign
+from secretariat.ledger.keys import SIGNATURE_BYTES, key_id, signature_holds
 from secretariat.ledger.object_signature import ObjectStatement
 from secretariat.records.canonical import canonical
 
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from secretariat.ledger.entries import Statement
 
 VERSION: Final = 1
 PAYLOAD_TYPE: Final = "application/vnd.secretariat.joint+json"
@@ -67,7 +66,8 @@ class Word(msgspec.Struct, frozen=True):
     party: str
     stance: Stance
     text: str
-    key: str
+    public: bytes
+    """The record key that signed the entry, and the payload where the word signs."""
     signature: bytes | None
     origin: str
     position: int
@@ -143,18 +143,20 @@ def checked_text(stance: str, text: str) -> str:
     return text
 
 
-def word_of(statement: Statement, position: int, keys: Mapping[str, bytes]) -> tuple[bytes, Word]:
-    """Read the verified `countersign` entry at `position`; give the payload and the word (rule 2).
+def word_of(envelope: bytes, position: int, keys: Mapping[str, bytes]) -> tuple[bytes, Word]:
+    """Verify the `countersign` entry at `position` with its party's `keys`; give payload and word (rule 2).
 
-    `keys` are those with which the entry itself was verified. Refuses with ProofError a party that the
-    payload does not name, a payload of another realm, a signature that is missing where the word says
-    signed, and one that does not hold.
+    Refuses with ProofError a party that the payload does not name, a payload of another realm, a signature
+    that is missing where the word says signed, is of another key than the entry's, or does not hold.
     """
+    opened = dsse.unseal(envelope, keys, entries.PAYLOAD_TYPE)
+    statement = entries.read(opened.payload)
+    body = entries.body_as(statement, Countersign)
+    public = keys[opened.key_ids[0]]
     try:
-        body = body_as(statement, Countersign)
+        data = canonical(body.statement)
     except InputError as error:
-        raise ProofError(error.what, where=error.where, advice=error.advice) from error
-    data = canonical(body.statement)
+        raise ProofError(error.what, where="statement", advice=error.advice) from error
     joint = read(data)
     if joint.realm != statement.realm:
         raise ProofError(f"a joint statement of the realm {joint.realm}", where="statement/realm")
@@ -164,14 +166,17 @@ def word_of(statement: Statement, position: int, keys: Mapping[str, bytes]) -> t
         raise ProofError("a reservation or an objection without a text", where="text")
     if len(body.text) > TEXT_MAX:
         raise ProofError(f"a text of {len(body.text)} letters", where="text", advice=f"at most {TEXT_MAX}")
-    key, signature = "", None
+    signature = None
     if body.stance in SIGNS:
         if body.signature is None:
             raise ProofError("a word that signs carries a signature", where="signature")
-        key, signature = body.signature.keyid, _bytes(body.signature.sig)
-        public = keys.get(key)
-        if public is None:
-            raise ProofError(f"signed by an unknown key: {key}", where="signature/keyid")
+        if body.signature.keyid != key_id(public):
+            raise ProofError(
+                "the statement is signed by another key than the entry",
+                where="signature/keyid",
+                advice=f"{key_id(public)} signed the entry",
+            )
+        signature = _bytes(body.signature.sig)
         if not signature_holds(public, signature, dsse.pae(PAYLOAD_TYPE, data)):
             raise ProofError(f"the signature of {statement.party} does not hold", where="signature/sig")
     elif body.signature is not None:
@@ -181,7 +186,7 @@ def word_of(statement: Statement, position: int, keys: Mapping[str, bytes]) -> t
         party=statement.party,
         stance=body.stance,
         text=body.text,
-        key=key,
+        public=public,
         signature=signature,
         origin=statement.origin,
         position=position,
@@ -222,7 +227,7 @@ def envelope(data: bytes, standing: Sequence[Side]) -> bytes:
     """
     signatures: list[dict[str, Any]] = [
         {
-            "keyid": side.word.key,
+            "keyid": key_id(side.word.public),
             "sig": binascii.b2a_base64(side.word.signature or b"", newline=False).decode(),
         }
         for side in standing

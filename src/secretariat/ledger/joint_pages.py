@@ -23,6 +23,8 @@ from secretariat.web.words import mark
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
+    from secretariat.base.clock import AsOf
+    from secretariat.ledger.joint_service import Standing
     from secretariat.records.store import Stored
 
 PAGE = 200
@@ -60,6 +62,18 @@ def _titles(tx: sa.Connection, roots: list[bytes]) -> dict[bytes, tuple[str, Sto
         title = next((said[one] for one in ("name", "title", "summary", "description") if said.get(one)), "")
         found[root] = (str(title)[:200] or held.stix_id, held)
     return found
+
+
+def waiting(tx: sa.Connection, party: str) -> list[tuple[Standing, str]]:
+    """Give the joint statements on which a party has not said its word, each with its title."""
+    found = joint_service.waiting(tx, party)
+    titles = _titles(tx, [one.kept.root for one in found])
+    return [(one, titles[one.kept.root][0] if one.kept.root in titles else one.kept.stix_id) for one in found]
+
+
+def about(tx: sa.Connection, stix_id: str, as_of: AsOf) -> list[tuple[Standing, str]]:
+    """Give the joint statements about an object with what came of each, in words."""
+    return [(one, _(OUTCOMES[one.outcome])) for one in joint_service.of_object(tx, stix_id, as_of)]
 
 
 def _marking(held: Stored) -> Marking:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 
 from secretariat.base.errors import ConflictError, InputError, NotFoundError, ProofError, StateError
-from secretariat.ledger import dsse, entries, joint, joint_store, object_signature
+from secretariat.ledger import joint, joint_file, joint_store, object_signature
 from secretariat.ledger import service as ledger
 from secretariat.ledger.entries import Countersign, Draft, GivenSignature, Note
 from secretariat.ledger.joint import Joint, Outcome, Side, Stance, Word
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from secretariat.base.clock import AsOf
+    from secretariat.ledger.keys import Keyring
     from secretariat.ledger.node import Node
     from secretariat.records.store import Stored
 
@@ -196,8 +197,7 @@ def _say(
     detail = {"statement": joint.digest_of(data).hex(), "stance": stance}
     note = Draft("note", None, Note(act="countersigned", by=by, detail=detail))
     written = ledger.append(tx, keyring, [*drafts, note], now=now)
-    opened = entries.verify(written[0].envelope, keyring.public)
-    _, word = joint.word_of(opened, written[0].position, keyring.public)
+    _, word = joint.word_of(written[0].envelope, written[0].position, keyring.public)
     _keep(tx, data, word, now)
 
 
@@ -226,8 +226,7 @@ def take_in(
     """Keep the words among a partner's verified entries; one that is none is kept with the reason."""
     for one in said:
         try:
-            statement = entries.read(dsse.payload_of(one.envelope))
-            data, word = joint.word_of(statement, one.position, keys_of(one.party))
+            data, word = joint.word_of(one.envelope, one.position, keys_of(one.party))
         except ProofError as error:
             joint_store.refuse(tx, origin, one.position, one.party, at=now, why=str(error))
             continue
@@ -267,3 +266,41 @@ def _standings(tx: sa.Connection, kept: Sequence[Kept], as_of: AsOf | None) -> l
         sides = joint.sides(one.parties, said[one.digest])
         found.append(Standing(one, sides, joint.outcome(sides)))
     return found
+
+
+def named(tx: sa.Connection, name: str) -> bytes:
+    """Give the digest that begins with these letters of hex. Refuses where none does, or more than one."""
+    found = joint_store.beginning(tx, name)
+    if not found:
+        raise NotFoundError("no such joint statement", where=name, advice="`secretariat joint list`")
+    if len(found) > 1:
+        raise InputError(f"{len(found)} joint statements begin with {name}", advice="write more letters")
+    return found[0]
+
+
+def file_of(tx: sa.Connection, keyring: Keyring, digest: bytes, *, with_text: bool) -> bytes:
+    """Write the statement with all words on it as a file (joint_file.py).
+
+    Refuses one that nobody has signed, and the text where that version is not held here.
+    """
+    one = standing(tx, digest)
+    said = [word for side in one.sides for word in (side.word, side.later) if word is not None]
+    keys = {side.party: side.word.public for side in one.sides if side.word is not None}
+    words = [
+        (word.position, _envelope(tx, keyring, word))
+        for word in said
+        if word.public == keys[word.party]  # an objection under a newer key than the signature's stays out
+    ]
+    text = None
+    if with_text:
+        held = records.by_roots(tx, [one.kept.root]).get(one.kept.root)
+        if held is None or held.salt is None:
+            raise StateError("the version that was signed is not held here", where=one.kept.stix_id)
+        text = (held.data, held.salt)
+    return joint_file.write(one.kept.payload, one.sides, words, keys, text=text)
+
+
+def _envelope(tx: sa.Connection, keyring: Keyring, word: Word) -> bytes:
+    if word.origin == keyring.origin:
+        return ledger.entry(tx, word.position).envelope
+    return joint_store.peer_envelope(tx, word.origin, word.position)

@@ -13,6 +13,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
 
+from secretariat.base.errors import NotFoundError
 from secretariat.ledger.joint import Stance, Word
 from secretariat.storage.engine import raw
 from secretariat.storage.metadata import metadata
@@ -44,7 +45,7 @@ joint_word = sa.Table(
     sa.Column("party", sa.Text, nullable=False),
     sa.Column("stance", sa.Text, nullable=False),
     sa.Column("text", sa.Text, nullable=False),
-    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("public", BYTEA, nullable=False),
     sa.Column("signature", BYTEA),
     sa.Column("said_at", MOMENT, nullable=False),
     sa.Column("at", MOMENT, nullable=False),
@@ -85,20 +86,20 @@ def keep(tx: sa.Connection, one: Kept, word: Word, *, at: datetime) -> None:
         (one.digest, one.payload, one.stix_id, one.root, one.parties, one.first_at),
     )
     _insert(
-        tx, word.origin, word.position, word.digest, word.party, word.stance, word.text, word.key,
+        tx, word.origin, word.position, word.digest, word.party, word.stance, word.text, word.public,
         word.signature, word.at, at, "",
     )  # fmt: skip
 
 
 def refuse(tx: sa.Connection, origin: str, position: int, party: str, *, at: datetime, why: str) -> None:
     """Keep that an entry is no word."""
-    _insert(tx, origin, position, b"", party, "", "", "", None, at, at, why)
+    _insert(tx, origin, position, b"", party, "", "", b"", None, at, at, why)
 
 
 def _insert(tx: sa.Connection, *values: Any) -> None:
     raw(tx).execute(
         "INSERT INTO joint_word"
-        " (origin, position, digest, party, stance, text, key, signature, said_at, at, why)"
+        " (origin, position, digest, party, stance, text, public, signature, said_at, at, why)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
         values,
     )
@@ -108,6 +109,30 @@ def find(tx: sa.Connection, digest: bytes) -> Kept | None:
     """Give one joint statement."""
     row = raw(tx).execute(f"{_KEPT} WHERE digest = %s", (digest,)).fetchone()
     return None if row is None else Kept(*row)
+
+
+def beginning(tx: sa.Connection, name: str) -> list[bytes]:
+    """Name the statements whose digest begins with these letters of hex, three at most."""
+    rows = raw(tx).execute(
+        "SELECT digest FROM joint WHERE encode(digest, 'hex') LIKE %s ORDER BY digest LIMIT 3", (f"{name}%",)
+    )
+    return [digest for (digest,) in rows]
+
+
+def peer_envelope(tx: sa.Connection, origin: str, position: int) -> bytes:
+    """Give a partner's entry as it was signed. Refuses one that is not kept."""
+    row = (
+        raw(tx)
+        .execute(
+            "SELECT envelope FROM peer_entry WHERE origin = %s AND position = %s",
+            (origin, position),
+            binary=True,
+        )
+        .fetchone()
+    )
+    if row is None:
+        raise NotFoundError(f"entry {position} of {origin} is not kept here")
+    return bytes(row[0])
 
 
 def of_object(tx: sa.Connection, stix_id: str) -> list[Kept]:
@@ -140,14 +165,14 @@ def words(tx: sa.Connection, digests: Sequence[bytes], as_of: AsOf | None = None
                 where.append(f"{column} <= %s")
                 bound.append(cast("Any", moment))
     rows = raw(tx).execute(
-        "SELECT digest, party, stance, text, key, signature, origin, position, said_at FROM joint_word"
+        "SELECT digest, party, stance, text, public, signature, origin, position, said_at FROM joint_word"
         f" WHERE {' AND '.join(where)} ORDER BY said_at, origin, position",
         bound,
     )
     found: dict[bytes, list[Word]] = {digest: [] for digest in digests}
-    for digest, party, stance, text, key, signature, origin, position, said_at in rows:
+    for digest, party, stance, text, public, signature, origin, position, said_at in rows:
         found[digest].append(
-            Word(digest, party, cast("Stance", stance), text, key, signature, origin, position, said_at)
+            Word(digest, party, cast("Stance", stance), text, public, signature, origin, position, said_at)
         )
     return found
 

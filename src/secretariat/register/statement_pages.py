@@ -8,6 +8,7 @@ from litestar import Request, Response
 from litestar.params import FromPath
 
 from secretariat.base.errors import InputError, NotFoundError
+from secretariat.ledger import joint_pages
 from secretariat.people.model import Permission
 from secretariat.register import belonging, questions, same_words, sources, store
 from secretariat.register.beside import also_of, members
@@ -67,6 +68,7 @@ def statement_page(request: Request[Any, Any, Any], key: FromPath[str]) -> Respo
         versions = versions_of(tx, row, view)
         asked = requests.about(tx, view, screen.party, [row, *answer.others])
         sentences = same_words.sentences(tx, view, row.stix_id)
+        joint = joint_pages.about(tx, row.stix_id, screen.bar.as_of)
         spans = _spans(tx, answer)
         before, after = neighbours(tx, row, view)
         ends = {ref for one in answer.relations for ref in (one.about, one.other) if ref}
@@ -90,6 +92,8 @@ def statement_page(request: Request[Any, Any, Any], key: FromPath[str]) -> Respo
         known=known,
         spans=spans,
         sentences=sentences,
+        joint=joint,
+        may_sign=screen.acts and row.originator == screen.party and screen.may(Permission.APPROVE_RELEASE),
         asked=[request_row(one, screen.party) for one in asked],
         others=also_of(row, answer.others),
         before=before,

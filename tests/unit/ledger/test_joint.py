@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secretariat.base.errors import InputError, ProofError
-from secretariat.ledger import dsse, entries, joint
+from secretariat.ledger import dsse, entries, joint, joint_file
 from secretariat.ledger.entries import Countersign, Draft, GivenSignature
 from secretariat.ledger.joint import Joint, Word
 from secretariat.ledger.keys import Keyring
@@ -23,25 +23,22 @@ RINGS = {party: Keyring.generate(party, "live", f"{party.lower()}.example") for 
 DATA = joint.payload(Joint(OUTCOME, ("CN", "JP", "KR"), "live"))
 
 
-def said(
-    party: str, stance: str, text: str = "", *, data: bytes = DATA, signature=..., **more
-) -> entries.Statement:
+def said(party: str, stance: str, text: str = "", *, data: bytes = DATA, signature=...) -> bytes:
     """The entry of a party's word, as its log has it."""
     ring = RINGS[party]
     if signature is ...:
         signature = GivenSignature(*joint.sign(data, ring.record)) if stance in joint.SIGNS else None
     body = Countersign(to="X", statement=json.loads(data), stance=stance, text=text, signature=signature)
-    payload = entries.payload(
-        Draft("countersign", "X", body), realm="live", origin=ring.origin, party=party, now=AT
-    )
-    return msgspec.structs.replace(entries.read(payload), **more)
+    draft = Draft("countersign", "X", body)
+    payload = entries.payload(draft, realm="live", origin=ring.origin, party=party, now=AT)
+    return entries.seal(payload, draft, ring.record, b"s" * 32).envelope
 
 
 def word(party: str, stance: str, position: int = 1, text: str = "because") -> Word:
     ring = RINGS[party]
     signature = b"s" * 64 if stance in joint.SIGNS else None
     at = AT + timedelta(seconds=position)
-    return Word(joint.digest_of(DATA), party, stance, text, "key", signature, ring.origin, position, at)
+    return Word(joint.digest_of(DATA), party, stance, text, b"k" * 32, signature, ring.origin, position, at)
 
 
 def test_it_is_agreed_only_when_each_named_party_has_signed():
@@ -114,7 +111,7 @@ NEXT = joint.payload(Joint(msgspec.structs.replace(OUTCOME, root="cd" * 32), ("C
 
 
 @pytest.mark.parametrize(
-    ("statement", "why"),
+    ("entry", "why"),
     [
         pytest.param(said("JP", "signed", data=OTHER), "not named", id="a party that is not named"),
         pytest.param(said("JP", "signed", data=EXERCISE), "realm", id="a statement of the other realm"),
@@ -128,7 +125,7 @@ NEXT = joint.payload(Joint(msgspec.structs.replace(OUTCOME, root="cd" * 32), ("C
         ),
         pytest.param(
             said("JP", "signed", signature=GivenSignature(*joint.sign(DATA, RINGS["KR"].record))),
-            "unknown key",
+            "another key than the entry",
             id="another party's signature",
         ),
         pytest.param(
@@ -144,9 +141,9 @@ NEXT = joint.payload(Joint(msgspec.structs.replace(OUTCOME, root="cd" * 32), ("C
         ),
     ],
 )
-def test_what_is_no_word_is_refused(statement, why):
+def test_what_is_no_word_is_refused(entry, why):
     with pytest.raises(ProofError, match=why):
-        joint.word_of(statement, 1, RINGS["JP"].public)
+        joint.word_of(entry, 1, RINGS["JP"].public)
 
 
 @pytest.mark.parametrize(
@@ -178,3 +175,61 @@ def test_the_limit_of_the_text_holds_at_its_edge():
         joint.checked_text("objects", "x" * (joint.TEXT_MAX + 1))
     with pytest.raises(InputError, match="says why"):
         joint.checked_text("reservation", "  ")
+
+
+def file(*stances: tuple[str, str, str]) -> bytes:
+    said_so = [(said(party, stance, text), party) for party, stance, text in stances]
+    words = [joint.word_of(entry, 1, RINGS[party].public)[1] for entry, party in said_so]
+    keys = {party: RINGS[party].record.public for _entry, party in said_so}
+    standing = joint.sides(("CN", "JP", "KR"), words)
+    return joint_file.write(DATA, standing, [(1, entry) for entry, _party in said_so], keys)
+
+
+WHOLE = file(("CN", "signed", ""), ("JP", "reservation", "not point 3"), ("KR", "signed", ""))
+
+
+def test_a_file_proves_to_a_stranger_who_signed_what():
+    report = joint_file.verify(WHOLE, {"JP": RINGS["JP"].record.public})
+    assert report.outcome == "agreed-with-reservations"
+    assert report.named_keys == ["JP"]
+    assert {side.party: side.state for side in report.sides} == {
+        "CN": "signed",
+        "JP": "reservation",
+        "KR": "signed",
+    }
+
+
+def test_a_file_in_which_a_party_did_not_sign_is_not_agreed():
+    report = joint_file.verify(file(("KR", "signed", ""), ("JP", "objects", "no")), {})
+    assert report.outcome == "objected"
+
+
+def changed(**members: object) -> bytes:
+    return json.dumps({**json.loads(WHOLE), **members}).encode()
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        pytest.param(WHOLE[:-40], "cut off", id="cut off"),
+        pytest.param(
+            changed(words=json.loads(WHOLE)["words"][:2]), "not those of the words", id="a word gone"
+        ),
+        pytest.param(changed(keys={}), "no key of", id="without keys"),
+        pytest.param(
+            changed(keys=dict.fromkeys(("CN", "JP", "KR"), RINGS["KR"].record.public.hex())),
+            "unknown key",
+            id="one party signs for all",
+        ),
+        pytest.param(changed(object='{"id":"x"}', salt="00" * 32), "not the one", id="another text"),
+        pytest.param(changed(format="other"), "not a joint statement", id="another format"),
+    ],
+)
+def test_a_file_that_was_changed_is_refused_with_the_reason(data, why):
+    with pytest.raises(ProofError, match=why):
+        joint_file.verify(data, {})
+
+
+def test_a_key_that_the_reader_knows_otherwise_refuses_the_file():
+    with pytest.raises(ProofError, match="another key of JP"):
+        joint_file.verify(WHOLE, {"JP": RINGS["KR"].record.public})

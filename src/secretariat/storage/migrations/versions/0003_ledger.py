@@ -161,7 +161,7 @@ def upgrade() -> None:
         sa.Column("party", sa.Text, nullable=False),
         sa.Column("stance", sa.Text, nullable=False),
         sa.Column("text", sa.Text, nullable=False),
-        sa.Column("key", sa.Text, nullable=False),
+        sa.Column("public", BYTEA, nullable=False),
         sa.Column("signature", BYTEA),
         sa.Column("said_at", MOMENT, nullable=False),
         sa.Column("at", MOMENT, nullable=False),
