@@ -113,6 +113,12 @@ class Oracle:
             reached -= {one.to for one in self.given[root] if one.taken_back}
         return reached
 
+    def told(self, root: bytes, works: Callable[[Given], bool]) -> set[str]:
+        """Everybody whom a withdrawal must reach: along the grants of those who pass it on."""
+        return self._reached(
+            self.items[root], lambda one: one.right and one.sound and not one.taken_back and works(one)
+        )
+
     def ever(self, root: bytes) -> list[Given]:
         """Every permitted grant of a version, also those taken back."""
         return [one for one in self.given[root] if one.right]

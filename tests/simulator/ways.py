@@ -309,6 +309,7 @@ def peer_of(ring: Keyring, url: str = "") -> Peer:
         record_keys={ring.record.key_id: ring.record.public},
         log_keys={ring.log.key_id: ring.log.public},
         transport_keys={ring.transport.key_id: ring.transport.public},
+        witness_keys={ring.witness.key_id: ring.witness.public},
         origin=ring.origin,
         url=url,
     )

@@ -1,0 +1,149 @@
+"""What must be true when all is quiet, by the oracle's word and not by the nodes'."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from secretariat.exchange.model import ANSWERS
+from secretariat.ledger import dsse, entries
+
+from .oracle import Given
+
+if TYPE_CHECKING:
+    from .party import Party
+    from .play import Play
+
+ANSWERED = frozenset({*ANSWERS, "gone", "refused"})
+
+
+def check(play: Play) -> None:
+    """Hold every invariant; the first that does not hold is raised."""
+    shown = {code: _shown(play, party) for code, party in play.parties.items()}
+    nothing_without_a_grant(play, shown)
+    everything_permitted_arrived(play, shown)
+    every_withdrawal_is_answered(play, shown)
+    nobody_honest_is_accused(play)
+    every_cheat_is_found_or_harmless(play)
+
+
+def counted(play: Play) -> list[Party]:
+    """The honest nodes that are part of the world: one that found out that its backup is too old is not."""
+    return [one for one in play.parties.values() if one.honest and not one.read_only]
+
+
+def _shown(play: Play, party: Party) -> dict[bytes, bytes]:
+    with party.look(play.now(party.code)) as store:
+        return {one.root: one.data for one in store.shown()}
+
+
+def fail(play: Play, what: str) -> None:
+    from .play import Violation
+
+    raise Violation(what)
+
+
+def name(play: Play, root: bytes) -> str:
+    item = play.oracle.items.get(root)
+    if item is None:
+        return f"{root.hex()[:12]} that nobody published"
+    return f"{root.hex()[:12]} ({item.originator}, {item.colour}{', withdrawn' if item.withdrawn else ''})"
+
+
+def nothing_without_a_grant(play: Play, shown: dict[str, dict[bytes, bytes]]) -> None:
+    """No object is shown at a party that no chain of standing, permitted grants reaches."""
+    for party in counted(play):
+        for root, data in shown[party.code].items():
+            item = play.oracle.items.get(root)
+            if item is not None and item.data != data:
+                fail(play, f"{party.code} shows other content than was published as {name(play, root)}")
+            if item is None or party.code not in play.oracle.may_hold(root):
+                if item is not None and item.withdrawn and excused(play, root, party.code):
+                    continue
+                fail(play, f"{party.code} shows {name(play, root)} without a grant")
+
+
+def everything_permitted_arrived(play: Play, shown: dict[str, dict[bytes, bytes]]) -> None:
+    """What was granted rightly, over links that work, is there."""
+    for root, item in play.oracle.items.items():
+        for code in play.oracle.must_hold(root, passes(play, item.originator)) - {item.originator}:
+            party = play.parties[code]
+            if party.honest and not party.read_only and root not in shown[code]:
+                fail(play, f"{name(play, root)} did not arrive at {code}")
+
+
+def every_withdrawal_is_answered(play: Play, shown: dict[str, dict[bytes, bytes]]) -> None:
+    """The originator has each holder's answer, or its name as one that owes it; and no answer is made up."""
+    said = {one.code: _said(play, one) for one in counted(play)}
+    for party in counted(play):
+        mine = [root for root, item in play.oracle.items.items() if item.originator == party.code]
+        with party.look(play.now(party.code)) as store:
+            found = {(one.root, one.holder): one.state for one in store.holdings(mine)}
+        for (root, holder), state in found.items():
+            if state in {"asked", "cannot-answer"} or holder not in said:
+                continue
+            if state not in said[holder][root]:
+                fail(play, f"{party.code} believes {holder} said {state} of {name(play, root)}, which it did not")
+        for root in mine:
+            if not play.oracle.items[root].withdrawn:
+                continue
+            for one in play.oracle.ever(root):
+                if one.giver != party.code or one.taken_back:
+                    continue
+                state = found.get((root, one.to))
+                both = play.works(one.to, party.code) and play.works(party.code, one.to)
+                if state in ANSWERED or (state is not None and not (both and play.parties[one.to].honest)):
+                    continue
+                fail(play, f"{one.to} owes an answer on {name(play, root)}, {party.code} has {state}")
+
+
+def _said(play: Play, party: Party) -> dict[bytes, set[str]]:
+    """What a party's own log says that it did, by root."""
+    found: dict[bytes, set[str]] = defaultdict(set)
+    with party.look(play.now(party.code)) as store:
+        for position in range(store.head().size):
+            entry = store.entry(position)
+            if entry is not None and entry.kind == "receipt":
+                body = entries.body_as(entries.read(dsse.payload_of(entry.envelope)), entries.Receipt)
+                for root in body.objects or []:
+                    found[bytes.fromhex(root)].add(body.state)
+    return found
+
+
+def excused(play: Play, root: bytes, holder: str) -> bool:
+    """Whether a holder of a withdrawn version has it only through somebody who does not pass the call on."""
+    return holder not in play.oracle.told(root, passes(play, play.oracle.items[root].originator))
+
+
+def passes(play: Play, originator: str) -> Callable[[Given], bool]:
+    """Whether what stands behind a grant reaches the one it was given to, and calls back do as well."""
+
+    def works(one: Given) -> bool:
+        giver = play.parties[one.giver]
+        known = (one.to, originator) not in play.plan.strangers
+        return play.works(one.giver, one.to) and known and (giver.honest or giver.code == originator)
+
+    return works
+
+
+def nobody_honest_is_accused(play: Play) -> None:
+    """No honest node refused anything of another one, whatever the network did."""
+    for party in counted(play):
+        with party.look(play.now(party.code)) as store:
+            for one in store.refused():
+                if play.parties[one.party].honest:
+                    fail(play, f"{party.code} accuses {one.party} of {one.code}: {one.what} ({one.where})")
+
+
+def every_cheat_is_found_or_harmless(play: Play) -> None:
+    for cheat in play.cheated:
+        victim = play.parties[cheat.victim]
+        if victim.read_only or not victim.honest:
+            play.count(f"cheat unseen: {cheat.kind}")
+            continue
+        if cheat.check is not None:
+            why = cheat.check(play)
+            if why:
+                fail(play, f"{cheat.by} cheated {cheat.victim} ({cheat.kind}): {why}")
+            play.count(f"cheat harmless: {cheat.kind}")
