@@ -11,6 +11,7 @@ from tests.web.conftest import PASSWORD
 from typer.testing import CliRunner
 
 from secretariat.app import build
+from secretariat.base.errors import ProofError
 from secretariat.cli import app
 from secretariat.ledger import joint_service
 from secretariat.people import service as people
@@ -115,25 +116,21 @@ def test_what_cannot_be_put_to_signature_is_said(client, data, why):
     assert why in answer.text
 
 
-def test_by_command_and_as_a_file_that_a_stranger_verifies(world, tmp_path):
-    def run(party: str, *words: str):
-        data = str(world.nodes[party].settings.data)
-        done = CliRunner().invoke(app, ["joint", *words, "--data", data, "--json"])
-        assert done.exit_code == 0, done.output
-        return json.loads(done.stdout)
-
-    name = run("KR", "propose", OBJECT, "--to", "JP")["statement"]
+def test_as_a_file_that_a_stranger_verifies_by_command(world, tmp_path):
+    kr, jp = (world.nodes[party] for party in ("KR", "JP"))
+    digest = joint_service.propose(kr, "live", OBJECT, ["JP"], by="kim", now=world.now)
     world.converge()
-    assert run("JP", "list")[0]["parties"]["JP"]["state"] == "silent"
-    run("JP", "object", name[:12], "--text", "the date is wrong")
-    assert run("JP", "sign", name[:12])["outcome"] == "agreed"
+    joint_service.say(jp, "live", digest, "objects", "the date is wrong", by="anna", now=world.now)
+    joint_service.say(jp, "live", digest, "signed", by="anna", now=world.now)
     world.converge()
     file = tmp_path / "joint.json"
-    run("KR", "export", name, str(file), "--with-text")
-    key = world.nodes["JP"].keyring("live").record.public.hex()
+    with kr.database.app("live") as tx:
+        named = joint_service.named(tx, digest.hex()[:12])
+        file.write_bytes(joint_service.file_of(tx, kr.keyring("live"), named, with_text=True))
+    key = jp.keyring("live").record.public.hex()
     done = CliRunner().invoke(app, ["joint", "verify", str(file), "--key", f"JP={key}", "--json"])
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)
     assert (told["outcome"], told["with_text"], told["named_keys"]) == ("agreed", True, ["JP"])
     wrong = CliRunner().invoke(app, ["joint", "verify", str(file), "--key", f"JP={'ab' * 32}"])
-    assert wrong.exit_code != 0
+    assert isinstance(wrong.exception, ProofError)

@@ -107,3 +107,13 @@ def test_an_interrupted_rotation_is_finished(command: Command, tmp_path: Path) -
 def test_what_cannot_be_done_says_why(idle: Command, words: list[str], message: str) -> None:
     with pytest.raises(SecretariatError, match=message):
         idle(*words)
+
+
+def test_joint_statements_of_a_node_that_has_none(idle: Command) -> None:
+    assert idle("joint", "list") == []
+    with pytest.raises(SecretariatError, match="nothing is held under"):
+        idle("joint", "propose", "report--nowhere", "--to", "JP")
+    with pytest.raises(SecretariatError, match="no such joint statement"):
+        idle("joint", "show", "0123abcd")
+    with pytest.raises(SecretariatError, match="names no joint statement"):
+        idle("joint", "sign", "XYZ")
