@@ -216,24 +216,27 @@ def retract(node: Node, realm: str, key: str, *, reason: str, by: str, now: date
     Its versions stay and answer questions about earlier days of recording. Refuses without a reason, and what
     another party stated.
     """
+    with node.database.app(realm) as tx:
+        return retract_in(tx, node, realm, key, reason=reason, by=by, now=now)
+
+
+def retract_in(
+    tx: sa.Connection, node: Node, realm: str, key: str, *, reason: str, by: str, now: datetime
+) -> Recorded:
+    """Do the same in the caller's transaction."""
     if not reason.strip():
         raise InputError("no reason", where="reason", advice="say why it is taken back")
-    with node.database.app(realm) as tx:
-        ledger.lock(tx)
-        row = _own(tx, node.party, key)
-        resting = [
-            one
-            for one in _resting(tx, row.stix_id)
-            if one.originator == node.party and one.type == "sct-evidence"
-        ]
-        fresh = []
-        for one in (row, *resting):
-            draft = to_draft(one.body)
-            if isinstance(draft, Statement):
-                draft = msgspec.structs.replace(draft, retraction=reason)
-            shape = project_draft(draft, one.stix_id, retracted=True)
-            fresh.append(_Fresh(draft, shape, one, _marking(None, one)))
-        ids, positions = _write(tx, node, realm, fresh, by=by, now=now, act="retract", reason=reason)
+    ledger.lock(tx)
+    row = _own(tx, node.party, key)
+    resting = [one for one in resting_on(tx, row.stix_id) if one.originator == node.party]
+    fresh = []
+    for one in (row, *resting):
+        draft = to_draft(one.body)
+        if isinstance(draft, Statement):
+            draft = msgspec.structs.replace(draft, retraction=reason)
+        shape = project_draft(draft, one.stix_id, retracted=True)
+        fresh.append(_Fresh(draft, shape, one, _marking(None, one)))
+    ids, positions = _write(tx, node, realm, fresh, by=by, now=now, act="retract", reason=reason)
     return Recorded(ids=ids, stix_ids=[one.columns.stix_id for one in fresh], positions=positions)
 
 
@@ -321,12 +324,13 @@ def _supersessions(tx: sa.Connection) -> list[tuple[str, str]]:
     return [(newer, older) for newer, older in found]
 
 
-def _resting(tx: sa.Connection, stix: str) -> list[Row]:
-    """Give the newest versions of the evidence that rests on a statement."""
+def resting_on(tx: sa.Connection, stix: str) -> list[Row]:
+    """Give the newest versions of the evidence that rests on a statement, whoever gave it."""
     return store.rows(
         tx,
         f"SELECT {store.COLUMNS} FROM register_statement s LEFT JOIN register_replaced r ON r.id = s.id"
-        " WHERE r.id IS NULL AND NOT s.retracted AND s.other = %(stix)s ORDER BY s.id",
+        " WHERE r.id IS NULL AND NOT s.retracted AND s.other = %(stix)s AND s.type = 'sct-evidence'"
+        " ORDER BY s.id",
         {"stix": stix},
     )
 
@@ -336,9 +340,7 @@ def _following(tx: sa.Connection, draft: Draft, stix: str) -> list[_Fresh]:
     if isinstance(draft, Relation):
         return []
     found = []
-    for one in _resting(tx, stix):
-        if one.type != "sct-evidence":
-            continue
+    for one in resting_on(tx, stix):
         evidence = to_draft(one.body)
         if not isinstance(evidence, Evidence):
             continue

@@ -15,8 +15,9 @@ from secretariat.base.errors import ConflictError, InputError, NotFoundError, St
 from secretariat.exchange import enrolment
 from secretariat.exchange import service as exchange
 from secretariat.records.service import import_stream
-from secretariat.register import boards, follow
+from secretariat.register import boards, follow, questions
 from secretariat.register import service as register
+from secretariat.register import store as statements
 from secretariat.register.model import Commitment, Request, View, stix_id, to_object
 from secretariat.register.requests import deadlines, service, store
 from secretariat.register.times import day_of
@@ -115,6 +116,47 @@ def test_asked_here_answered_there_and_the_promise_moves(desks):
     with kr.database.app("live") as tx:
         marks = boards.evidence_for(tx, [stix_id("sct-commitment", "KR", "apt-channel")], desks.view())
     assert [(one.originator, one.says) for found in marks.values() for one in found] == [("JP", "progress")]
+
+
+def test_a_changed_answer_takes_back_the_evidence_that_the_earlier_one_gave(desks):
+    kr, jp = desks.nodes["KR"], desks.nodes["JP"]
+    register.record(kr, "live", [PROMISE], by="officer", now=desks.now, tlp="CLEAR")
+    done = desks.ask("KR", "JP", about=["apt-channel"])
+    desks.settle()
+
+    def state(recorded_by=None):
+        with kr.database.app("live") as tx:
+            view = View(day=day_of(desks.now, "UTC"), recorded_by=recorded_by, is_now=recorded_by is None)
+            return questions.status(tx, "apt-channel", view).state
+
+    assert state() == "overdue"
+    desks.answer("JP", done.number, promise_is="done", on="2012-03-01")
+    desks.settle()
+    before = desks.now
+    assert state() == "done"
+    changed = desks.answer("JP", done.number, reply="It was planned; nothing was built.")
+    assert changed.state == "sent"
+    assert len(changed.also) == 1
+    desks.settle()
+    assert state() == "overdue"
+    assert state(before) == "done"
+    assert desks.thread("KR", done.number).evidence == ()
+    for node in (kr, jp):
+        with node.database.app("live") as tx:
+            every = statements.versions(tx, changed.also[0])
+        assert [one.retracted for one in every] == [True, False]
+        assert "was changed" in every[0].body["retraction"]
+    # changed once more, it gives evidence anew, under a key of its own; nothing of before comes back
+    again = desks.answer("JP", done.number, reply="Now it runs.", promise_is="late", on="2012-06-01")
+    assert again.also != changed.also
+    desks.settle()
+    assert state() == "late"
+    # evidence that nobody was told of is taken back without telling anybody
+    desks.answer("JP", done.number, reply="Partly.", promise_is="partly", on="2012-06-02", decide=False)
+    quiet = desks.answer("JP", done.number, reply="We look into it.")
+    desks.settle()
+    assert len(quiet.also) == 1  # the one of which the older version went out
+    assert state() == "overdue"
 
 
 def test_declined_changed_and_withdrawn(desks):

@@ -9,6 +9,8 @@ Rules:
    promise that it does not hold. What others stated is named by id and key, never sent along.
 3. Passing on sends nothing of the asker's words: who passes on asks the third party in words of its own.
 4. An answer may say how the promise stands: that is evidence of the answering party, resting on the answer.
+   Evidence that an earlier version of the answer gave and the newer one does not is taken back with it: a
+   version that says so goes to the asker, and nothing is deleted.
 """
 
 from __future__ import annotations
@@ -259,8 +261,9 @@ def answer(
         if promise_is:
             drafts.append(_evidence(tx, node, found, draft, promise_is, on.strip() or today.isoformat(), now))
         register.record_in(tx, node, realm, drafts, by=by, now=now, tlp=tlp, replace=True)
-    ids = [stix_id("sct-request", node.party, number)]
-    ids += [stix_id("sct-evidence", node.party, one.key) for one in drafts if isinstance(one, Evidence)]
+        ids = [stix_id("sct-request", node.party, number)]
+        ids += [stix_id("sct-evidence", node.party, one.key) for one in drafts if isinstance(one, Evidence)]
+        ids += _superseded(tx, node, realm, ids, to=found.asked_by, number=number, by=by, now=now)
     return _let_out(
         node,
         realm,
@@ -471,7 +474,7 @@ def _evidence(
         )
         if row is not None:
             return Evidence(
-                key=f"{draft.key}-evidence",
+                key=_key_of(tx, node.party, f"{draft.key}-evidence"),
                 kind="evidence",
                 title=draft.title,
                 true_from=on,
@@ -485,6 +488,43 @@ def _evidence(
     raise InputError(
         "it is about no commitment that is here", where="promise_is", advice="answer without evidence"
     )
+
+
+def _superseded(
+    tx: sa.Connection,
+    node: Node,
+    realm: str,
+    ids: Sequence[str],
+    *,
+    to: str,
+    number: str,
+    by: str,
+    now: datetime,
+) -> list[str]:
+    """Take back the evidence that an earlier version of an answer gave and this one does not (rule 4).
+
+    Gives the ids of what the asker holds of it, so that it is told.
+    """
+    over = [
+        one.stix_id
+        for one in register.resting_on(tx, ids[0])
+        if one.originator == node.party and one.stix_id not in ids
+    ]
+    for one in over:
+        reason = f"superseded: the answer {number}, which gave it, was changed"
+        register.retract_in(tx, node, realm, one, reason=reason, by=by, now=now)
+    told = store.let_out(tx, _now(node, now), dict.fromkeys(over, to))
+    return [one for one in over if one in told]
+
+
+def _key_of(tx: sa.Connection, party: str, key: str) -> str:
+    """Give a key for evidence of an answer: one that was taken back is not used again."""
+    for number in range(1, 1000):
+        name = key if number == 1 else f"{key}-{number}"
+        there = statements.newest(tx, [stix := stix_id("sct-evidence", party, name)])
+        if stix not in there or not there[stix].retracted:
+            return name
+    raise StateError("this answer took its evidence back too often", where=key)
 
 
 def _let_out(

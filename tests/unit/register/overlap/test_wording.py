@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import yaml
 from markupsafe import Markup
@@ -20,9 +22,8 @@ def english_afterwards():
 
 
 def test_every_theme_has_its_word():
-    file = rules.__file__.replace("rules.py", "data/themes.yaml")
-    with open(file, encoding="utf-8") as text:
-        assert set(yaml.safe_load(text)) == set(THEME_WORDS)
+    file = Path(rules.__file__).parent / "data" / "themes.yaml"
+    assert set(yaml.safe_load(file.read_text(encoding="utf-8"))) == set(THEME_WORDS)
     assert set(THEME_WORDS) >= themes.GENERAL
 
 
