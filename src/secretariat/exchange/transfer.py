@@ -11,7 +11,8 @@ Volumes (volumes.py) get lost, come late, twice and in any order. The rules:
 4. A page that does not continue the log as we kept it is tied to it by a proof that its volume brings for
    each transfer made before (`Link`). A page of an older log than the one kept is refused: a newer transfer
    holds it.
-5. Of the places that a partner tells, that of the highest number counts.
+5. Of the places that a partner tells, that of the highest number counts, also where its pages do not fit:
+   so two nodes that know nothing of each other's state find together again.
 """
 
 from __future__ import annotations
@@ -74,6 +75,8 @@ class Handover(msgspec.Struct, frozen=True, kw_only=True):
     party: str
     number: Natural = 0
     """Of the last transfer written to it."""
+    told_by: Natural = 0
+    """Of the newest transfer that said how far the partner is."""
     heard: Natural = 0
     """Of the newest transfer taken from it."""
     volume: Natural = 0
@@ -192,29 +195,36 @@ def judge(state: Handover, place: Taken, summary: Summary, where: str) -> Litera
     )
 
 
-def heard(state: Handover, summary: Summary, now: datetime) -> Handover:
-    """Note a volume that was taken, and how far its writer is with our log (rule 5)."""
-    if (summary.number, summary.volume) <= (state.heard, state.volume):
+def told(state: Handover, summary: Summary, now: datetime) -> Handover:
+    """Note how far a writer says it is with our log (rule 5); an older transfer says nothing any more."""
+    if summary.number <= state.told_by:
         return state
     place = summary.place
-    sent = state.sent if place.after <= state.sent.after else place
     sizes = tuple(sorted({place.size, *(one for one in state.sizes if one > place.size)}))
     return msgspec.structs.replace(
         state,
-        heard=summary.number,
-        volume=summary.volume,
-        of=summary.of,
+        told_by=summary.number,
         confirmed=place,
-        sent=sent,
+        sent=state.sent if place.after <= state.sent.after else place,
         sizes=sizes[-SIZES:],
         heard_at=now,
     )
 
 
-def fitted(part: Part, place: Taken, kept: Callable[[int], bytes | None], where: str) -> Page | None:
+def heard(state: Handover, summary: Summary) -> Handover:
+    """Note a volume that was taken."""
+    if (summary.number, summary.volume) <= (state.heard, state.volume):
+        return state
+    return msgspec.structs.replace(state, heard=summary.number, volume=summary.volume, of=summary.of)
+
+
+def fitted(
+    part: Part, place: Taken, kept: Callable[[int], bytes | None], where: str, links: tuple[Link, ...] = ()
+) -> Page | None:
     """Give the page of a part as it continues from our place (rules 3, 4); None when all of it is here.
 
-    `kept` gives an entry of the writer's log that is here already. What is left out and put in is proven by
+    `kept` gives an entry of the writer's log that is here already, `links` what an earlier part of the volume
+    brought for the same size of the log. What is left out and put in is proven by
     the page's own checkpoint; `take` checks it like every page.
     """
     page = page_of(part)
@@ -231,7 +241,7 @@ def fitted(part: Part, place: Taken, kept: Callable[[int], bytes | None], where:
     if page.next < place.after:
         return None
     carried = [rest for one in page.entries if (rest := _rest(one, place.after)) is not None]
-    since, consistency = _tied(part, page, size, place.size, where)
+    since, consistency = _tied(part, page, size, place.size, part.links or links, where)
     if carried == list(page.entries):
         return msgspec.structs.replace(page, after=place.after, since=since, consistency=consistency)
     hashed = []
@@ -262,13 +272,15 @@ def _rest(one: CarriedEntry, after: Cursor) -> CarriedEntry | None:
     return msgspec.structs.replace(one, envelope=UNSET, attached=(), offset=after.offset, objects=left)
 
 
-def _tied(part: Part, page: Page, size: int, kept: int, where: str) -> tuple[int, tuple[bytes, ...]]:
+def _tied(
+    part: Part, page: Page, size: int, kept: int, links: tuple[Link, ...], where: str
+) -> tuple[int, tuple[bytes, ...]]:
     """Give since which size the page continues the log as we kept it, and the proof."""
     if kept in {0, size}:
         return kept, ()
     if page.since == kept:
         return kept, page.consistency
-    proof = next((one.proof for one in part.links if one.size == kept), None)
+    proof = next((one.proof for one in links if one.size == kept), None)
     if proof is not None and kept < size:
         return kept, proof
     older = size < kept
@@ -317,9 +329,13 @@ def take_parts(
 ) -> int:
     """Let `give` take the pages of a volume that are not here yet; gives how many were."""
     count = 0
+    links: tuple[int, tuple[Link, ...]] = (-1, ())
     for part in parts:
+        size = checkpoint.parse(page_of(part).checkpoint.encode()).size
+        if part.links or size != links[0]:
+            links = (size, part.links)
         for _ in range(_TRIES):
-            page = fitted(part, place(), kept, where)
+            page = fitted(part, place(), kept, where, links[1])
             if page is None:
                 break
             try:

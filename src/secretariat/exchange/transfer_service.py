@@ -276,7 +276,8 @@ def _take_volume(
         if summary.of > limits.transfer_volumes:
             raise LimitError(f"{summary.of} volumes", where=f"{where}: transfer_volumes")
         with transaction(node, realm, now) as store:
-            state = store.handover(peer.party)
+            state = transfer.told(store.lock_handover(peer.party), summary, now)
+            store.save_handover(state)
             place = _place(store, peer)
         if transfer.judge(state, place, summary, where) == "taken":
             return msgspec.structs.replace(
@@ -293,7 +294,7 @@ def _take_volume(
         )
         length = file.tell()
     with transaction(node, realm, now) as store:
-        heard = transfer.heard(store.lock_handover(peer.party), summary, now)
+        heard = transfer.heard(store.lock_handover(peer.party), summary)
         store.save_handover(heard)
         store.note_carried(
             Carried(

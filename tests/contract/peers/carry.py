@@ -1,4 +1,4 @@
-"""Media between simulated nodes: volumes as bytes, made and taken by the shipped lines (transfer.py, volumes.py).
+"""Media between simulated nodes: volumes as bytes, made and taken by the shipped lines (transfer, volumes).
 
 A test loses, repeats, cuts and mixes the volumes that `export` gives before it lets `take` have them.
 """
@@ -68,7 +68,12 @@ class Courier:
             key = next(iter(store.peer(to).sealing_keys.items()))
             found: dict[int, bytearray] = {}
             binder = Binder(
-                ring, to, number, key, lambda n, data: found.setdefault(n, bytearray()).extend(data), self.most
+                ring,
+                to,
+                number,
+                key,
+                lambda n, data: found.setdefault(n, bytearray()).extend(data),
+                self.most,
             )
 
             def make(at: Taken):
@@ -102,9 +107,9 @@ class Courier:
         """Take a volume: `new` or `taken`. `pages`: the process is killed after so many of them."""
         file, scanned, summary, keys, writers = self.open(reader, data)
         writer = summary.party
-        verdict = transfer.judge(
-            self.state(reader, writer), self.place(reader, writer), summary, "volume"
-        )
+        with self.at(reader) as store:
+            store.save_handover(transfer.told(store.lock_handover(writer), summary, self.world.now))
+        verdict = transfer.judge(self.state(reader, writer), self.place(reader, writer), summary, "volume")
         if verdict == "taken":
             return "taken"
         file.seek(0)
@@ -130,7 +135,7 @@ class Courier:
             "volume",
         )
         with self.at(reader) as store:
-            store.save_handover(transfer.heard(store.lock_handover(writer), summary, self.world.now))
+            store.save_handover(transfer.heard(store.lock_handover(writer), summary))
         return verdict
 
     def settle(self, rounds: int = 30) -> int:
