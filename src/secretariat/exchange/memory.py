@@ -30,7 +30,9 @@ from secretariat.exchange.model import (
 )
 from secretariat.exchange.peers import Head, Outgoing, Tomb
 from secretariat.exchange.transfer_memory import MemoryTransfers
+from secretariat.exchange.witness_memory import MemoryWitness
 from secretariat.ledger import checkpoint, entries, merkle
+from secretariat.ledger.witness import RECOVERY, StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -43,9 +45,11 @@ if TYPE_CHECKING:
     from secretariat.exchange.transfer import Carried, Handover
     from secretariat.exchange.wire import Cursor
     from secretariat.ledger.keys import Keyring
+    from secretariat.ledger.model import Contradiction, ShownLog
+    from secretariat.ledger.witness import Word
 
 SHOWN = frozenset(SHOWN_STATES.values())
-_SHARED = ("log", "leaves", "logs")
+_SHARED = ("log", "leaves", "logs", "words", "notes")
 
 
 class Memory:
@@ -61,7 +65,7 @@ class Memory:
         self.token = token
         self.host = host
         """The memory of the node that writes this party's entries, where the party is a guest."""
-        self.guests: set[str] = set()
+        self.guests: dict[str, Memory] = {}
         self.met: dict[str, Peer] = {}
         self.log: list[LogEntry] = []
         self.leaves: list[bytes] = []
@@ -88,6 +92,13 @@ class Memory:
         self.letters: list[Held] = []
         self.letter_ids = 0
         self.posted: dict[tuple[str, str], tuple[int, bytes]] = {}
+        self.circles: tuple[str, ...] = ()
+        self.words: dict[tuple[str, int, str], Word] = {}
+        self.notes: dict[tuple[str, int], bytes] = {}
+        self.named: dict[str, list[str]] = {}
+        self.shown_logs: dict[tuple[str, str], ShownLog] = {}
+        self.contradictions: dict[bytes, Contradiction] = {}
+        self.why_stopped: str | None = None
         self.handovers: dict[str, Handover] = {}
         self.carried: list[Carried] = []
 
@@ -114,11 +125,12 @@ class Memory:
                 setattr(self.host, name, getattr(work, name))
 
 
-class MemoryStore(MemoryMail, MemoryTransfers, MemoryShelf):
+class MemoryStore(MemoryMail, MemoryTransfers, MemoryShelf, MemoryWitness):
     """One transaction on a `Memory`: the `Store` protocol of peers.py."""
 
     def __init__(self, memory: Memory, now: datetime) -> None:
         super().__init__(memory, now)
+        MemoryWitness.__init__(self, memory, now)
         self._m = memory
         self._now = now
         self.party = memory.keyring.party
@@ -142,9 +154,12 @@ class MemoryStore(MemoryMail, MemoryTransfers, MemoryShelf):
         return (one for one in self._m.log[start:end] if one.recipient == recipient)
 
     def lock(self) -> None:
-        """One transaction at a time is all a `Memory` has."""
+        """One transaction at a time is all a `Memory` has; a stopped log takes nothing more."""
+        if self._m.why_stopped is not None:
+            raise StoppedError(self._m.why_stopped, advice=RECOVERY)
 
     def append(self, entries_: Sequence[Outgoing]) -> list[int]:
+        self.lock()
         positions = []
         ring = self._m.keyring
         for one in entries_:
@@ -161,8 +176,11 @@ class MemoryStore(MemoryMail, MemoryTransfers, MemoryShelf):
         return positions
 
     def granted(self, recipient: str, roots: Sequence[bytes]) -> Mapping[bytes, Version]:
-        may = self._m.granted.get(recipient, set())
-        return {one: self._m.held[one] for one in roots if one in may and one in self._m.held}
+        found: dict[bytes, Version] = {}
+        for memory in (*self._m.guests.values(), self._m):  # a guest's grants stand in the same log
+            may = memory.granted.get(recipient, set())
+            found |= {one: memory.held[one] for one in roots if one in may and one in memory.held}
+        return found
 
     def versions(self, roots: Sequence[bytes]) -> Mapping[bytes, Version]:
         found = {one: self._m.held[one] for one in roots if one in self._m.held}
@@ -257,7 +275,7 @@ class MemoryStore(MemoryMail, MemoryTransfers, MemoryShelf):
 
     def local(self) -> frozenset[str]:
         host = self._m.keyring.host
-        return frozenset(self._m.guests | ({host.party} if host is not None else set()))
+        return frozenset({*self._m.guests, *({host.party} if host is not None else ())})
 
     def hosted(self) -> Mapping[str, Peer]:
         return {
@@ -290,6 +308,7 @@ class MemoryStore(MemoryMail, MemoryTransfers, MemoryShelf):
 
     def keep_log(self, log: KeptLog) -> None:
         self._m.logs[log.origin] = log
+        self._m.notes[log.origin, log.size] = log.note
 
     def peer_entry(self, origin: str, position: int) -> LogEntry | None:
         return self._m.kept_entries.get((origin, position))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from secretariat.base.clock import parse_stamp
+from secretariat.exchange import guest_store
 from secretariat.exchange.model import SHOWN_STATES, Arrival, Granted, Version
 from secretariat.exchange.postgres_transaction import Transaction
 from secretariat.records import collections
@@ -18,6 +19,7 @@ from secretariat.records import store as records
 from secretariat.records.collections import Placed
 from secretariat.records.markings import Label
 from secretariat.storage.engine import raw
+from secretariat.storage.rls import EVERYBODYS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -73,12 +75,16 @@ class ObjectRows(Transaction):
     """Objects of the store."""
 
     def granted(self, recipient: str, roots: Sequence[bytes]) -> Mapping[bytes, Version]:
-        return self._find(
+        kept_for = "" if self.keyring.host is None else self.party
+        guest_store.in_keeping_of(self.tx, EVERYBODYS)  # a guest's grants stand in the same log
+        found = self._find(
             self.tx,
             "v.root = ANY(%s) AND EXISTS (SELECT 1 FROM item i JOIN collection c ON c.id = i.collection"
             " WHERE i.version = v.id AND c.kind IN ('partner', 'clear') AND c.reader IN (%s, '*'))",
             [list(roots), recipient],
         )
+        guest_store.in_keeping_of(self.tx, kept_for)
+        return found
 
     def versions(self, roots: Sequence[bytes]) -> Mapping[bytes, Version]:
         rows = raw(self.tx).execute(
