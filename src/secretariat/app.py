@@ -42,6 +42,8 @@ from secretariat.exchange import (
     mailbox_pages,
     mailbox_store,
     peer_pages,
+    private_doors,
+    private_store,
     taxii_pages,
 )
 from secretariat.exchange import store as exchange_store
@@ -91,6 +93,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *peer_pages.routes,
     *instrument_pages.routes,
     *mailbox_pages.routes,
+    *private_doors.routes,
     *taxii_pages.routes,
     *guest_pages.routes,
     *register_pages.routes,
@@ -107,6 +110,7 @@ Background = Callable[[Node], Awaitable[None]]
 BACKGROUND: tuple[Background, ...] = (
     *peer_pages.background,
     *mailbox_pages.background,
+    *private_doors.background,
     *guest_pages.background,
     *register_follow.background,
     *overlap_following.background,
@@ -128,6 +132,7 @@ TABLES = (
     exchange_store,
     guest_store,
     mailbox_store,
+    private_store,
 )
 """Every module that declares tables, so that `metadata()` has seen them all."""
 _IN_REALM = "/{realm:str}"

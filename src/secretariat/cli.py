@@ -27,6 +27,7 @@ from secretariat.demo import commands as demo
 from secretariat.exchange import commands as exchange
 from secretariat.exchange import guest_commands as guests
 from secretariat.exchange import mailbox_commands as mailbox
+from secretariat.exchange import private_commands as questions
 from secretariat.exchange import taxii_commands as taxii
 from secretariat.exchange import transfer_commands as transfer
 from secretariat.ledger import commands as ledger
@@ -52,6 +53,7 @@ GROUPS = {
     "peers": exchange.commands,
     "guests": guests.commands,
     "mailbox": mailbox.commands,
+    "questions": questions.commands,
     "taxii": taxii.commands,
     "transfer": transfer.commands,
 }

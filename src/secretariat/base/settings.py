@@ -92,6 +92,13 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         Size, Meta(description="Bytes of one line of such a volume, which holds one page.")
     ] = 268_435_456
     transfer_volumes: Annotated[Size, Meta(description="Volumes of one transfer by hand.")] = 10_000
+    private_minimum: Annotated[
+        Size,
+        Meta(description="Values that a set must have at least to be asked with or answered from privately."),
+    ] = 100
+    private_elements: Annotated[
+        Size, Meta(description="Values of one private question at most; a partner's budget may be less.")
+    ] = 20_000
     clock_skew_s: Annotated[
         Seconds, Meta(description="Seconds a partner's clock may differ from ours before it is refused.")
     ] = 60
