@@ -212,6 +212,7 @@ def _enrol(
         descriptor=sealed,
         via=via or "",
         sealing_keys={} if keys.sealing is None else {keys.sealing.id: keys.sealing.public},
+        witness_keys={} if keys.witness is None else {keys.witness.id: keys.witness.public},
     )
     if before is not None:
         if before.origin != keys.origin:

@@ -61,6 +61,7 @@ class Peer(msgspec.Struct, frozen=True, kw_only=True):
     via: str = ""
     """The party whose node is the mailbox between the two; empty where one of them reaches the other."""
     sealing_keys: dict[str, bytes] = {}
+    witness_keys: dict[str, bytes] = {}
     host: str = ""
     """The party that hosts this one, which then has no node: a guest speaks in its host's log."""
 

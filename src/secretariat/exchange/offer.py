@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from secretariat.exchange.model import LogEntry, Version
     from secretariat.exchange.peers import Store
+    from secretariat.exchange.witnesses import Riding
 
 MAX_ENTRIES = 1_000
 MAX_CLAIMS = 4
@@ -58,9 +59,19 @@ def references_of(statement: entries.Statement) -> Iterator[tuple[str, int]]:
 
 
 def offer(
-    store: Store, to: str, after: Cursor, since: int, *, max_objects: int = 1_000, max_bytes: int = 4_194_304
+    store: Store,
+    to: str,
+    after: Cursor,
+    since: int,
+    *,
+    max_objects: int = 1_000,
+    max_bytes: int = 4_194_304,
+    riding: Riding | None = None,
 ) -> Page:
-    """Give the next page for partner `to`. Refuses a cursor that points into no entry of its own."""
+    """Give the next page for partner `to`. Refuses a cursor that points into no entry of its own.
+
+    `riding` is what rides along, where the caller knows it already.
+    """
     head = store.head()
     carried: list[CarriedEntry] = []
     hashed: list[tuple[int, bytes, int, list[str]]] = []
@@ -109,6 +120,7 @@ def offer(
         count=Counts(len(carried), objects, gone),
         hash=wire.page_hash(hashed),
         more=more,
+        **wire.members_of(store.riding(to) if riding is None else riding),
     )
 
 

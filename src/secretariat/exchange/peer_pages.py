@@ -7,6 +7,7 @@ every answer is signed and bound to its request. Refusals have one shape, `Probl
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import time
 from collections import Counter
@@ -24,6 +25,7 @@ from secretariat.exchange.identity import Answer, ReplayError
 from secretariat.exchange.model import Peer
 from secretariat.exchange.postgres import PostgresStore
 from secretariat.exchange.wire import Problem
+from secretariat.exchange.witnesses import Riding
 from secretariat.ledger.node import Node
 from secretariat.storage.feed import FEED, Listener
 from secretariat.web.guard import PEER, PUBLIC, requires
@@ -74,6 +76,8 @@ async def feed(
     size: Annotated[int, QueryParameter(ge=0, le=2**53 - 1)] = 0,
     wait: Annotated[int, QueryParameter(ge=0, le=600)] = 0,
     for_: _For = "",
+    witnessed: Annotated[str, QueryParameter(max_length=6_000)] = "",
+    follows: Annotated[str, QueryParameter(max_length=8_000)] = "",
 ) -> Response[bytes]:
     """Give the page after a cursor; without news hold the request for up to `wait` seconds.
 
@@ -83,6 +87,8 @@ async def feed(
 
     async def answer(node: Node, peer: Peer, _: bytes) -> bytes:
         sync.note_asked(realm, peer.party)
+        along = Riding(read_word(witnessed), tuple(one for one in follows.split(",") if one))
+        await asyncio.to_thread(service.hear, node, realm, peer.party, along, now=now())
         reader = await asyncio.to_thread(guest_feed.reader_of, node, realm, peer, for_)
         guests = await asyncio.to_thread(guest_feed.hosted_by, node, realm, peer.party)
         cursor = wire.read_cursor(after)
@@ -130,9 +136,18 @@ async def place(request: Asked, realm: FromPath[str], for_: _For = "") -> Respon
 
     async def answer(node: Node, peer: Peer, _: bytes) -> bytes:
         guest = await asyncio.to_thread(guest_feed.receiver_of, node, realm, peer, for_)
-        return wire.encode(await asyncio.to_thread(service.place, node, realm, peer.party, guest=guest))
+        told = await asyncio.to_thread(service.place_told, node, realm, peer.party, guest=guest, now=now())
+        return wire.encode(told)
 
     return await answered(request, realm, answer)
+
+
+def read_word(text: str) -> str:
+    """Read the note that rides in the address of a request; what is none is as if absent."""
+    try:
+        return base64.urlsafe_b64decode(text).decode()
+    except ValueError:
+        return ""
 
 
 @get("/{realm:str}/peer/v1/kept", name="peer:kept", opt=requires(PEER))
@@ -157,7 +172,8 @@ async def deliver(request: Asked, realm: FromPath[str], for_: _For = "") -> Resp
     async def answer(node: Node, peer: Peer, body: bytes) -> bytes:
         guest = await asyncio.to_thread(guest_feed.receiver_of, node, realm, peer, for_)
         await asyncio.to_thread(service.take_page, node, realm, peer.party, body, guest=guest, now=now())
-        return wire.encode(await asyncio.to_thread(service.place, node, realm, peer.party, guest=guest))
+        told = await asyncio.to_thread(service.place_told, node, realm, peer.party, guest=guest, now=now())
+        return wire.encode(told)
 
     return await answered(request, realm, answer)
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 import msgspec
 
 from secretariat.exchange.wire import Cursor
+from secretariat.exchange.witnesses import WitnessStore
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -75,7 +76,7 @@ class Recompute(Protocol):
         ...
 
 
-class Store(Protocol):
+class Store(WitnessStore, Protocol):
     """What a node keeps, as one transaction sees it. Every implementation passes tests/contract/peers.
 
     Nothing written is seen by others until the transaction ends well; a failure leaves nothing behind.

@@ -17,6 +17,7 @@ from secretariat.exchange.postgres_mail import MailRows
 from secretariat.exchange.postgres_objects import ObjectRows
 from secretariat.exchange.postgres_outcomes import OutcomeRows
 from secretariat.exchange.postgres_partners import PartnerRows
+from secretariat.exchange.postgres_witness import WitnessRows
 from secretariat.exchange.transfer_store import TransferRows
 from secretariat.ledger import checkpoint
 from secretariat.ledger import service as ledger
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
+    from secretariat.exchange.witnesses import Riding
     from secretariat.ledger.node import Node
 
 _PART = 200
@@ -53,7 +55,9 @@ def serving(node: Node, realm: str, reader: str, now: datetime) -> Iterator[Post
         yield _Serving(node, realm, seen, now, stack)
 
 
-class PostgresStore(ObjectRows, PartnerRows, OutcomeRows, MailRows, TransferRows, InstrumentRows):
+class PostgresStore(
+    ObjectRows, PartnerRows, OutcomeRows, MailRows, TransferRows, InstrumentRows, WitnessRows
+):
     """One transaction (see the `Store` protocol for what each method promises)."""
 
     def head(self) -> Head:
@@ -128,3 +132,6 @@ class _Serving(PostgresStore):
 
     def tombs(self, roots: Sequence[bytes]) -> Mapping[bytes, Sequence[Tomb]]:
         return self.whole().tombs(roots)
+
+    def riding(self, to: str) -> Riding:
+        return self.whole().riding(to)

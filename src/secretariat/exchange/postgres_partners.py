@@ -14,7 +14,7 @@ from secretariat.exchange import guest_store
 from secretariat.exchange import store as tables
 from secretariat.exchange.model import KeptLog, LogEntry, Peer
 from secretariat.exchange.postgres_transaction import Transaction
-from secretariat.ledger import joint_service, partners
+from secretariat.ledger import joint_service, partners, witnessing
 from secretariat.ledger import store as ledger_store
 from secretariat.ledger.keys import key_id
 from secretariat.ledger.model import PeerEntry, PeerLog
@@ -104,9 +104,8 @@ class PartnerRows(Transaction):
         return KeptLog(kept.origin, kept.party, kept.size, kept.root, kept.note, why)
 
     def keep_log(self, log: KeptLog) -> None:
-        ledger_store.write_peer_log(
-            self.tx, PeerLog(log.origin, log.party, log.size, log.root, log.note, "ok", None, self.now)
-        )
+        kept = PeerLog(log.origin, log.party, log.size, log.root, log.note, "ok", None, self.now)
+        witnessing.keep(self.tx, kept, now=self.now)
 
     def peer_entry(self, origin: str, position: int) -> LogEntry | None:
         row = (

@@ -92,6 +92,7 @@ def renewed(before: Peer, found: Descriptor, realm: str, sealed: bytes) -> Peer 
         log_keys={keys.log.id: keys.log.public},
         transport_keys={keys.transport.id: keys.transport.public},
         sealing_keys={} if keys.sealing is None else {keys.sealing.id: keys.sealing.public},
+        witness_keys={} if keys.witness is None else {keys.witness.id: keys.witness.public},
         retired=retired_by(before, keys.record.id, in_force_since(found, realm)),
         url=keys.url,
         descriptor=sealed,

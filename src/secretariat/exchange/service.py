@@ -8,6 +8,7 @@ that failed leaves nothing behind.
 from __future__ import annotations
 
 import functools
+import logging
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -29,22 +30,29 @@ from secretariat.exchange.offer import offer
 from secretariat.exchange.peers import Outgoing
 from secretariat.exchange.postgres import PostgresStore, serving, transaction
 from secretariat.exchange.recomputing import rulings
+from secretariat.exchange.riding import take_word
 from secretariat.exchange.speakers import reached, speakers
-from secretariat.exchange.take import PageRefusedError, Result
+from secretariat.exchange.take import OutOfStepError, PageRefusedError, Result
 from secretariat.exchange.transfer import BY_HAND
-from secretariat.exchange.wire import Cursor, Taken
+from secretariat.exchange.wire import Cursor, Place, Taken
 from secretariat.exchange.withdrawal import Called
-from secretariat.ledger import entries, object_signature, partners
+from secretariat.ledger import entries, object_signature, partners, witnessing
 from secretariat.ledger import service as ledger
+from secretariat.ledger import store as ledger_store
 from secretariat.ledger.entries import Draft, Note, Statement, Suspect
+from secretariat.ledger.following import ContradictionError
+from secretariat.ledger.model import Contradiction
 from secretariat.ledger.property_tree import SALT_BYTES, root_of
+from secretariat.ledger.witness import RECOVERY, BehindError, StoppedError
 from secretariat.records.stix import OBJECTS, check
 from secretariat.storage.engine import Database, raw
 from secretariat.storage.feed import LIVE, live, notify
 
 if TYPE_CHECKING:
+    from secretariat.exchange.witnesses import Riding
     from secretariat.ledger.node import Node
 
+log = logging.getLogger("secretariat.exchange")
 DESTROY_DUTIES = frozenset({"destroy", "destroy_or_return", "return_or_destroy"})
 
 
@@ -111,9 +119,29 @@ def make_page(
     """
     limits = node.settings.limits
     weight = min(most or limits.peer_page_bytes, limits.peer_page_bytes)
+    with transaction(node, realm, now) as whole:
+        _check_running(whole)
+        _check_reached(whole, since)
+        along = whole.riding(party)
     with serving(node, realm, party, now) as store:
-        page = offer(store, party, after, since, max_objects=limits.page_max, max_bytes=weight)
+        page = offer(store, party, after, since, max_objects=limits.page_max, max_bytes=weight, riding=along)
     return wire.encode(page), len(page.entries)
+
+
+def _check_running(store: PostgresStore) -> None:
+    if (why := store.stopped()) is not None:
+        raise StoppedError(why, advice=RECOVERY)
+
+
+def _check_reached(store: PostgresStore, since: int) -> None:
+    """Refuse to sign less than a partner kept: it would suspend our log for taking back what it showed."""
+    size = ledger.head(store.tx).size
+    if since > size:
+        raise OutOfStepError(
+            f"you kept {since} entries of our log, we have {size}",
+            where="size",
+            advice="show the checkpoint that you kept (`witnessed`): it says whether this node was put back",
+        )
 
 
 def place(node: Node, realm: str, party: str, *, guest: str = "") -> Taken:
@@ -127,6 +155,46 @@ def place(node: Node, realm: str, party: str, *, guest: str = "") -> Taken:
     return Taken(at or Cursor(), kept.size if kept else 0)
 
 
+def place_told(node: Node, realm: str, party: str, *, guest: str = "", now: datetime) -> Place:
+    """Say to a partner how far this node is with its log, with our word on it."""
+    at = place(node, realm, party, guest=guest)
+    with transaction(node, realm, now) as store:
+        along = store.riding(party)
+    told = wire.members_of(msgspec.structs.replace(along, seen=()))
+    return Place(at.after, at.size, **told)
+
+
+def along_to(node: Node, realm: str, party: str, *, now: datetime) -> Riding:
+    """Give what rides along with a request to a partner."""
+    with transaction(node, realm, now) as store:
+        return store.riding(party)
+
+
+def hear(node: Node, realm: str, party: str, brought: Riding, *, now: datetime) -> None:
+    """Take what rode along with a partner's request or answer: its word on our log, and what it follows.
+
+    Refuses with StoppedError from the moment on when it shows that this node was put back to an older state.
+    """
+    if not brought.witnessed and not brought.follows:
+        return
+    try:
+        with transaction(node, realm, now) as store:
+            peer = store.peer(party)
+            if peer is not None and peer.state == "accepted":
+                take_word(store, peer, brought)
+    except BehindError as error:
+        raise stop(node, realm, error) from error
+
+
+def stop(node: Node, realm: str, error: BehindError) -> StoppedError:
+    """Write nothing more in this realm, for good, and say why: to partners, on pages, to whoever acts."""
+    with node.database.app(realm) as tx:
+        if witnessing.stop(tx, error.what):
+            log.critical("%s, %s: %s (%s)", node.party, realm, error.what, RECOVERY)
+            notify(tx, LIVE, live(kind="stopped"))
+    return StoppedError(error.what, advice=RECOVERY)
+
+
 def take_page(node: Node, realm: str, party: str, data: bytes, *, guest: str = "", now: datetime) -> Result:
     """Check a page of `party` for this node, or for a guest of it, and keep what it brings; one transaction.
 
@@ -137,9 +205,11 @@ def take_page(node: Node, realm: str, party: str, data: bytes, *, guest: str = "
     mine = view(node, realm, guest) if guest else node
     try:
         with transaction(mine, realm, now) as store:
+            _check_running(store)
             peer = store.lock_peer(party)
             if peer is None or peer.state != "accepted":
                 raise DeniedError(f"{party} is not an accepted partner", advice="secretariat peers list")
+            ledger_store.lock_peer_log(store.tx, peer.origin)
             result = take.take(
                 store,
                 peer,
@@ -161,6 +231,8 @@ def take_page(node: Node, realm: str, party: str, data: bytes, *, guest: str = "
     except PageRefusedError as error:
         _record_refusal(node, realm, party, page.checkpoint, error, now)
         raise
+    except BehindError as error:
+        raise stop(node, realm, error) from error
     return result
 
 
@@ -186,6 +258,10 @@ def _record_refusal(
         kept = store.kept_log(peer.origin) if peer is not None else None
         if error.suspends and kept is not None and kept.suspended is None:
             partners.suspend(store.tx, kept.origin, error.what)
+            if error.code == ContradictionError.code:
+                store.keep_contradiction(
+                    Contradiction(kept.origin, party, kept.size, kept.note, shown.encode(), party, now)
+                )
             suspect = Suspect(party=party, kept=kept.note.decode(), shown=shown, reason=error.what)
             ledger.append(store.tx, store.keyring, [Draft("suspect", None, suspect)], now=now)
         notify(store.tx, LIVE, live(kind="refusal", party=party))

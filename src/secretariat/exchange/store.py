@@ -181,7 +181,7 @@ _PEER = (
     "SELECT party, name, root_key, keys, origin, url, state, reason, cursor_position, cursor_offset,"
     " last_contact, last_error, descriptor, via FROM peer"
 )
-_ROLES = ("record", "log", "transport", "sealing")
+_ROLES = ("record", "log", "transport", "sealing", "witness")
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -250,6 +250,7 @@ def _peer(row: Sequence[Any]) -> Peer:
         descriptor=descriptor,
         via=via,
         sealing_keys=held["sealing"],
+        witness_keys=held["witness"],
     )
 
 
@@ -260,6 +261,7 @@ def write_peer(tx: sa.Connection, one: Peer) -> None:
         "log": one.log_keys,
         "transport": one.transport_keys,
         "sealing": one.sealing_keys,
+        "witness": one.witness_keys,
     }
     values = {
         "party": one.party,

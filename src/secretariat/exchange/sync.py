@@ -8,6 +8,7 @@ able to reach us) is brought its pages. Database work runs in threads; nothing h
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import functools
 import logging
@@ -25,19 +26,29 @@ from secretariat.agreements.book import package_book
 from secretariat.agreements.recording import redecide_when_due
 from secretariat.base.clock import now
 from secretariat.base.errors import LimitError, SecretariatError, UnavailableError
-from secretariat.exchange import enrolment, guest_feed, identity, instruments, renewal, service, wire
+from secretariat.exchange import (
+    enrolment,
+    guest_feed,
+    identity,
+    instruments,
+    reconciling,
+    renewal,
+    service,
+    wire,
+)
 from secretariat.exchange import store as tables
 from secretariat.exchange.identity import Answer, Request
 from secretariat.exchange.peers import Ask, Failed, Got, Link, Pause
 from secretariat.exchange.renewal import UNKNOWN_KEY
 from secretariat.exchange.take import OutOfStepError
+from secretariat.exchange.witnesses import NOTHING, Riding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from datetime import datetime
 
     from secretariat.exchange.model import Peer
-    from secretariat.exchange.wire import Cursor, Kept, Taken
+    from secretariat.exchange.wire import Cursor, Kept, Place
     from secretariat.ledger.node import Node
 
 log = logging.getLogger("secretariat.exchange")
@@ -62,22 +73,27 @@ class Remote:
         self._node, self._realm, self._peer, self.client = node, realm, peer, client
         self._for = {"for": guest} if guest else {}
 
-    async def feed(self, after: Cursor, size: int, wait: int) -> bytes:
-        """Ask for the page after a cursor, held for up to `wait` seconds."""
-        query = urlencode({"after": str(after), "size": size, "wait": wait, **self._for})
+    @property
+    def partner(self) -> str:
+        """The party whose node this is."""
+        return self._peer.party
+
+    async def feed(self, after: Cursor, size: int, wait: int, along: Riding = NOTHING) -> bytes:
+        """Ask for the page after a cursor, held for up to `wait` seconds; `along` rides in the address."""
+        query = urlencode({"after": str(after), "size": size, "wait": wait, **self._for, **_in_query(along)})
         return await self._call("GET", f"feed?{query}", b"", wait)
 
-    async def place(self) -> Taken:
+    async def place(self) -> Place:
         """Ask how far the partner is with our log."""
-        return wire.read_taken(await self._call("GET", f"place{self._whom}", b"", 0))
+        return wire.read_place(await self._call("GET", f"place{self._whom}", b"", 0))
 
     async def kept(self, after: int) -> Kept:
         """Ask what the partner kept of our log, entries from a position on."""
         return wire.read_kept(await self._call("GET", f"kept?{urlencode({'after': after})}", b"", 0))
 
-    async def deliver(self, page: bytes) -> Taken:
+    async def deliver(self, page: bytes) -> Place:
         """Bring a page; gives how far the partner is then."""
-        return wire.read_taken(await self._call("POST", f"deliver{self._whom}", page, 0))
+        return wire.read_place(await self._call("POST", f"deliver{self._whom}", page, 0))
 
     @property
     def _whom(self) -> str:
@@ -128,6 +144,13 @@ class Remote:
             raise RefusedError(problem.code, problem.what, where=problem.where, advice=problem.advice)
 
 
+def _in_query(along: Riding) -> dict[str, str]:
+    """Write what rides along with a request into its address, which the signature covers."""
+    note = base64.urlsafe_b64encode(along.witnessed.encode()).decode()
+    named = {"witnessed": note, "follows": ",".join(along.follows)}
+    return {name: value for name, value in named.items() if value}
+
+
 class RefusedError(SecretariatError):
     """The partner's node refused our request; `code` is its word."""
 
@@ -164,13 +187,18 @@ class Follower:
                     await fetch(self.node, self.realm, self.peer, self.remote)
                 with contextlib.suppress(SecretariatError):
                     event = await self._guests(event)
+                with contextlib.suppress(SecretariatError):
+                    await reconciling.settle(self.node, self.realm, self.peer, self.remote.client)
             command = link.on(event, self._chance())
 
     async def _ask(self, command: Ask) -> Got | Failed:
         started = time.monotonic()
         kind: Literal["unreachable", "refused", "out-of-step"]
         try:
-            page = await self.remote.feed(command.after, command.size, command.wait)
+            along = await asyncio.to_thread(
+                service.along_to, self.node, self.realm, self.peer.party, now=now()
+            )
+            page = await self.remote.feed(command.after, command.size, command.wait, along)
             held = time.monotonic() - started
             done = await asyncio.to_thread(
                 service.take_page, self.node, self.realm, self.peer.party, page, now=now()
@@ -259,7 +287,7 @@ async def bring(node: Node, realm: str, party: str, remote: Remote) -> int:
 
     Where the partner took something meanwhile by itself, it says so, and is asked again where it stands.
     """
-    taken, pages, crossed = await remote.place(), 0, 0
+    taken, pages, crossed = await _told(node, realm, remote, remote.place()), 0, 0
     while True:
         page, carried = await asyncio.to_thread(
             service.make_page, node, realm, party, taken.after, taken.size, now=now()
@@ -267,13 +295,20 @@ async def bring(node: Node, realm: str, party: str, remote: Remote) -> int:
         if not carried:
             return pages
         try:
-            taken = await remote.deliver(page)
+            taken = await _told(node, realm, remote, remote.deliver(page))
             pages += 1
         except RefusedError as error:
             crossed += 1
             if error.code != OutOfStepError.code or crossed > _CROSSINGS:
                 raise
-            taken = await remote.place()
+            taken = await _told(node, realm, remote, remote.place())
+
+
+async def _told(node: Node, realm: str, remote: Remote, answer: Awaitable[Place]) -> Place:
+    """Take a partner's place, and what rode along with it."""
+    place = await answer
+    await asyncio.to_thread(service.hear, node, realm, remote.partner, wire.riding_of(place), now=now())
+    return place
 
 
 async def keep_in_step(node: Node) -> None:
@@ -284,6 +319,7 @@ async def keep_in_step(node: Node) -> None:
     await asyncio.to_thread(package_book)  # read now, not when the first grant arrives
     async with httpx2.AsyncClient(trust_env=False, follow_redirects=False, limits=limits) as client:
         try:
+            await reconciling.look_back(node, client, Remote)  # before this node writes anything by itself
             while True:
                 wanted = await asyncio.to_thread(_partners, node)
                 for key in tasks.keys() - wanted.keys():

@@ -27,7 +27,7 @@ import msgspec
 from msgspec import UNSET
 
 from secretariat.base.errors import ConflictError, ProofError, SecretariatError
-from secretariat.exchange import speakers, wire, withdrawal
+from secretariat.exchange import riding, speakers, wire, withdrawal
 from secretariat.exchange.arrivals import read_objects, receipts, retry, rule
 from secretariat.exchange.evidence import evidence_of
 from secretariat.exchange.model import KeptLog, Line, LogEntry, Refusal
@@ -107,6 +107,8 @@ def take(
     Runs inside one transaction of the store: the caller lets the error roll it back.
     """
     _check_frame(store, peer, page)
+    brought = wire.riding_of(page)
+    riding.take_word(store, peer, brought)
     log = _check_log(store, peer, page)
     among = speakers.speakers(store, peer)
     lines = [_check_entry(store, peer, among, page, log, carried) for carried in page.entries]
@@ -118,6 +120,9 @@ def take(
         store.lock()
     if log != store.kept_log(page.origin):
         store.keep_log(log)
+        store.cosign(log.origin)
+        riding.settle(store, log.origin)
+    riding.compare(store, peer, brought.seen)
     first = [(line.entry, line.carried.proof) for line in lines if line.carried.envelope is not UNSET]
     store.keep_entries(log, first)
     for origin, entry in attached:

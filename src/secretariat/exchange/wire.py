@@ -20,6 +20,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from secretariat.base.errors import InputError
+from secretariat.exchange.witnesses import Riding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -114,6 +115,12 @@ class Page(msgspec.Struct, frozen=True):
     count: Counts
     hash: Root
     more: bool = False
+    witnessed: str | UnsetType = UNSET
+    """The note of the receiver's log that the sender keeps, with the sender's cosignature."""
+    follows: tuple[str, ...] | UnsetType = UNSET
+    """Logs that the sender keeps and may name to the receiver."""
+    seen: tuple[str, ...] | UnsetType = UNSET
+    """Notes of other logs that the sender keeps and the receiver named, with the sender's cosignatures."""
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -121,6 +128,13 @@ class Taken(msgspec.Struct, frozen=True):
 
     after: Cursor
     size: Natural
+
+
+class Place(Taken, frozen=True):
+    """What a node answers about its place: with its word on the caller's log, and the logs it follows."""
+
+    witnessed: str | UnsetType = UNSET
+    follows: tuple[str, ...] | UnsetType = UNSET
 
 
 class KeptEntry(msgspec.Struct, frozen=True):
@@ -183,6 +197,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
 
 _PAGE = msgspec.json.Decoder(Page)
 _TAKEN = msgspec.json.Decoder(Taken)
+_PLACE = msgspec.json.Decoder(Place)
 _KEPT = msgspec.json.Decoder(Kept)
 _DESCRIPTOR = msgspec.json.Decoder(Descriptor)
 _PROBLEM = msgspec.json.Decoder(Problem)
@@ -190,7 +205,22 @@ _ENCODER = msgspec.json.Encoder()
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-def encode(value: Page | Taken | Kept | Descriptor | Problem) -> bytes:
+def members_of(riding: Riding) -> dict[str, Any]:
+    """Give what rides along as members of a message; what is empty is left out."""
+    found = msgspec.structs.asdict(riding)
+    return {name: value for name, value in found.items() if value}
+
+
+def riding_of(page: Page | Place) -> Riding:
+    """Give what rode along with a message."""
+    return Riding(
+        "" if page.witnessed is UNSET else page.witnessed,
+        () if page.follows is UNSET else page.follows,
+        () if not isinstance(page, Page) or page.seen is UNSET else page.seen,
+    )
+
+
+def encode(value: Page | Taken | Place | Kept | Descriptor | Problem) -> bytes:
     """Write a message; raw parts are spliced in untouched."""
     return _ENCODER.encode(value)
 
@@ -210,6 +240,16 @@ def read_taken(data: bytes) -> Taken:
     """Read a receiver's place; refuses what is not one."""
     try:
         return _TAKEN.decode(data)
+    except _UNREADABLE as error:
+        raise InputError(
+            f"not a place in a log: {error}", advice="compare docs/protocol.md, Taken"
+        ) from error
+
+
+def read_place(data: bytes) -> Place:
+    """Read a receiver's place with what rides along; refuses what is not one."""
+    try:
+        return _PLACE.decode(data)
     except _UNREADABLE as error:
         raise InputError(
             f"not a place in a log: {error}", advice="compare docs/protocol.md, Taken"
@@ -260,7 +300,7 @@ def page_hash(entries: Iterable[tuple[int, bytes, int, Iterable[str]]]) -> str:
 
 def schemas() -> dict[str, Any]:
     """Give the JSON Schema (2020-12) of every message; raw parts are JSON of their own format."""
-    kinds = (Page, Taken, Kept, Descriptor, Problem)
+    kinds = (Page, Taken, Place, Kept, Descriptor, Problem)
     references, definitions = msgspec.json.schema_components(kinds, ref_template="#/$defs/{name}")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

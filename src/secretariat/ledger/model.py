@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -76,4 +77,37 @@ class PeerEntry(msgspec.Struct, frozen=True):
     salt: bytes
     proof_size: int
     proof: bytes
+    at: datetime
+
+
+class Contradiction(msgspec.Struct, frozen=True):
+    """Two notes that the log's key signed and that cannot both be true; `told_by` showed the second."""
+
+    origin: str
+    party: str
+    size: int
+    one: bytes
+    other: bytes
+    told_by: str
+    at: datetime
+
+    @property
+    def digest(self) -> bytes:
+        """Name it: the same two notes are the same proof, whoever brought them."""
+        return hashlib.sha256(b"".join(sorted((self.one, self.other)))).digest()
+
+
+class ShownLog(msgspec.Struct, frozen=True):
+    """What a partner last showed us of another partner's log.
+
+    `agrees`: our own kept tree contains it. `open`: nothing proves yet that the two are one log.
+    """
+
+    origin: str
+    told_by: str
+    size: int
+    root: bytes
+    note: bytes
+    state: str
+    since: datetime
     at: datetime

@@ -28,6 +28,7 @@ from secretariat.ledger.entries import Draft, Guest, Key, KeyLine, Statement
 from secretariat.ledger.keys import Keyring, Signer, key_id
 from secretariat.ledger.merkle import Frontier
 from secretariat.ledger.model import Entry, EntryLine, Head
+from secretariat.ledger.witness import RECOVERY, StoppedError
 from secretariat.storage.feed import FEED, notify
 
 PAGE = 100
@@ -60,20 +61,6 @@ class Step(msgspec.Struct, frozen=True):
     name: str
     holds: bool
     detail: str = ""
-
-
-class StoppedError(StateError):
-    """The node was put back to an older state than partners saw: it writes nothing into this log any more."""
-
-    code = "log-stopped"
-    status = 503
-
-
-RECOVERY = (
-    "nothing is signed, received or released any more; pages and commands still read. Restore a backup that "
-    "holds what partners hold: secretariat restore FILE --data NEW, then restore --check. Where there is "
-    "none, make a new node and enrol again: this log's name is spent"
-)
 
 
 def lock(tx: Connection) -> Head:

@@ -26,13 +26,13 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from secretariat.base.errors import ProofError, SecretariatError
+from secretariat.base.errors import ProofError, SecretariatError, StateError
 from secretariat.ledger import checkpoint as notes
 from secretariat.ledger import merkle
 from secretariat.ledger.merkle import HASH_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from secretariat.ledger.checkpoint import Checkpoint
     from secretariat.ledger.keys import Keyring
@@ -59,6 +59,26 @@ class WitnessError(SecretariatError):
         self.size = size
         self.shown = shown
         """The checkpoint, where it is signed by the log's key and contradicts what is kept: evidence."""
+
+
+class StoppedError(StateError):
+    """The node was put back to an older state than partners saw: it writes nothing into this log any more."""
+
+    code = "log-stopped"
+    status = 503
+
+
+RECOVERY = (
+    "nothing is signed, received or released any more; pages and commands still read. Restore a backup that "
+    "holds what partners hold: secretariat restore FILE --data NEW, then restore --check. Where there is "
+    "none, make a new node and enrol again: this log's name is spent"
+)
+
+
+class BehindError(ProofError):
+    """A partner shows our own log key's signature on a log that ours does not contain."""
+
+    code = "log-behind"
 
 
 class AddCheckpoint(msgspec.Struct, frozen=True):
@@ -177,6 +197,41 @@ def word_in(note: bytes, name: str, publics: Iterable[bytes]) -> Word | None:
             said = notes.verify_cosignature(note, name, public)
             return Word(held.origin, held.size, held.root, name, said.seconds, notes.written(line))
     return None
+
+
+def heard(
+    note: bytes,
+    *,
+    party: str,
+    ours: tuple[str, Collection[bytes], int],
+    root_at: Callable[[int], bytes],
+    witness: tuple[str, Iterable[bytes]],
+    known: Word | None,
+) -> Word | None:
+    """Judge what a partner keeps of our log: a note with its cosignature; give its word where it is news.
+
+    `ours` is name, keys and size of our log, `witness` name and keys of the partner's, `known` its word on
+    that size which we have. Refuses with BehindError where our log does not contain what our own key signed.
+    A note that our key did not sign, or with a cosignature that does not hold, proves nothing and is refused
+    with ProofError.
+    """
+    origin, keys, size = ours
+    shown = notes.parse(note)
+    if known is not None and known.root == shown.root:
+        return None
+    notes.verify(note, origin, keys)
+    held = f"{party} holds {shown.size} entries of our log under our own log key's signature; "
+    if shown.size > size:
+        raise BehindError(
+            f"{held}this node has {size}: it was put back to an older state", where=origin, advice=RECOVERY
+        )
+    if root_at(shown.size) != shown.root:
+        raise BehindError(
+            f"{held}they are not those of this node: it was put back to an older state and wrote others",
+            where=origin,
+            advice=RECOVERY,
+        )
+    return word_in(note, *witness)
 
 
 def bare(note: bytes, publics: Collection[bytes]) -> bytes:

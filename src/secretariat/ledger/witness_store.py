@@ -6,15 +6,14 @@ for a peer's role: whose word stands on a checkpoint tells who is whose partner.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection
-from sqlalchemy.dialects.postgresql import BYTEA
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
 
+from secretariat.ledger.model import Contradiction, ShownLog
 from secretariat.ledger.witness import Word
 from secretariat.storage.engine import raw
 from secretariat.storage.metadata import metadata
@@ -63,38 +62,13 @@ shown_log = sa.Table(
 )
 """The newest checkpoint of a partner's log that another partner showed us, and whether ours contains it."""
 
-
-class Contradiction(msgspec.Struct, frozen=True):
-    """Two notes that the log's key signed and that cannot both be true; `told_by` showed the second."""
-
-    origin: str
-    party: str
-    size: int
-    one: bytes
-    other: bytes
-    told_by: str
-    at: datetime
-
-    @property
-    def digest(self) -> bytes:
-        """Name it: the same two notes are the same proof, whoever brought them."""
-        return hashlib.sha256(b"".join(sorted((self.one, self.other)))).digest()
-
-
-class ShownLog(msgspec.Struct, frozen=True):
-    """What a partner last showed us of another partner's log.
-
-    `agrees`: our own kept tree contains it. `open`: nothing proves yet that the two are one log.
-    """
-
-    origin: str
-    told_by: str
-    size: int
-    root: bytes
-    note: bytes
-    state: str
-    since: datetime
-    at: datetime
+named_log = sa.Table(
+    "named_log",
+    metadata,
+    sa.Column("party", sa.Text, primary_key=True),
+    sa.Column("origins", ARRAY(sa.Text), nullable=False),
+)
+"""Which logs a partner said it follows: no other is shown to it."""
 
 
 def add_words(tx: Connection, words: Iterable[Word], now: datetime) -> int:
@@ -219,3 +193,18 @@ def read_shown(tx: Connection, origin: str | None = None) -> list[ShownLog]:
         .fetchall()
     )
     return [ShownLog(*row) for row in rows]  # type: ignore[arg-type]
+
+
+def write_named(tx: Connection, party: str, origins: Sequence[str]) -> None:
+    """Remember which logs a partner said it follows."""
+    raw(tx).execute(
+        "INSERT INTO named_log (party, origins) VALUES (%s, %s)"
+        " ON CONFLICT (party) DO UPDATE SET origins = excluded.origins",
+        (party, list(origins)),
+    )
+
+
+def read_named(tx: Connection, party: str) -> list[str]:
+    """Give the logs that a partner said it follows."""
+    row = raw(tx).execute("SELECT origins FROM named_log WHERE party = %s", (party,)).fetchone()
+    return [] if row is None else list(row[0])

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from datetime import datetime
-from typing import Literal
 
 import msgspec
 from sqlalchemy import Connection
@@ -20,9 +19,8 @@ from secretariat.ledger import partners, service, store, witness, witness_store
 from secretariat.ledger.checkpoint import Checkpoint
 from secretariat.ledger.entries import Draft, Suspect
 from secretariat.ledger.keys import Keyring
-from secretariat.ledger.model import PeerLog
+from secretariat.ledger.model import Contradiction, PeerLog
 from secretariat.ledger.witness import Standing, Tree, WitnessError, Word
-from secretariat.ledger.witness_store import Contradiction
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -30,15 +28,6 @@ class Known(msgspec.Struct, frozen=True):
 
     party: str
     log_keys: tuple[bytes, ...]
-
-
-class BehindError(ProofError):
-    """A partner shows our own signature on a log that ours does not contain."""
-
-    code = "log-behind"
-
-    def __init__(self, what: str, *, where: str) -> None:
-        super().__init__(what, where=where, advice=service.RECOVERY)
 
 
 def add_checkpoint(
@@ -111,13 +100,6 @@ def cosign_kept(tx: Connection, ring: Keyring, origin: str, *, now: datetime) ->
     return given
 
 
-def judge(tx: Connection, shown: Checkpoint) -> Literal["whole", "lost", "other"]:
-    """Say whether our log contains a checkpoint that our own log key signed."""
-    if shown.size > store.read_size(tx):
-        return "lost"
-    return "whole" if service.root_at(tx, shown.size) == shown.root else "other"
-
-
 def hear(
     tx: Connection,
     ring: Keyring,
@@ -130,28 +112,16 @@ def hear(
 ) -> Word | None:
     """Take a partner's word on our log: its note of what it keeps, with its cosignature.
 
-    Refuses with BehindError where our own log key signed it and our log does not contain it. A note that our
-    log key did not sign, or with a cosignature that does not hold, is refused with ProofError and proves
-    nothing. None where it is known already, or no cosignature came with it.
+    Refuses as witness.heard says: with BehindError where our log does not contain what our key signed.
     """
-    shown = notes.parse(note)
-    known = witness_store.read_word(tx, ring.origin, shown.size, name)
-    if known is not None and known.root == shown.root:
-        return None
-    notes.verify(note, ring.origin, ring.public.values())
-    found = judge(tx, shown)
-    if found != "whole":
-        ours = store.read_size(tx)
-        what = (
-            f"this node has {ours}: it was put back to an older state"
-            if found == "lost"
-            else "they are not those of this node: it was put back to an older state and wrote other entries"
-        )
-        raise BehindError(
-            f"{party} holds {shown.size} entries of our log under our own log key's signature; {what}",
-            where=ring.origin,
-        )
-    word = witness.word_in(note, name, publics)
+    word = witness.heard(
+        note,
+        party=party,
+        ours=(ring.origin, ring.public.values(), store.read_size(tx)),
+        root_at=lambda size: service.root_at(tx, size),
+        witness=(name, publics),
+        known=witness_store.read_word(tx, ring.origin, notes.parse(note).size, name),
+    )
     return word if word is not None and witness_store.add_words(tx, [word], now) else None
 
 

@@ -100,6 +100,11 @@ def upgrade() -> None:
         sa.CheckConstraint("state IN ('agrees', 'open')", name="state"),
     )
     op.create_table(
+        "named_log",
+        sa.Column("party", sa.Text, primary_key=True),
+        sa.Column("origins", ARRAY(sa.Text), nullable=False),
+    )
+    op.create_table(
         "peer_log",
         sa.Column("origin", sa.Text, primary_key=True),
         sa.Column("party", sa.Text, nullable=False),
@@ -175,6 +180,7 @@ def upgrade() -> None:
     protect(op, "cosignature", append_only=True)
     protect(op, "contradiction", append_only=True)
     protect(op, "shown_log")
+    protect(op, "named_log")
     protect(op, "peer_log")
     protect(op, "peer_entry", append_only=True, app=KEPT)
     protect(op, "peer_note", append_only=True)
@@ -187,6 +193,6 @@ def downgrade() -> None:
     """Drop them."""
     for table in (
         "joint_word", "joint", "peer_statement", "peer_note", "peer_entry", "peer_log",
-        "shown_log", "contradiction", "cosignature", "checkpoint", "tile", "log_head", "entry",
+        "named_log", "shown_log", "contradiction", "cosignature", "checkpoint", "tile", "log_head", "entry",
     ):  # fmt: skip
         op.drop_table(table)
