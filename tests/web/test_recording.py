@@ -249,3 +249,15 @@ def test_what_is_like_nothing_is_recorded_at_once(officer):
         overlap.rebuild(tx)
     sent = {"title": "Feed of harvests", "true_from": "2026-10", "lead": "KR", "partners": "JP"}
     assert send(officer, "/register/record/project", follow=False, **sent).status_code == 303
+
+
+def test_a_relation_is_taken_back_from_the_page_of_its_statement(officer):
+    said = {"source_ref": TCCS, "relationship_type": "follows", "target_ref": "cjk-action-plan-2008"}
+    page = send(officer, "/register/record/relation", **said).text
+    link = re.search(r'href="(/register/statements/relationship--[0-9a-f-]+/retract)"', page)[1]
+    assert officer.get(link).status_code == 200
+    assert send(officer, link, reason="").status_code == 422
+    assert send(officer, link, reason="It follows another plan.").status_code == 200
+    after = officer.get(f"/register/statements/{TCCS}").text
+    assert link not in after
+    assert officer.site("analyst").get(link).status_code == 403

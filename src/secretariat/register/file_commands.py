@@ -24,6 +24,7 @@ from secretariat.register.asking import (
 from secretariat.register.brief.commands import brief_command
 from secretariat.register.commands import commands
 from secretariat.register.intake.commands import intake_command, proposals
+from secretariat.register.notes.commands import notes
 from secretariat.register.overlap.commands import overlap
 from secretariat.register.requests.contact_commands import digest_command
 from secretariat.register.same_words_commands import same_sentence_command
@@ -36,6 +37,7 @@ commands.command("brief")(brief_command)
 commands.command("same-sentence")(same_sentence_command)
 commands.command("digest")(digest_command)
 commands.add_typer(proposals, name="proposals")
+commands.add_typer(notes, name="notes")
 
 
 @commands.command("import")

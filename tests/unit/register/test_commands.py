@@ -112,3 +112,58 @@ def test_bad_words_are_refused(data, words):
     with pytest.raises(SecretariatError) as refused:
         ask(data, *words)
     assert refused.value.where
+
+
+def test_notes_are_written_shown_revised_and_exported(data, tmp_path):
+    assert ask(data, "notes", "list") == []
+    words = tmp_path / "note.md"
+    words.write_text("The statement of 2008 planned it.[^1]\n\nNobody built it since.", encoding="utf-8")
+    source = ask(data, "status", "cjk-c-tccs-launch")["sources"][0]["key"]
+    given = ("--title", "What became of it", "--footnote", source, "--about", "cjk-c-tccs-launch")
+    key = ask(data, "notes", "write", str(words), *given, "--disclosed", "2026-11-20", "--as", "kim")["key"]
+    (line,) = ask(data, "notes", "list")
+    assert (line["key"], line["footnotes"], line["disclosed"]) == (key, 1, "2026-11-20")
+    assert "What became of it" in text(data, "notes", "list")
+    shown = ask(data, "notes", "show", key)
+    assert shown["about"] == ["cjk-c-tccs-launch"]
+    assert shown["footnotes"] == [{"source": source, "quote": ""}]
+    assert shown["written_by"] == ["kim"]
+    assert "The statement of 2008 planned it." in text(data, "notes", "show", key, "--language", "ko")
+
+    markdown = text(data, "notes", "export", key)
+    assert "[^1]:" in markdown
+    bundle = json.loads(text(data, "notes", "export", key, "--format", "stix"))
+    report = next(one for one in bundle["objects"] if one["type"] == "report")
+    assert report["name"] == "What became of it"
+    assert len(report["external_references"]) == 1
+    done = ask(data, "notes", "export", key, "--format", "docx", "--out", str(tmp_path))
+    assert Path(done["file"]).read_bytes()[:2] == b"PK"
+
+    ask(data, "notes", "write", "--revises", key, "--title", "What came of it")
+    again = ask(data, "notes", "show", key)
+    assert (again["title"], again["text"], len(again["revisions"])) == ("What came of it", shown["text"], 2)
+
+
+BAD_NOTES = {
+    "no text": ((), "nothing stands here"),
+    "an unknown source": (("--footnote", "S-none"), "no source"),
+    "a mark without its footnote": (("marked",), "footnote"),
+    "a file that is not UTF-8": (("latin",), "not UTF-8"),
+    "an unknown note": (("--revises", "none"), "no note"),
+    "an unknown language": (("--language", "xx"), "no language"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_NOTES)
+def test_bad_notes_are_refused_by_name(data, tmp_path, name):
+    words, says = BAD_NOTES[name]
+    files = {"marked": b"It is said.[^3]", "latin": "caf\u00e9".encode("latin-1"), "plain": b"It is said."}
+    for file, content in files.items():
+        (tmp_path / file).write_bytes(content)
+    given = [str(tmp_path / word) if word in files else word for word in words]
+    if words and words[0].startswith("--"):
+        given = [str(tmp_path / "plain"), *given]
+    with pytest.raises(SecretariatError, match=says):
+        text(data, "notes", "write", *given, "--title", "x")
+    with pytest.raises(SecretariatError, match="no note"):
+        text(data, "notes", "export", "none")

@@ -18,32 +18,21 @@ from secretariat.base.errors import InputError, NotFoundError, SecretariatError
 from secretariat.people.model import Permission
 from secretariat.records.markings import TLP_ORDER
 from secretariat.register import boards
-from secretariat.register.model import Note, Row, View
-from secretariat.register.notes import layout, rules, service, stix
+from secretariat.register.model import Row, View
+from secretariat.register.notes import files, rules, service
+from secretariat.register.notes.files import FORMS
 from secretariat.register.notes.service import Footnote, Typed
-from secretariat.register.paper import docx_file, html, naming, pdf, sheet
-from secretariat.register.paper.document import Document
-from secretariat.register.paper.text import markdown
 from secretariat.register.screens import line_of, marking_of, markings_of, sections, view_of
 from secretariat.web import asof
 from secretariat.web.guard import PUBLIC
 from secretariat.web.routing import Form, act, page, see
 from secretariat.web.screen import Screen, screen_of
 from secretariat.web.tables import Column, Table
-from secretariat.web.words import LANGUAGES, set_language
+from secretariat.web.words import LANGUAGES
 from secretariat.web.words import gettext as _
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
-
-FORMS = {
-    "html": "text/html; charset=utf-8",
-    "pdf": pdf.MEDIA_TYPE,
-    "docx": docx_file.MEDIA_TYPE,
-    "md": "text/markdown; charset=utf-8",
-    "stix": "application/stix+json;version=2.1",
-}
-_ENDINGS = {"stix": "json"}
 
 
 def _view(screen: Screen) -> View:
@@ -89,37 +78,19 @@ def notes_page(request: Request[Any, Any, Any]) -> Response[Any]:
 # --- reading --------------------------------------------------------------------------------------------
 
 
-def _document(
-    screen: Screen, tx: sa.Connection, row: Row, view: View, *, public: bool = False
-) -> tuple[Note, Document, dict[str, Row]]:
-    note = service.draft_of(row)
-    sources = service.sources_of(tx, row, view)
-    if public:  # the note is CLEAR; what it cites bears markings of its own
-        sources = {stix_id: one for stix_id, one in sources.items() if one.tlp == "CLEAR"}
-    about = service.about(tx, note, view)
-    set_language(screen.language)
+def _made(screen: Screen, tx: sa.Connection, row: Row, view: View, *, public: bool = False) -> files.Made:
     place = "/public/notes" if public else "/register/notes"
-    head = sheet.head(
+    return files.made(
+        tx,
         screen.node,
         screen.realm,
+        row,
         view,
-        markings_of([row, *sources.values(), *about]),
         person=screen.party if public else str(getattr(screen.visitor, "name", "")),
         path=screen.href(f"{place}/{row.key}"),
-        now=now(),
-        language=screen.language,
-    )
-    made = layout.document(
-        row,
-        note,
-        head,
-        about=about,
-        sources=sources,
-        revisions=() if public else service.revisions(tx, row, view),
         language=screen.language,
         public=public,
     )
-    return note, made, sources
 
 
 @page("/register/notes/{key:str}", Permission.READ_REGISTER)
@@ -132,8 +103,8 @@ def note_page(request: Request[Any, Any, Any], key: FromPath[str]) -> Response[A
         every = service.revisions(tx, newest, view)
         asked = screen.query.get("version", "")
         row = next((one for one in every if str(one.id) == asked), newest)
-        note, document, sources = _document(screen, tx, row, view)
-        cited = [*sources.values(), *service.about(tx, note, view)]
+        made = _made(screen, tx, row, view)
+        cited = [*made.sources.values(), *made.about]
         told = next((one for one in every if str(one.id) == screen.query.get("told", "")), None)
         released = service.released(tx, newest)
     return screen.render(
@@ -145,7 +116,7 @@ def note_page(request: Request[Any, Any, Any], key: FromPath[str]) -> Response[A
         row=row,
         newest=newest,
         revisions=every,
-        document=document,
+        document=made.document,
         told=told,
         released=released,
         own=row.originator == screen.party,
@@ -170,39 +141,14 @@ def _file(
 ) -> Response[bytes]:
     if form not in FORMS:
         raise NotFoundError(f"this page has no {form[:20]!r}", advice="take a download link of the page")
-    note, document, sources = _document(screen, tx, row, view, public=public)
-    if form == "stix":
-        names = naming.party_names(tx, [row.originator], "en")
-        found = stix.bundle(row, note, sources, party_name=names[row.originator])
-        content = msgspec.json.format(msgspec.json.encode(found), indent=1)
-    else:
-        content = content_of(document, form)
-    name = naming.file_name(
-        screen.party,
-        "note",
-        row.key,
-        document.head.marking,
-        realm=screen.realm,
-        ending=_ENDINGS.get(form, form),
-    )
+    made = _made(screen, tx, row, view, public=public)
+    content = files.content_of(tx, made, form)
+    name = files.name_of(screen.party, made, form, screen.realm)
     return Response(
         content,
         media_type=FORMS[form],
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
-
-
-def content_of(document: Document, form: str) -> bytes:
-    """Give the bytes of a note in a form."""
-    match form:
-        case "pdf":
-            return pdf.pdf(document, made_at=now())
-        case "docx":
-            return docx_file.docx(document, made_at=now())
-        case "md":
-            return markdown(document).encode()
-        case _:
-            return html.html(document)
 
 
 # --- writing --------------------------------------------------------------------------------------------
@@ -381,12 +327,12 @@ def public_note_page(request: Request[Any, Any, Any], key: FromPath[str]) -> Res
     view = _present(screen)
     with screen.transaction() as tx:
         row = _public(tx, view, key)
-        _note, document, _sources = _document(screen, tx, row, _clear(view), public=True)
+        made = _made(screen, tx, row, _clear(view), public=True)
     return screen.render(
         "register/public_note.html",
         markings=markings_of([row]),
         row=row,
-        document=document,
+        document=made.document,
         forms=list(FORMS),
     )
 
