@@ -23,6 +23,10 @@ from secretariat.agreements.book import instrument_body, package_book, package_s
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
+
+    from secretariat.agreements.book import Book
+    from secretariat.base.clock import AsOf
 
 EVER = date.min
 
@@ -84,6 +88,23 @@ def audience_of(body: bytes) -> Audience:
         return _audience(raw, hashlib.sha256(body).hexdigest() in _package_hashes())
     except (ValueError, TypeError, AttributeError, KeyError):
         return Audience()
+
+
+def publicly(book: Book, day: date) -> Book:
+    """Give the book of what everybody knew on a day (rule 1), without what is made up: nobody knows that."""
+    known = {
+        key
+        for key, one in book.instruments.items()
+        if not one.synthetic and audience_of(instrument_body(one, book)).public(day)
+    }
+    return book.only(known)
+
+
+def read_by(book: Book, as_of: AsOf, *, now: datetime) -> Book:
+    """Give the book that a question reads: all of `book`, or what everybody knew by the time asked for."""
+    if not as_of.public:
+        return book
+    return publicly(book, (as_of.known_by or as_of.recorded_by or now).date())
 
 
 def _audience(raw: Mapping[str, Any], shipped: bool) -> Audience:

@@ -37,14 +37,13 @@ from secretariat.agreements.model import (
 from secretariat.agreements.reading import Source, read
 from secretariat.base.errors import InputError, NotFoundError
 from secretariat.records.canonical import canonical
+from secretariat.records.markings import UNCLASSIFIED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
 
 _ARTICLE_KEYS = {"art", "rule", "says", "verification", "source", "note"}
-_UNCLASSIFIED = {"U", "UNCLASSIFIED", "NU"}
-
 
 __all__ = ["Book", "build", "check", "load", "package_book", "problems", "schema"]
 
@@ -78,10 +77,10 @@ class Book:
             parties=merged.values(),
         )
 
-    def publicly(self) -> Book:
-        """Give the book of what is publicly known: what was made up for a demonstration is not."""
+    def only(self, keys: Collection[str]) -> Book:
+        """Give the book with these of its instruments alone."""
         return Book(
-            (one for one in self.instruments.values() if not one.synthetic),
+            (one for key, one in self.instruments.items() if key in keys),
             schemes=self.schemes.values(),
             groups=self.groups,
             parties=self.parties.values(),
@@ -421,7 +420,7 @@ def _scheme(key: str, raw: dict[str, Any]) -> Scheme:
         beside=tuple(
             (str(k), str((v or {}).get("rank_as", k))) for k, v in (raw.get("beside") or {}).items()
         ),
-        unclassified=tuple(raw.get("unclassified") or [w for w in order if w in _UNCLASSIFIED]),
+        unclassified=tuple(raw.get("unclassified") or [w for w in order if w in UNCLASSIFIED]),
         names=(
             *((str(k), str(v)) for k, v in (raw.get("names") or {}).items()),
             *((str(k), str(v["name"])) for k, v in (raw.get("beside") or {}).items() if v and "name" in v),

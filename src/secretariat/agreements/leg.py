@@ -44,6 +44,7 @@ from secretariat.agreements.model import (
 from secretariat.agreements.naming import Side, name_side
 from secretariat.agreements.reasons import colour_refusal, concerns, failing_refs, relied, sort_failing
 from secretariat.agreements.status import state_at
+from secretariat.records.markings import UNCLASSIFIED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +58,6 @@ if TYPE_CHECKING:
 RESTRICTED = 6
 """Rank of a refusal by the object's own restrictions: above every instrument."""
 
-_UNCLASSIFIED = {"U", "UNCLASSIFIED", ""}
 OWN_DECISION = Decision(outcome=OWN, article=OWN, because=())
 
 
@@ -240,7 +240,7 @@ class View:
         """(level, scheme as stated): what it means."""
         word, stated = key
         book = self.leg.book
-        if word is None or word.strip().upper() in _UNCLASSIFIED:
+        if word is None or not word.strip() or word.strip().upper() in UNCLASSIFIED:
             return Level(None, None, classified=False)
         owned = [
             s for o in (self.originator, *book.ancestors(self.originator)) for s in book.owners.get(o, ())

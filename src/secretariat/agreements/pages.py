@@ -13,6 +13,7 @@ from litestar import Request, Response
 from litestar.params import FromPath
 
 from secretariat.agreements import between_pages, facts, grants, release_pages, standing_pages, store
+from secretariat.agreements.audience import read_by
 from secretariat.agreements.book import day_in
 from secretariat.agreements.matrix import cell
 from secretariat.agreements.model import Decision, Facts, Instrument, Moment, Question, StatusEvent
@@ -90,8 +91,8 @@ def _day(screen: Screen) -> date:
 
 
 def _book(tx: Connection, screen: Screen) -> Book:
-    book = facts.whole_book(tx, recorded_by=screen.bar.as_of.recorded_by)
-    return book.publicly() if screen.bar.as_of.public else book
+    as_of = screen.bar.as_of
+    return read_by(facts.whole_book(tx, recorded_by=as_of.recorded_by), as_of, now=now())
 
 
 def _names(instrument: Instrument, book: Book, day: date) -> set[str]:

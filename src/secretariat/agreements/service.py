@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from secretariat.agreements import grants, store
+from secretariat.agreements.audience import read_by
 from secretariat.agreements.facts import book_for, facts_for, whole_book
 from secretariat.agreements.model import DENY, MAY, OWN, Decision, Question
 from secretariat.agreements.recompute import COMPANY, references
@@ -123,7 +124,7 @@ def outlook(
     now: datetime,
 ) -> Outlook:
     """Say what `to` would get of these versions: one answer per distinct label."""
-    book = book_of(tx, node, to, as_of)
+    book = book_of(tx, node, to, as_of, now=now)
     known = facts_for(tx, to, versions, purpose=purpose)
     if as_of.public:  # who consented to what stands between the parties; nobody else knows it
         known = msgspec.structs.replace(known, facts=msgspec.structs.replace(known.facts, consents=()))
@@ -222,12 +223,11 @@ def with_members(tx: sa.Connection, stix_ids: Iterable[str]) -> list[Stored]:
     return list(held.values())
 
 
-def book_of(tx: sa.Connection, node: Node, to: str, as_of: AsOf) -> Book:
+def book_of(tx: sa.Connection, node: Node, to: str, as_of: AsOf, *, now: datetime) -> Book:
     """Give the instruments between this node and a partner; for a stranger, all that are recorded here."""
     if as_of.recorded_by is None and not as_of.public and store.agreed(tx, to, node.party):
         return book_for(tx, node.party, to)
-    book = whole_book(tx, recorded_by=as_of.recorded_by)
-    return book.publicly() if as_of.public else book
+    return read_by(whole_book(tx, recorded_by=as_of.recorded_by), as_of, now=now)
 
 
 def day_or_moment(moment: datetime, zone: str) -> date | datetime:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 from psycopg.types.json import Jsonb
-from sqlalchemy.dialects.postgresql import BYTEA, JSONB
+from sqlalchemy.dialects.postgresql import BYTEA, JSONB, TSTZMULTIRANGE
 
 from secretariat.agreements.audience import Audience, Place, audience_of
 from secretariat.agreements.book import set_hash
@@ -33,6 +33,7 @@ instrument = sa.Table(
     sa.Column("audience", JSONB, nullable=False),
     sa.Column("recorded_at", _MOMENT, nullable=False),
     sa.Column("replaced_at", _MOMENT),
+    sa.Column("earlier", TSTZMULTIRANGE, nullable=False, server_default="{}"),
 )
 
 instrument_agreed = sa.Table(
@@ -143,7 +144,10 @@ class Recorded(msgspec.Struct, frozen=True):
 
 
 def keep_instrument(tx: sa.Connection, key: str, body: bytes, *, synthetic: bool, now: datetime) -> bytes:
-    """Record an instrument and give its hash; an older text under the same key is replaced by this one."""
+    """Record an instrument and give its hash; an older text under the same key is replaced by this one.
+
+    A text that was replaced before and comes back counts from now on again, and at the times it counted then.
+    """
     number = hashlib.sha256(body).digest()
     raw(tx).execute(
         "UPDATE instrument SET replaced_at = %s WHERE key = %s AND hash <> %s AND replaced_at IS NULL",
@@ -152,7 +156,10 @@ def keep_instrument(tx: sa.Connection, key: str, body: bytes, *, synthetic: bool
     audience = Jsonb(msgspec.to_builtins(audience_of(body)))
     raw(tx).execute(
         "INSERT INTO instrument (hash, key, body, synthetic, audience, recorded_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (hash) DO UPDATE SET replaced_at = NULL",
+        " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (hash) DO UPDATE SET"
+        " earlier = instrument.earlier + tstzmultirange(tstzrange(instrument.recorded_at,"
+        " greatest(instrument.recorded_at, instrument.replaced_at))),"
+        " recorded_at = excluded.recorded_at, replaced_at = NULL WHERE instrument.replaced_at IS NOT NULL",
         (number, key, body, synthetic, audience, now),
     )
     return number
@@ -163,8 +170,10 @@ def instruments(tx: sa.Connection, *, recorded_by: datetime | None = None) -> li
     if recorded_by is None:
         where, bound = "replaced_at IS NULL", list[Any]()
     else:
-        where = "recorded_at <= %s AND (replaced_at IS NULL OR replaced_at > %s)"
-        bound = [recorded_by, recorded_by]
+        where = (
+            "(recorded_at <= %s AND (replaced_at IS NULL OR replaced_at > %s) OR earlier @> %s::timestamptz)"
+        )
+        bound = [recorded_by] * 3
     rows = raw(tx).execute(
         f"SELECT hash, key, body, synthetic, recorded_at FROM instrument WHERE {where} ORDER BY key, hash",
         bound,

@@ -9,7 +9,8 @@ Rules (decisions.md 3):
 3. A standing release is a DO in advance: for object types, up to a marking (never above AMBER), for named
    partners and one purpose, a count per day, at most 90 days. Two sign where two are needed. It is an
    entry of the log, is named in every grant under it, and ends at once when revoked.
-4. Standing releases never cover classified or originator-controlled items.
+4. Standing releases never cover classified or originator-controlled items. Markings, identities and extension
+   definitions come along with what is covered and refers to them, whatever types are named.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import msgspec
 from psycopg.types.json import Jsonb
 
 from secretariat.agreements.lowering import lowered
+from secretariat.agreements.recompute import COMPANY, references
 from secretariat.agreements.release import Basis, Published, publish_in
 from secretariat.agreements.service import with_members
 from secretariat.base.clock import stamp
@@ -425,11 +427,13 @@ def publish_standing_in(
     if found.revoked_at is not None or not found.begins <= now < found.ends:
         raise StateError("this standing release has ended", where=str(number), advice="a person must release")
     terms = found.terms
+    company = _company(versions, terms.types)
     for one in versions:
-        label = one.label
-        if terms.types and one.type not in terms.types:
+        label, along = one.label, one.stix_id in company
+        if terms.types and one.type not in terms.types and not along:
             raise DeniedError(f"{one.type} is not among its types", where=one.stix_id)
-        if needs_two(label) or label.tlp is None or _rank(label.tlp) > _rank(terms.highest):
+        unmarked = label.tlp is None and not along
+        if needs_two(label) or unmarked or _rank(label.tlp or "CLEAR") > _rank(terms.highest):
             raise DeniedError(
                 f"its marking is above {terms.highest}", where=one.stix_id, advice="a person must release it"
             )
@@ -438,9 +442,10 @@ def publish_standing_in(
             "it is marked lower than before", where=lower[0], advice="two persons must release it"
         )
     used = _used_today(tx, found, now)
-    if used + len(versions) > terms.per_day:
+    counted = len(versions) - len(company)
+    if used + counted > terms.per_day:
         raise DeniedError(
-            f"{used} of {terms.per_day} a day are used, {len(versions)} more asked",
+            f"{used} of {terms.per_day} a day are used, {counted} more asked",
             where=str(number),
             advice="a person must release the rest",
         )
@@ -451,9 +456,24 @@ def publish_standing_in(
     if done.publication is not None:  # what was there already costs nothing of the day
         raw(tx).execute(
             "UPDATE standing_release SET used = %s, used_on = %s WHERE id = %s",
-            (used + len(versions), now.date(), number),
+            (used + counted, now.date(), number),
         )
     return done
+
+
+def _company(versions: Sequence[Version], types: Sequence[str]) -> set[str]:
+    """Name the markings, identities and extension definitions that come along with what the types permit."""
+    named: set[str] = set()
+    inner = [one for one in versions if not types or one.type in types]
+    while inner:
+        wanted = {name for one in inner for name in references(one.data)} - named
+        named |= wanted
+        inner = [one for one in versions if one.type in COMPANY and one.stix_id in wanted]
+    return {
+        one.stix_id
+        for one in versions
+        if one.type in COMPANY and one.type not in types and one.stix_id in named
+    }
 
 
 def _standings(tx: sa.Connection, rest: str, bound: Sequence[Any]) -> list[StandingRelease]:

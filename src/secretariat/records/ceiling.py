@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from secretariat.base.errors import DeniedError
-from secretariat.records.markings import Label
+from secretariat.records.markings import UNCLASSIFIED, Label
 
 ORDER: dict[str, tuple[str, ...]] = {
     "JP_MOD": ("HI", "GOKUHI"),
@@ -23,7 +23,6 @@ ORDER: dict[str, tuple[str, ...]] = {
 }
 """Level table -> its levels from low to high."""
 
-UNCLASSIFIED = frozenset({"U", "NU", "UNCLASSIFIED"})
 BESIDE = {("JP_MOD", "TOKUTEI_HIMITSU"): "GOKUHI"}
 """Levels that stand beside the order, and as what they rank."""
 

@@ -56,7 +56,8 @@ _TLP_2_IDS = {
     "AMBER+STRICT": "marking-definition--939a9414-2ddd-4d32-a0cd-375ea402b003",
     "RED": "marking-definition--e828b379-4e03-4974-9ac4-e53a884c97c1",
 }
-_UNCLASSIFIED = frozenset({"U", "NU", "UNCLASSIFIED"})
+UNCLASSIFIED = frozenset({"U", "NU", "UNCLASSIFIED"})
+"""Words of level tables that say that something is not classified."""
 _HARMLESS = frozenset({"statement", "pap", "ais"})
 
 
@@ -244,7 +245,7 @@ def read_label(
     derived.update(one.label() for one in others)
     label = own[0].label() if own else Label(originator)
     tlp = most_restrictive(words)
-    if tlp is None and (label.level is None or label.level in _UNCLASSIFIED):
+    if tlp is None and (label.level is None or label.level in UNCLASSIFIED):
         tlp = default_tlp
     return (
         msgspec.structs.replace(label, tlp=tlp, derived_from=tuple(sorted(derived, key=canonical))),

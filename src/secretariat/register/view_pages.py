@@ -14,6 +14,7 @@ from litestar import Request, Response
 from litestar.params import FromPath
 
 from secretariat.agreements import facts, grants
+from secretariat.agreements.audience import read_by
 from secretariat.agreements.status import known_by
 from secretariat.agreements.titles import title_of
 from secretariat.base.clock import now
@@ -150,9 +151,8 @@ def belongs_act(request: Request[Any, Any, Any]) -> Response[Any]:
 
 
 def _book(tx: sa.Connection, screen: Screen) -> dict[str, Instrument]:
-    book = facts.whole_book(tx, recorded_by=screen.bar.as_of.recorded_by)
-    if screen.bar.as_of.public:
-        book = book.publicly()
+    as_of = screen.bar.as_of
+    book = read_by(facts.whole_book(tx, recorded_by=as_of.recorded_by), as_of, now=now())
     return {key: one for key, one in book.instruments.items() if len(_codes(one)) > 1 and not one.synthetic}
 
 

@@ -7,8 +7,9 @@ from datetime import date, timedelta
 
 import pytest
 
-from secretariat.agreements.audience import Place, audience_of
-from secretariat.agreements.book import instrument_body, package_book
+from secretariat.agreements.audience import Place, audience_of, publicly
+from secretariat.agreements.book import build, instrument_body, package_book
+from secretariat.agreements.reading import read
 
 DAY = date(2026, 11, 22)
 PAIR = {"id": "syn", "parties": ["JP", "KR"]}
@@ -71,3 +72,19 @@ def test_an_office_sees_what_covers_offices_or_names_it():
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'"x"', b'{"parties": 3}', b'{"parties": []}'])
 def test_what_names_nobody_or_cannot_be_read_is_shown_to_nobody(body):
     assert not audience_of(body).admits(Place("KR"), DAY)
+
+
+def test_what_everybody_knew_is_what_everybody_may_be_shown_and_is_not_made_up():
+    known = publicly(package_book(), DAY).instruments
+    assert set(known) == {key for key, one in package_book().instruments.items() if not one.synthetic}
+
+
+def test_a_text_that_does_not_say_that_it_is_public_is_not_publicly_known():
+    says = {"quiet": "", "later": "published: 2026-11-21, ", "open": "public: true, "}
+    text = "instruments:\n" + "".join(
+        f"- {{id: {key}, title: Invented, kind: mou, binding: true, parties: [JP, KR], {more}articles: []}}\n"
+        for key, more in says.items()
+    )
+    book = build(read(text.encode(), "x.yaml"), readings=True)
+    assert set(publicly(book, date(2026, 11, 20)).instruments) == {"open"}
+    assert set(publicly(book, date(2026, 11, 21)).instruments) == {"open", "later"}

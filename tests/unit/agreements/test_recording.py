@@ -165,3 +165,28 @@ def test_open_grants_are_looked_at_when_something_changed_and_once_a_day(node):
     assert tomorrow is not None
     assert tomorrow.lapsed == 1
     assert releasing.readable(jp, "KR") == set()
+
+
+def texts_recorded(jp, moment):
+    with jp.database.app("live") as tx:
+        return [one.body for one in store.instruments(tx, recorded_by=moment)]
+
+
+def test_a_text_that_comes_back_counted_while_it_counted_and_never_in_between(node):
+    jp = node("JP")
+    days = [NOW + timedelta(days=number) for number in range(6)]
+    with jp.database.app("live") as tx:
+        for number, text in enumerate([b"A", b"B", b"A", b"A", b"B"]):
+            store.keep_instrument(tx, "pact", text, synthetic=True, now=days[number])
+    between = timedelta(hours=12)
+    assert texts_recorded(jp, NOW - between) == []
+    assert [texts_recorded(jp, day + between) for day in days[:5]] == [[b"A"], [b"B"], [b"A"], [b"A"], [b"B"]]
+    assert texts_recorded(jp, None) == [b"B"]
+
+
+def test_a_clock_that_went_back_between_two_texts_stops_nothing(node):
+    jp = node("JP")
+    with jp.database.app("live") as tx:
+        for text, day in ((b"A", 3), (b"B", 1), (b"A", 5)):
+            store.keep_instrument(tx, "pact", text, synthetic=True, now=NOW + timedelta(days=day))
+    assert texts_recorded(jp, NOW + timedelta(days=6)) == [b"A"]

@@ -130,3 +130,34 @@ def test_too_wide_terms_are_refused(node, terms):
         begun(jp, **terms)
     with jp.database.app("live") as tx:
         assert workflow.standings(tx) == []
+
+
+def identity(**more):
+    stamp = "2026-11-20T08:00:00.000Z"
+    made = {"type": "identity", "spec_version": "2.1", "created": stamp, "modified": stamp, "name": "Team"}
+    return {**made, "id": "identity--6ba7b810-9dad-41d1-80b4-00c04fd430c8", **more}
+
+
+def test_who_made_it_comes_along_without_being_of_its_types_or_counted(node):
+    jp = releasing.prepared(node, "KR")
+    number = begun(jp, per_day=1).id
+    who = releasing.version(identity())
+    one = releasing.version(releasing.indicator("AMBER", created_by_ref=who.stix_id))
+    under(jp, number, one, who)
+    assert releasing.readable(jp, "KR") == {one.stix_id, who.stix_id}
+
+
+def test_an_identity_that_nothing_covered_refers_to_is_refused(node):
+    jp = releasing.prepared(node, "KR")
+    number = begun(jp).id
+    with pytest.raises(DeniedError, match="not among its types"):
+        under(jp, number, amber(), releasing.version(identity()))
+
+
+def test_what_comes_along_is_never_marked_above_its_colour(node):
+    jp = releasing.prepared(node, "KR")
+    number = begun(jp).id
+    who = releasing.version(identity(object_marking_refs=[releasing.tlp_marking("RED")["id"]]))
+    one = releasing.version(releasing.indicator("AMBER", created_by_ref=who.stix_id))
+    with pytest.raises(DeniedError, match="above AMBER"):
+        under(jp, number, one, who)

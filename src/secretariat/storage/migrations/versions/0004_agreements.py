@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects.postgresql import BYTEA, JSONB
+from sqlalchemy.dialects.postgresql import BYTEA, JSONB, TSTZMULTIRANGE
 
 from secretariat.storage.rls import CUSTODIAN, KEPT, READER, protect
 
@@ -35,6 +35,7 @@ def upgrade() -> None:
         sa.Column("audience", JSONB, nullable=False),
         sa.Column("recorded_at", _MOMENT, nullable=False),
         sa.Column("replaced_at", _MOMENT),
+        sa.Column("earlier", TSTZMULTIRANGE, nullable=False, server_default="{}"),
     )
     op.create_index(None, "instrument", ["key"])
     op.create_table(
