@@ -25,6 +25,8 @@ class Item:
     data: bytes
     version: str
     withdrawn: bool = False
+    withdrawn_at: int = -1
+    """Where in its originator's log it was withdrawn."""
 
 
 @dataclass
@@ -39,6 +41,9 @@ class Given:
     sound: bool = True
     """Whether it comes as it was signed: what a cheat bent on its way need not arrive."""
     taken_back: bool = False
+    at: int = -1
+    """How long the giver's log was before."""
+    taken_back_at: int = -1
 
 
 @dataclass
@@ -53,22 +58,24 @@ class Oracle:
     def publish(self, item: Item) -> None:
         self.items[item.root] = item
 
-    def give(self, giver: str, to: str, root: bytes, *, right: bool, sound: bool = True) -> None:
-        self.given[root].append(Given(giver, to, root, right, sound))
+    def give(
+        self, giver: str, to: str, root: bytes, *, right: bool, sound: bool = True, at: int = -1
+    ) -> None:
+        self.given[root].append(Given(giver, to, root, right, sound, at=at))
 
     def consent(self, one: Consent) -> None:
         self.consents.append(one)
 
-    def narrow(self, giver: str, to: str, stix_id: str) -> None:
+    def narrow(self, giver: str, to: str, stix_id: str, *, at: int = -1) -> None:
         """What was given until now of every version is taken back."""
         for root, item in self.items.items():
             if item.stix_id == stix_id:
                 for one in self.given[root]:
                     if (one.giver, one.to) == (giver, to) and not one.taken_back:
-                        one.taken_back = True
+                        one.taken_back, one.taken_back_at = True, at
                         self.narrowed.add(root)
 
-    def withdraw(self, party: str, stix_id: str) -> list[bytes]:
+    def withdraw(self, party: str, stix_id: str, *, at: int = -1) -> list[bytes]:
         """Every published version of the originator is withdrawn; gives the roots."""
         roots = [
             root
@@ -76,8 +83,19 @@ class Oracle:
             if (item.stix_id, item.originator) == (stix_id, party) and not item.withdrawn
         ]
         for root in roots:
-            self.items[root].withdrawn = True
+            self.items[root].withdrawn, self.items[root].withdrawn_at = True, at
         return roots
+
+    def forget(self, party: str, size: int) -> None:
+        """A node lost what nobody saw: everything that its log held from `size` on was never done."""
+        for given in self.given.values():
+            given[:] = [one for one in given if one.giver != party or one.at < size]
+            for one in given:
+                if one.giver == party and one.taken_back_at >= size:
+                    one.taken_back = False
+        for item in self.items.values():
+            if item.originator == party and item.withdrawn_at >= size:
+                item.withdrawn = False
 
     def may_send(self, giver: str, to: str, root: bytes) -> bool:
         """Whether the content of a version may stand on a page of `giver` for `to` now."""

@@ -372,6 +372,7 @@ class Play:
             self.network.after(5.0, lambda: self._ask_partners(party, epoch))
         else:
             self.count("restored: whole")
+            self.oracle.forget(party.code, size)
             party.asking = False
             self.starts(party.code)
 
@@ -528,11 +529,13 @@ class Play:
         to: Sequence[tuple[str, Decision]],
         colour: str,
         facts: dict[str, Any] | None = None,
+        *,
         change: Callable[[entries.GrantRow], entries.GrantRow] = lambda row: row,
-        **more: Any,
+        true_on: str | None = None,
+        right: bool = True,
     ) -> None:
         """Append the publication and one grant per recipient."""
-        roots = [one.root.hex() for one in versions]
+        roots, at = [one.root.hex() for one in versions], store.head().size
         (publication,) = store.append([Outgoing("publication", None, entries.Publication(objects=roots))])
         for one, decision in to:
             body = entries.Grant(
@@ -541,13 +544,13 @@ class Play:
                 instruments=party.book(self.common(party, one), self.terms).hash,
                 engine=ENGINE,
                 rows=[change(row_for(decision, roots))],
-                true_on=more.get("true_on") or moment_text(self.now(party.code)),
+                true_on=true_on or moment_text(self.now(party.code)),
                 facts=facts,
             )
             store.append([Outgoing("grant", one, body)])
             for version in versions:
                 self.oracle.give(
-                    party.code, one, version.root, right=more.get("right", True), sound=more.get("right", True)
+                    party.code, one, version.root, right=right, sound=right, at=at
                 )
 
     def _consent(self, party: Party, dice: random.Random) -> bool:
@@ -651,10 +654,11 @@ class Play:
         now = self.now(party.code)
         with party.node.store(now) as store:
             store.lock()
+            at = store.head().size
             withdrawal.withdraw(
                 store, stix_id, reason="wrong", now=now, required=required, seal=sealing(party, dice)
             )
-        self.oracle.withdraw(party.code, stix_id)
+        self.oracle.withdraw(party.code, stix_id, at=at)
         return True
 
     def _narrow(self, party: Party, dice: random.Random) -> bool:
@@ -673,10 +677,11 @@ class Play:
         try:
             with party.node.store(now) as store:
                 store.lock()
+                at = store.head().size
                 withdrawal.narrow(store, stix_id, to=to, reason="ended", now=now)
         except SecretariatError:  # it lost the object itself meanwhile
             return False
-        self.oracle.narrow(party.code, to, stix_id)
+        self.oracle.narrow(party.code, to, stix_id, at=at)
         return True
 
 

@@ -5,7 +5,8 @@ Rules:
    `withdraw` entry per holder. A relay never makes a version: it passes the originator's own signed entry on.
 2. Whoever granted may narrow: take its grant back from one party. What that party passed on follows.
 3. A holder obeys the originator directly, the originator's signed entry through a relay, and for a narrowing
-   whoever granted it the object; what somebody else granted it too stays. Anything else is refused.
+   whoever granted it the object; what somebody else granted it too stays. Where the originator is not
+   enrolled here, so that nobody can tell, whoever brought the object is obeyed. Anything else is refused.
 4. Obeying = show it to nobody, then destroy it (content, salt, every derived row), or keep it where a duty
    says so; pass it on to everybody it was relayed to; answer with a signed receipt.
 5. An answer of somebody further down is passed up inside a receipt, with its signature, so that the
@@ -243,7 +244,7 @@ def obey(
             done[_done_before(tombs.get(root, ()))].append(root)
         elif statement.kind == "narrow" and _stands(store, peer, entry, root, granted.get(root, ())):
             done["kept-otherwise"].append(root)
-        elif not _may_call(statement, source, peer, version):
+        elif not (_may_call(statement, source, peer, version) or _unproven(store, peer, version)):
             done["refused"].append(root)
             refusals.append(_not_theirs(peer, entry, version))
         else:
@@ -304,6 +305,14 @@ def _may_call(statement: Statement, source: Statement | None, peer: Peer, versio
         and source.party == version.originator
         and version.root in _roots(source.body.get("objects"))
     )
+
+
+def _unproven(store: Store, peer: Peer, version: Version) -> bool:
+    """Whether nobody here can verify the originator's word, and the caller is who brought the version.
+
+    It waits unseen for its originator's enrolment. Kept against a call it would be shown on that day.
+    """
+    return version.source == peer.party and not store.record_keys(version.originator)
 
 
 def _stands(store: Store, peer: Peer, entry: LogEntry, root: bytes, granted: Sequence[Granted]) -> bool:

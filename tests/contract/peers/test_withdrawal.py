@@ -102,6 +102,26 @@ def test_a_relay_that_calls_back_without_the_originators_word_is_not_obeyed(worl
     assert there.holders("KR", roots)["JP"] == "refused"
 
 
+def test_what_waits_for_its_originator_is_gone_when_who_brought_it_calls_it_back(world):
+    there = world("US", "KR", "JP")
+    there.forget("JP", "US")
+    there.allow("US>KR", "US>KR>JP")
+    roots = there.publish("US", indicator("a"), to=["KR"])
+    word = there.consent("US", roots, via="KR", to="JP")
+    there.converge()
+    there.relay("KR", roots, to="JP", consent=word)
+    there.converge()
+    assert there.states("JP", "a") == ["waiting"]
+    there.withdraw("US", A)
+    there.converge()
+    assert there.states("JP", "a") == []
+    assert there.refusals("JP") == []
+    assert there.holders("KR", roots) == {"JP": "destroyed"}
+    there.enrol("JP", "US")
+    there.retry("JP")
+    assert there.sees("JP") == set()
+
+
 def test_a_withdrawn_version_does_not_come_back_by_another_way(world):
     there, roots = relayed(world)
     with there.nodes["KR"].store(there.now) as store:
