@@ -407,7 +407,8 @@ def mishaps(there, seed: int) -> None:
             if word != "new" or (reader, volume) in taken:
                 assert there.world.moved == moved
                 assert there.place(reader, "US" if reader == "JP" else "JP") == place
-            taken.add((reader, volume))
+            if word != "refused":
+                taken.add((reader, volume))
     there.settle()
     online.converge()
     for party in ("US", "JP"):
