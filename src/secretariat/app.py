@@ -45,9 +45,10 @@ from secretariat.exchange import (
     private_doors,
     private_store,
     taxii_pages,
+    witness_pages,
 )
 from secretariat.exchange import store as exchange_store
-from secretariat.ledger import joint_pages, joint_store
+from secretariat.ledger import joint_pages, joint_store, witness_store
 from secretariat.ledger import pages as ledger_pages
 from secretariat.ledger import people_pages as ledger_people_pages
 from secretariat.ledger import service as ledger
@@ -93,6 +94,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *peer_pages.routes,
     *instrument_pages.routes,
     *mailbox_pages.routes,
+    *witness_pages.routes,
     *private_doors.routes,
     *taxii_pages.routes,
     *guest_pages.routes,
@@ -123,6 +125,7 @@ TABLES = (
     records_store,
     collections,
     ledger_store,
+    witness_store,
     joint_store,
     agreements_store,
     register_tables,

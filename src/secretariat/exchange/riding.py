@@ -206,7 +206,9 @@ def accuse(store: Store, whose: Peer, one: bytes, other: bytes, *, told_by: str)
     found = Contradiction(whose.origin, whose.party, size, kept, shown, told_by, store.now)
     if not store.keep_contradiction(found):
         return []
-    reason = f"{whose.party} signed two different logs of {size} entries; {told_by} was shown the other one"
+    reason = f"{whose.party} signed two different logs of {size} entries"
+    if told_by != whose.party:
+        reason += f"; {told_by} was shown the other one"
     held = store.kept_log(whose.origin)
     if held is not None and held.suspended is None:
         store.suspend_log(whose.origin, reason)
