@@ -451,7 +451,8 @@ def _note_news(store: Store, said: Sequence[Holding]) -> list[bytes]:
     """Note what a holder said where it is newer than what is known; give the roots of which it is news.
 
     Only news is passed up: so a word runs through relays that hold each other's grants once, not for ever.
-    A holder's words are ordered by its own log's times; nobody else's clock is compared.
+    A holder's words are ordered by its own log: by the log's order where both came from it, else by its times,
+    because whoever passes a word on proves no place in it. Nobody else's clock is compared.
     """
     known = {(one.root, one.holder): one for one in store.holdings([one.root for one in said])}
     newer = [one for one in said if _newer(known.get((one.root, one.holder)), one)]
@@ -469,6 +470,8 @@ def _newer(known: Holding | None, said: Holding) -> bool:
         return True
     if said.state == "asked":
         return known.state in _HOLDING
+    if known.holder == known.via == said.via:  # both by its own log, which is taken in order
+        return True
     return known.state in _UNSAID or said.at >= known.at
 
 

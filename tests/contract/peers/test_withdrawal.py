@@ -40,6 +40,18 @@ def test_the_originator_withdraws_and_the_holder_destroys_and_says_so(world):
     assert there.converge() == 0
 
 
+def test_the_answer_of_a_holder_whose_clock_was_set_back_meanwhile_counts(world):
+    there = world("KR", "JP")
+    there.allow("KR>JP")
+    roots = there.publish("KR", indicator("a"), to=["JP"])
+    there.converge()
+    assert there.holders("KR", roots) == {"JP": "received"}
+    there.tick(minutes=-10)
+    there.withdraw("KR", A)
+    there.converge()
+    assert there.holders("KR", roots) == {"JP": "destroyed"}
+
+
 def test_a_withdrawal_passes_a_relay_and_the_words_of_both_holders_come_back(world):
     there, roots = relayed(world)
     assert there.sees("JP") == {A}
