@@ -451,7 +451,7 @@ def _note_news(store: Store, said: Sequence[Holding]) -> list[bytes]:
     """Note what a holder said where it is newer than what is known; give the roots of which it is news.
 
     Only news is passed up: so a word runs through relays that hold each other's grants once, not for ever.
-    A holder's words are ordered by its own log: by the log's order where both came from it, else by its times,
+    A holder's words are ordered by its own log: by its order where both came from there, else by its times,
     because whoever passes a word on proves no place in it. Nobody else's clock is compared.
     """
     known = {(one.root, one.holder): one for one in store.holdings([one.root for one in said])}

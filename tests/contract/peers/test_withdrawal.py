@@ -44,10 +44,11 @@ def test_the_answer_of_a_holder_whose_clock_was_set_back_meanwhile_counts(world)
     there = world("KR", "JP")
     there.allow("KR>JP")
     roots = there.publish("KR", indicator("a"), to=["JP"])
-    there.converge()
+    there.pull("JP", "KR")
+    there.withdraw("KR", A)
+    there.pull("KR", "JP")
     assert there.holders("KR", roots) == {"JP": "received"}
     there.tick(minutes=-10)
-    there.withdraw("KR", A)
     there.converge()
     assert there.holders("KR", roots) == {"JP": "destroyed"}
 
