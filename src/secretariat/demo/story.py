@@ -31,6 +31,7 @@ from secretariat.demo.nodes import DEFAULT_TLP, Cluster, DemoNode
 from secretariat.demo.sample import Part
 from secretariat.demo.stage import PURPOSE, REALM, Stage
 from secretariat.demo.tally import receipts
+from secretariat.demo.trust import Trust
 from secretariat.demo.voice import Voice
 from secretariat.exchange import enrolment
 from secretariat.exchange import service as exchange
@@ -110,6 +111,7 @@ class Story(Stage):
         self.annex()
         self.chinas_report()
         self.item_of_us()
+        Trust(self).joint_statement(_report(self.parts["kr_advisory"]))
         Cooperation(self).play()
 
     def advisory(self) -> None:
