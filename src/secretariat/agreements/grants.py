@@ -110,6 +110,12 @@ def parties(tx: sa.Connection, *, partners_only: bool = False) -> list[Party]:
     return [Party(*row) for row in rows]
 
 
+def hosts(tx: sa.Connection) -> dict[str, str]:
+    """Give who hosts whom: by party without a node, the party whose node speaks for it."""
+    rows = raw(tx).execute("SELECT code, facts->>'host' FROM party WHERE facts->>'host' <> ''")
+    return dict(rows.fetchall())
+
+
 def put_classes(tx: sa.Connection, classes: Iterable[GrantClass]) -> list[int]:
     """Write classes of grants (their `id` is ignored) and give their ids in order."""
     ids = []

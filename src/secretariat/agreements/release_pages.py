@@ -149,6 +149,7 @@ def _release(
         names = {one.code: one.name for one in grants.parties(tx)}
         purposes = purposes_of(facts.whole_book(tx))
         held = _held(tx, members, screen.bar.as_of)
+        hosts = grants.hosts(tx)
         needs_two = bool(workflow.for_two(tx, screen.node, members))
         lower = lowered(tx, members, party=screen.party)
     rows = _rows(outlooks, names, held)
@@ -188,6 +189,7 @@ def _release(
         stix_id=stix_id,
         title=_title(stored.object(), stix_id),
         rows=rows,
+        hosts=hosts,
         total=len(members),
         foreign=len(members) - len(own),
         purpose=purpose or "",
@@ -296,6 +298,7 @@ def _one(
         found = workflow.get(tx, number)
         members = service.with_members(tx, found.objects)
         names = {one.code: one.name for one in grants.parties(tx)}
+        hosts = grants.hosts(tx)
         rows = []
         if found.state == "proposed":
             outlooks = service.forecast(tx, screen.node, found.objects, purpose=found.purpose, now=now())
@@ -308,6 +311,7 @@ def _one(
         markings=[marking_of(one.label) for one in members],
         one=found,
         rows=rows,
+        hosts=hosts,
         total=len(members),
         may_decide=screen.acts
         and found.state == "proposed"

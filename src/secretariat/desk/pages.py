@@ -7,6 +7,7 @@ from typing import Any
 
 from litestar import Request, Response
 
+from secretariat.agreements import grants
 from secretariat.agreements.wording import deed_word
 from secretariat.base.clock import now
 from secretariat.desk import importing, narrow, partners, reports, store, withdraw
@@ -127,6 +128,7 @@ def receipts_page(request: Request[Any, Any, Any]) -> Response[Any]:
     with screen.transaction() as tx:
         matrix = store.receipt_matrix(tx, as_of)
         rows = store.receipts(tx, as_of)
+        hosts = grants.hosts(tx)
     own = screen.node.origin(screen.realm)
     states = sorted({row.state for row in matrix}, key=lambda state: (state != "received", state))
     holders = sorted({row.holder for row in matrix})
@@ -168,7 +170,7 @@ def receipts_page(request: Request[Any, Any, Any]) -> Response[Any]:
             for holder in holders
         ],
     )
-    return screen.answer("desk/receipts.html", [grid, table], states=states)
+    return screen.answer("desk/receipts.html", [grid, table], states=states, hosts=hosts)
 
 
 routes = [

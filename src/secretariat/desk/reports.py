@@ -175,6 +175,7 @@ def _report(screen: Screen, tx: Connection, stored: Stored) -> Response[Any]:
         absent=len([ref for ref in members if ref not in found]),
         quiet=len(found) - len(lines),
         accounts=[store.line_of(one) for one in accounts],
+        hosts=grants.hosts(tx),
         is_own=stored.originator == screen.party,
         is_report=stored.type in REPORT_TYPES,
         texts=_texts(obj),

@@ -237,7 +237,8 @@ def _enrol(
     ledger_store.add_statement(
         tx, origin=keys.origin, party=found.party, made_at=made_at, sealed=sealed, now=now
     )
-    grants.keep_party(tx, found.party, name=found.name, partner=True, now=now)
+    was_hosted = {"host": None} if found.party in grants.hosts(tx) else None
+    grants.keep_party(tx, found.party, name=found.name, facts=was_hosted, partner=True, now=now)
     for kind, reader in (("partner", found.party), ("from_partners", node.party)):
         collections.ensure(tx, kind, reader, party=node.party, realm=realm)
     accepted = Enrol(

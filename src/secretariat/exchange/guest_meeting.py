@@ -146,7 +146,9 @@ def _meet(
             where="party",
             advice="one party has one voice: ask it which host is its own",
         )
-    grants.keep_party(tx, said.party, name=said.name, kind="agency", partner=True, now=now)
+    grants.keep_party(
+        tx, said.party, name=said.name, kind="agency", facts={"host": said.host}, partner=True, now=now
+    )
     collections.ensure(tx, "partner", said.party, party=node.party, realm=realm)
     guest_store.write_met(tx, Met(said.party, said.name, said.host, public, sealed, now))
     act = Enrol(

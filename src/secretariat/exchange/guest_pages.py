@@ -22,7 +22,7 @@ from secretariat.agreements.service import outlook, with_members
 from secretariat.base.clock import now
 from secretariat.base.errors import InputError, NotFoundError, SecretariatError, StateError
 from secretariat.base.marking import Marking
-from secretariat.exchange import guest_store, guests
+from secretariat.exchange import guest_store, guests, service
 from secretariat.exchange.guest_settling import settle
 from secretariat.exchange.guest_view import acting
 from secretariat.ledger import service as ledger
@@ -70,7 +70,7 @@ def _markings(screen: Screen, seen: Sequence[Shown]) -> dict[int, Marking]:
     return marks
 
 
-def _row(one: Shown, marks: dict[int, Marking]) -> dict[str, Any]:
+def _row(one: Shown, marks: dict[int, Marking], screen: Screen) -> dict[str, Any]:
     obj = msgspec.json.decode(one.data)
     marking = marks[one.label]
     return {
@@ -81,9 +81,17 @@ def _row(one: Shown, marks: dict[int, Marking]) -> dict[str, Any]:
         "tlp": marking.tlp,
         "level": marking.level,
         "originator": one.originator,
+        "source": _granted_by(one, screen),
         "state": "withdrawn" if one.revoked else one.state,
         "version": one.version,
     }
+
+
+def _granted_by(one: Shown, screen: Screen) -> str:
+    """Name who granted it: a partner (kept for this guest), the host, or another guest of the host."""
+    if one.custodian == screen.guest:
+        return one.source
+    return one.custodian or screen.party
 
 
 def _table(name: str, rows: list[dict[str, Any]]) -> Table:
@@ -91,10 +99,29 @@ def _table(name: str, rows: list[dict[str, Any]]) -> Table:
         Column("name", _("Name")),
         Column("tlp", _("Marking")),
         Column("originator", _("Originator")),
+        *([Column("source", _("Granted by"))] if name == "granted" else []),
         Column("state", _("State")),
         Column("version", _("Version of")),
     )
     return Table(name, columns, rows)
+
+
+def _holders(screen: Screen, person: Person, stix_id: str) -> Table:
+    """Say who holds what the guest published, by each holder's own word."""
+    mine = acting(screen.node, screen.realm, person, Permission.GUEST_READ)
+    columns = (
+        Column("holder", _("Holder")),
+        Column("version", _("Version of")),
+        Column("state", _("State")),
+        Column("at", _("Time")),
+    )
+    found = service.holders(mine, screen.realm, stix_id, now=now())
+    rows = [
+        {"holder": one.holder, "version": one.version, "state": one.state, "at": one.at}
+        for one in found
+        if one.holder != PUBLIC
+    ]
+    return Table("holders", columns, rows)
 
 
 @page("/guest", Permission.GUEST_READ)
@@ -109,8 +136,8 @@ def _guest(request: Request[Any, Any, Any], error: SecretariatError | None = Non
     with screen.node.database.peer(screen.realm, party) as tx:
         seen = guest_store.shown(tx, REPORTS)
     marks = _markings(screen, seen)
-    granted = [_row(one, marks) for one in seen if one.originator != party]
-    own = [_row(one, marks) for one in seen if one.originator == party]
+    granted = [_row(one, marks, screen) for one in seen if one.originator != party]
+    own = [_row(one, marks, screen) for one in seen if one.originator == party]
     answer = screen.answer(
         "exchange/guest.html",
         [_table("granted", granted), _table("own", own)],
@@ -165,9 +192,12 @@ def _report(
     is_own = one.originator == party
     answer = screen.answer(
         "exchange/guest_report.html",
-        [_table("objects", [_row(member, marks) for member in members])],
+        [
+            _table("objects", [_row(member, marks, screen) for member in members]),
+            *([_holders(screen, person, stix_id)] if is_own else []),
+        ],
         markings=list(marks.values()),
-        row=_row(one, marks),
+        row=_row(one, marks, screen),
         obj=obj,
         root=one.root,
         absent=len(named) - len(members),
@@ -292,12 +322,14 @@ def _guests(request: Request[Any, Any, Any], error: SecretariatError | None = No
     with screen.transaction() as tx:
         found = guest_store.guests(tx)
         persons = {one.party: people.persons_of(tx, one.party) for one in found}
+        partners = guest_store.guest_partners(tx)
     columns = (
         Column("party", _("Guest")),
         Column("name", _("Name")),
         Column("state", _("State")),
         Column("since", _("Since")),
         Column("people", _("People")),
+        Column("partners", _("Partners")),
         Column("key", _("Key")),
     )
     rows = [
@@ -307,6 +339,7 @@ def _guests(request: Request[Any, Any, Any], error: SecretariatError | None = No
             "state": one.state,
             "since": one.since,
             "people": ", ".join(person.login for person in persons[one.party] if not person.disabled_at),
+            "partners": " ".join(with_.partner for with_ in partners if with_.guest == one.party),
             "key": one.public.hex(),
         }
         for one in found
@@ -315,6 +348,7 @@ def _guests(request: Request[Any, Any, Any], error: SecretariatError | None = No
         "exchange/guests.html",
         [Table("guests", columns, rows)],
         roles=[(role.value, _(ROLE_WORDS[role])) for role in GUEST_TABLE],
+        failed=[one for one in partners if one.last_error],
         languages_offered=words.LANGUAGES,
         error=error,
     )

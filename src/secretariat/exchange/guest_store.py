@@ -246,11 +246,13 @@ class Shown(msgspec.Struct, frozen=True):
     revoked: bool
     root: bytes | None
     state: str
+    custodian: str
+    """For whom it is kept: a guest keeps what others than its host granted to it."""
 
 
 _SHOWN = (
     "SELECT v.id, v.stix_id, v.type, v.originator, v.source, v.bytes, v.label, v.version, v.recorded_at,"
-    " v.revoked, v.root, v.state FROM object_version v"
+    " v.revoked, v.root, v.state, v.custodian FROM object_version v"
 )
 
 

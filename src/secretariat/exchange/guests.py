@@ -150,15 +150,16 @@ def _add(tx: sa.Connection, node: Node, realm: str, ring: Keyring, name: str, by
     host = node.keyring(realm)
     party = ring.party
     before = next((one for one in grants.parties(tx) if one.code == party), None)
-    grants.keep_party(tx, party, name=name, kind=before.kind if before else "agency", partner=True, now=now)
-    for kind, reader, publisher in (
+    kind = before.kind if before else "agency"
+    grants.keep_party(tx, party, name=name, kind=kind, facts={"host": node.party}, partner=True, now=now)
+    for place, reader, publisher in (
         ("partner", party, node.party),
         ("partner", node.party, node.party),
         ("clear", "*", node.party),
         ("from_partners", node.party, node.party),
         ("own", party, party),
     ):
-        collections.ensure(tx, kind, reader, party=publisher, realm=realm)
+        collections.ensure(tx, place, reader, party=publisher, realm=realm)
     body = GuestBody(
         act="add",
         party=party,
