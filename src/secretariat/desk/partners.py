@@ -16,7 +16,7 @@ from litestar.params import FromPath
 from secretariat.base.clock import now
 from secretariat.base.errors import InputError, NotFoundError, SecretariatError
 from secretariat.desk import store
-from secretariat.exchange import enrolment, service
+from secretariat.exchange import enrolment, guest_store, service
 from secretariat.exchange.fingerprint import fingerprint
 from secretariat.people.model import Permission
 from secretariat.web.routing import Form, act, page, see
@@ -79,6 +79,28 @@ def _refused(rows: list[Any]) -> Table:
     )
 
 
+def _guests(found: list[guest_store.Met]) -> Table:
+    """Lay out the parties that partners host, as they were introduced."""
+    columns = (
+        Column("party", _("Guest")),
+        Column("name", _("Name")),
+        Column("host", _("Host")),
+        Column("since", _("Since")),
+        Column("key", _("Key")),
+    )
+    rows = [
+        {
+            "party": one.party,
+            "name": one.name,
+            "host": one.host,
+            "since": one.since,
+            "key": one.public.hex(),
+        }
+        for one in found
+    ]
+    return Table("guests", columns, rows)
+
+
 @page("/admin/partners", Permission.MANAGE_PEERS)
 def partners_page(request: Request[Any, Any, Any]) -> Response[Any]:
     """Show the enrolled partners, and how another one is enrolled."""
@@ -94,6 +116,7 @@ def _partners(
     with screen.transaction() as tx:
         rows = lines(screen, store.partners(tx))
         refused = store.refusals(tx, limit=200)
+        guests = guest_store.met_parties(tx)
     table = Table(
         "partners",
         (
@@ -109,7 +132,7 @@ def _partners(
     ).sorted_by(screen.query)
     answer = screen.answer(
         "desk/partners.html",
-        [table, _refused(refused)],
+        [table, _guests(guests), _refused(refused)],
         mailboxes=[row["party"] for row in rows if row["url"] and row["state"] != "suspended"],
         own_words=fingerprint(screen.party, screen.node.keyring(screen.realm).root_public),
         error=error,
