@@ -54,6 +54,7 @@ from secretariat.ledger import people_pages as ledger_people_pages
 from secretariat.ledger import service as ledger
 from secretariat.ledger import store as ledger_store
 from secretariat.ledger.node import Node
+from secretariat.ledger.witness import RECOVERY
 from secretariat.people import pages as people_pages
 from secretariat.people import store as people_store
 from secretariat.records import collections
@@ -225,7 +226,10 @@ def prepare(node: Node) -> None:
     """Give a node that never served the first entry of each log, and the public instruments to start from."""
     for realm in node.settings.realms:
         with node.database.app(realm) as tx:
-            if ledger.open_log(tx, node.keyring(realm), now=now()).size == 1 and not instruments(tx):
+            if (why := ledger.head(tx).stopped) is not None:
+                node.stopped[realm] = why
+                log.critical("%s, %s is read-only: %s (%s)", node.party, realm, why, RECOVERY)
+            elif ledger.open_log(tx, node.keyring(realm), now=now()).size == 1 and not instruments(tx):
                 keep_book(tx, package_book(), own=node.party, now=now())
 
 
@@ -260,7 +264,7 @@ def health(request: Request[Any, Any, Any]) -> dict[str, str]:
     node: Node = request.app.state.node
     with node.database.app(node.settings.realms[0]) as tx:
         tx.execute(sa.text("SELECT 1"))
-    return {"party": node.party, "state": "serving"}
+    return {"party": node.party, "state": "read-only" if node.stopped else "serving"}
 
 
 @contextlib.asynccontextmanager

@@ -188,6 +188,7 @@ def hear(node: Node, realm: str, party: str, brought: Riding, *, now: datetime) 
 
 def stop(node: Node, realm: str, error: BehindError) -> StoppedError:
     """Write nothing more in this realm, for good, and say why: to partners, on pages, to whoever acts."""
+    node.stopped[realm] = error.what
     with node.database.app(realm) as tx:
         if witnessing.stop(tx, error.what):
             log.critical("%s, %s: %s (%s)", node.party, realm, error.what, RECOVERY)

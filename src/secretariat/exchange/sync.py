@@ -343,12 +343,17 @@ async def keep_in_step(node: Node) -> None:
 def _partners(node: Node) -> dict[tuple[str, str, str], tuple[str, Peer]]:
     """Give the partners to follow, keyed so that a new address or new keys start a new task."""
     found: dict[tuple[str, str, str], tuple[str, Peer]] = {}
-    for realm in node.settings.realms:
+    for realm in _running(node):
         with node.database.app(realm) as tx:
             for peer in tables.read_peers(tx, "WHERE state = 'accepted' AND url <> '' AND via = ''"):
                 keys = ",".join(sorted([*peer.transport_keys, *peer.log_keys, *peer.record_keys]))
                 found[realm, peer.party, f"{peer.url} {keys}"] = (realm, peer)
     return found
+
+
+def _running(node: Node) -> list[str]:
+    """Name the realms whose log is not stopped: in the others nothing is received, sent or done."""
+    return [realm for realm in node.settings.realms if realm not in node.stopped]
 
 
 def _housekeeping(node: Node) -> None:
@@ -358,7 +363,7 @@ def _housekeeping(node: Node) -> None:
     Refuses, as every caller of the database, while that is gone.
     """
     moment = now()
-    for realm in node.settings.realms:
+    for realm in _running(node):
         for step in _STEPS:
             try:
                 step(node, realm, now=moment)

@@ -15,11 +15,23 @@ from secretariat.base.clock import now, stamp
 from secretariat.base.console import DATA, Data, Json, Realm, emit, progress
 from secretariat.base.errors import InputError, NotFoundError
 from secretariat.base.settings import NodeSettings
-from secretariat.ledger import audit, export, keys, partners, sealing, service, store, witnessing
+from secretariat.ledger import (
+    accusation,
+    audit,
+    export,
+    keys,
+    partners,
+    sealing,
+    service,
+    store,
+    witness_store,
+    witnessing,
+)
 from secretariat.ledger import checkpoint as notes
 from secretariat.ledger.audit import Report
 from secretariat.ledger.entries import Draft, Note
 from secretariat.ledger.keys import Keyring
+from secretariat.ledger.witness import Standing
 
 commands = typer.Typer(help="The signed log: list, show, verify, export.", no_args_is_help=True)
 
@@ -86,6 +98,7 @@ def show(
     with _log(data, realm) as (tx, keyring):
         found = service.detail(tx, position)
         verdict = service.verify_entry(tx, keyring, position)
+        behind = witnessing.standing_of_own(tx, keyring, position, found.entry.recipient)
     entry = found.entry
     value = {
         "position": entry.position,
@@ -96,6 +109,7 @@ def show(
         "leaf": entry.leaf.hex(),
         "holds": verdict.holds,
         "steps": verdict.steps,
+        "evidence": behind,
     }
     body = msgspec.json.format(msgspec.json.encode(found.statement.body), indent=2).decode()
     lines = [
@@ -103,11 +117,19 @@ def show(
         + (f" to {entry.recipient}" if entry.recipient else ""),
         f"recorded {found.statement.recorded_at}, signed by {', '.join(found.key_ids)}",
         *(f"{'holds' if step.holds else 'FAILS'}  {step.name}  {step.detail}" for step in verdict.steps),
+        _evidence_text(behind),
         body,
     ]
     emit(value, "\n".join(lines), json=json)
     if not verdict.holds:
         raise typer.Exit(1)
+
+
+def _evidence_text(behind: Standing) -> str:
+    """Say what stands behind an entry in one line."""
+    thirds = {"seen": "", "awaited": "; awaits a third witness", "none": "; no third witness"}
+    by = f" by {', '.join(behind.by)}" if behind.by else ""
+    return f"evidence: {behind.state}{by}{thirds[behind.third]}"
 
 
 @commands.command("checkpoint")
@@ -219,8 +241,14 @@ def export_log(
 @commands.command("partners")
 def list_partners(data: Data = DATA, realm: Realm = "live", json: Json = False) -> None:
     """List partners' logs as this node last verified them."""
-    with _log(data, realm) as (tx, _):
+    circles = NodeSettings.load(data).circles
+    with _log(data, realm) as (tx, keyring):
         kept = partners.kept_logs(tx)
+        behind = {
+            one.origin: witnessing.standing_of_kept(tx, keyring, one.origin, one.size - 1, circles)
+            for one in kept
+        }
+        proofs = witness_store.read_contradictions(tx)
     rows: list[dict[str, Any]] = [
         {
             "origin": one.origin,
@@ -230,15 +258,67 @@ def list_partners(data: Data = DATA, realm: Realm = "live", json: Json = False) 
             "state": one.state,
             "reason": one.reason,
             "checked_at": stamp(one.checked_at),
+            "evidence": behind[one.origin],
+            "proofs": [proof.name for proof in proofs if proof.origin == one.origin],
         }
         for one in kept
     ]
     text = "\n".join(
         f"{row['party']:<8} {row['origin']:<32} {row['size']:>8}  {row['checked_at']}  {row['state']}"
         + (f": {row['reason']}" if row["reason"] else "")
+        + f"\n         {_evidence_text(row['evidence'])}"
+        + (f"\n         proof: secretariat log accuse FILE --of {row['origin']}" if row["proofs"] else "")
         for row in rows
     )
     emit({"logs": rows}, text or "no partner's log is kept yet", json=json)
+
+
+@commands.command()
+def accuse(
+    file: Annotated[Path, typer.Argument(help="The proof: to verify, or with --of to write.")],
+    of: Annotated[
+        str | None,
+        typer.Option("--of", help="Write the proof that is kept against this log, e.g. jp.example/live."),
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option("--key", help="The party's root key (64 hex digits or id), or the log's verifier key."),
+    ] = None,
+    data: Data = DATA,
+    realm: Realm = "live",
+    json: Json = False,
+) -> None:
+    """Verify, anywhere, that a file proves a log false: two roots of one size. Exit code 1 if not.
+
+    With --of it writes the proof that this node keeps against a partner's log.
+    """
+    if of is not None:
+        with _log(data, realm) as (tx, keyring):
+            found = witness_store.read_contradictions(tx, of)
+            if not found:
+                raise NotFoundError(
+                    f"no proof against {of} is kept",
+                    advice="a smaller tree is no proof to others: an old checkpoint may be genuine",
+                )
+            written = witnessing.accusation(tx, keyring, found[0])
+        if file.exists():
+            raise InputError("the file exists already", where=str(file), advice="choose another name")
+        file.write_bytes(written)
+    try:
+        judged = accusation.judge(file.read_bytes(), key=key)
+    except OSError as error:
+        raise InputError(f"cannot read: {error.strerror}", where=str(file)) from error
+    verdict = "PROVEN" if judged.proven else "NOT PROVEN"
+    lines = [
+        f"{verdict}: two logs of {judged.size} entries, {judged.origin} of {judged.party}, signed by one key",
+        *(f"root {root}" for root in judged.roots),
+        f"key {judged.key or 'none'}",
+        f"under root key {judged.root_key or 'none'}, from {judged.root_key_from}",
+        *(f"  {problem}" for problem in judged.problems),
+    ]
+    emit(judged, "\n".join(lines), json=json)
+    if not judged.proven:
+        raise typer.Exit(1)
 
 
 @commands.command()

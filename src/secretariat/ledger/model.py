@@ -96,6 +96,11 @@ class Contradiction(msgspec.Struct, frozen=True):
         """Name it: the same two notes are the same proof, whoever brought them."""
         return hashlib.sha256(b"".join(sorted((self.one, self.other)))).digest()
 
+    @property
+    def name(self) -> str:
+        """Give the start of its digest in hex: its address on pages."""
+        return self.digest.hex()[:16]
+
 
 class ShownLog(msgspec.Struct, frozen=True):
     """What a partner last showed us of another partner's log.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from secretariat.base.errors import NotFoundError
@@ -23,6 +23,8 @@ class Node:
     settings: NodeSettings
     database: Database
     keys: Mapping[str, Keyring]
+    stopped: dict[str, str] = field(default_factory=dict)
+    """Per realm why nothing is written any more (log_head.stopped), as this process knows it."""
 
     @classmethod
     def open(cls, settings: NodeSettings, database: Database) -> Node:

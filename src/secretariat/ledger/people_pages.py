@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from litestar import Request, Response
 from litestar.params import FromPath
 
 from secretariat.base.clock import now
 from secretariat.base.errors import NotFoundError
 from secretariat.ledger import checkpoint as notes
-from secretariat.ledger import service, store, witnessing
+from secretariat.ledger import service, store, witness_store, witnessing
 from secretariat.ledger.entries import kinds
 from secretariat.people.model import Permission
 from secretariat.web.routing import page
@@ -20,12 +22,13 @@ from secretariat.web.words import gettext as _
 from secretariat.web.words import mark
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Connection
 
     from secretariat.base.clock import AsOf
     from secretariat.ledger.model import EntryLine
+    from secretariat.ledger.witness import Standing
 
 PAGE = 50
 EVERYBODY = "*"
@@ -166,6 +169,9 @@ def entry_page(request: Request[Any, Any, Any], position: FromPath[int]) -> Resp
         verdict = service.verify_entry(tx, screen.node.keyring(screen.realm), position)
         size = service.head(tx).size
         path = service.inclusion(tx, position, verdict.size)
+        ring = screen.node.keyring(screen.realm)
+        behind = witnessing.standing_of_own(tx, ring, position, found.entry.recipient)
+        names = {one.origin: one.party for one in store.read_peer_logs(tx)}
     table = Table(
         "steps",
         (Column("name", _("Step")), Column("holds", _("Holds")), Column("detail", _("Detail"))),
@@ -190,6 +196,28 @@ def entry_page(request: Request[Any, Any, Any], position: FromPath[int]) -> Resp
         size=size,
         path=path,
         summary=_summary(found.statement.kind, found.statement.body),
+        evidence=_evidence(behind, names),
+    )
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """What stands behind an entry, in the words of the page."""
+
+    state: str
+    by: str
+    since: datetime | None
+    third: str
+
+
+def _evidence(behind: Standing, names: Mapping[str, str]) -> Evidence:
+    thirds = {
+        "seen": "",
+        "awaited": _("awaits a third witness"),
+        "none": _("no third witness"),
+    }
+    since = None if behind.since is None else datetime.fromtimestamp(behind.since, UTC)
+    return Evidence(
+        behind.state, ", ".join(names.get(one, one) for one in behind.by), since, thirds[behind.third]
     )
 
 
@@ -224,10 +252,26 @@ def checkpoints_page(request: Request[Any, Any, Any]) -> Response[Any]:
         listed = store.read_notes(tx, PAGE + 1, before)
         note = witnessing.checkpoint(tx) if listed else None
         head = service.head(tx)
+        origin = screen.node.origin(screen.realm)
+        cosigned = witness_store.count_by_size(tx, origin, [size for size, _root, _at in listed])
+        names = {one.origin: one.party for one in store.read_peer_logs(tx)}
     table = Table(
         "checkpoints",
-        (Column("size", _("Size"), number=True), Column("root", _("Root")), Column("at", _("Time"))),
-        [{"size": size, "root": root.hex(), "at": at} for size, root, at in listed[:PAGE]],
+        (
+            Column("size", _("Size"), number=True),
+            Column("root", _("Root")),
+            Column("at", _("Time")),
+            Column("cosigned", _("Cosigned by")),
+        ),
+        [
+            {
+                "size": size,
+                "root": root.hex(),
+                "at": at,
+                "cosigned": ", ".join(names.get(one, one) for one in cosigned.get(size, [])),
+            }
+            for size, root, at in listed[:PAGE]
+        ],
     ).sorted_by(screen.query)
     keyring = screen.node.keyring(screen.realm)
     key = notes.verifier_key(keyring.origin, keyring.log.public)
@@ -247,8 +291,17 @@ def partners_page(request: Request[Any, Any, Any]) -> Response[Any]:
     screen = screen_of(request)
     moment = now()
     due = screen.node.settings.limits.checkpoint_age_s
+    circles = screen.node.settings.circles
+    ring = screen.node.keyring(screen.realm)
     with screen.transaction() as tx:
         logs = store.read_peer_logs(tx)
+        behind = {
+            log.origin: witnessing.standing_of_kept(tx, ring, log.origin, log.size - 1, circles)
+            for log in logs
+        }
+        proofs = witness_store.read_contradictions(tx)
+        shown = [one for one in witness_store.read_shown(tx) if one.state == "open"]
+    names = {log.origin: log.party for log in logs}
     table = Table(
         "partners",
         (
@@ -258,6 +311,7 @@ def partners_page(request: Request[Any, Any, Any]) -> Response[Any]:
             Column("size", _("Size"), number=True),
             Column("root", _("Root")),
             Column("checked_at", _("Verified")),
+            Column("evidence", _("Evidence")),
             Column("reason", _("Reason")),
         ),
         [
@@ -270,12 +324,29 @@ def partners_page(request: Request[Any, Any, Any]) -> Response[Any]:
                 "size": log.size,
                 "root": log.root.hex(),
                 "checked_at": log.checked_at,
+                "evidence": behind[log.origin].state,
+                "third": _evidence(behind[log.origin], names).third,
+                "by": _evidence(behind[log.origin], names).by,
                 "reason": log.reason,
             }
             for log in logs
         ],
     ).sorted_by(screen.query)
-    return screen.answer("ledger/partners.html", [table])
+    return screen.answer("ledger/partners.html", [table], proofs=proofs, shown=shown, names=names)
 
 
-routes = [ledger_page, entry_page, checkpoints_page, partners_page]
+@page("/ledger/accusations/{digest:str}", Permission.READ_LEDGER)
+def accusation_file(request: Request[Any, Any, Any], digest: FromPath[str]) -> Response[bytes]:
+    """Give the proof against a log as a file that anybody verifies with `secretariat log accuse FILE`."""
+    screen = screen_of(request)
+    with screen.transaction() as tx:
+        found = next((one for one in witness_store.read_contradictions(tx) if one.name == digest), None)
+        if found is None:
+            raise NotFoundError("there is no such proof", where="accusation")
+        data = witnessing.accusation(tx, screen.node.keyring(screen.realm), found)
+    name = f"accusation-{found.party}-{found.name}.json"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(data, media_type="application/json", headers=headers)
+
+
+routes = [ledger_page, entry_page, checkpoints_page, partners_page, accusation_file]

@@ -14,10 +14,10 @@ import msgspec
 from sqlalchemy import Connection
 
 from secretariat.base.errors import ProofError
+from secretariat.ledger import accusation as accusations
 from secretariat.ledger import checkpoint as notes
-from secretariat.ledger import partners, service, store, witness, witness_store
+from secretariat.ledger import partners, service, statements, store, witness, witness_store
 from secretariat.ledger.checkpoint import Checkpoint
-from secretariat.ledger.entries import Draft, Suspect
 from secretariat.ledger.keys import Keyring
 from secretariat.ledger.model import Contradiction, PeerLog
 from secretariat.ledger.witness import Standing, Tree, WitnessError, Word
@@ -147,19 +147,13 @@ def checkpoint(tx: Connection, size: int | None = None, *, of: Collection[str] |
     return witness.with_words(note, [one for one in words if of is None or one.witness in of])
 
 
-def accuse(tx: Connection, ring: Keyring, found: Contradiction, reason: str, *, now: datetime) -> bool:
-    """Keep two notes that prove a log false, suspend the log, and say so in our own log; False where known.
-
-    A log that is suspended already is accused all the same: each proof stands for itself.
-    """
-    if not witness_store.add_contradiction(tx, found):
-        return False
-    kept = partners.kept_log(tx, found.origin)
-    if kept is not None and kept.state == "ok":
-        partners.suspend(tx, found.origin, reason)
-    body = Suspect(party=found.party, kept=found.one.decode(), shown=found.other.decode(), reason=reason)
-    service.append(tx, ring, [Draft("suspect", None, body)], now=now)
-    return True
+def accusation(tx: Connection, ring: Keyring, found: Contradiction) -> bytes:
+    """Give a kept proof as a file, with the party's own statements of its keys."""
+    stated = store.read_statements(tx, found.origin)
+    root = statements.root_of(stated[-1]) if stated else b""
+    said = [statements.read(one, ring.realm, root) for one in stated]
+    keys = list(dict.fromkeys(one.log for one in said))
+    return accusations.write(found, realm=ring.realm, log_keys=keys, stated=stated, by=ring.party)
 
 
 def standing_of_own(tx: Connection, ring: Keyring, position: int, recipient: str | None) -> Standing:

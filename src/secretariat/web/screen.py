@@ -167,6 +167,11 @@ class Screen:
         return self.render(template, markings=shown, tables={t.name: t for t in tables}, **context)
 
     @property
+    def stopped(self) -> str:
+        """Why nothing is written in this realm any more; empty while all is well."""
+        return "" if self.node is None else str(self.node.stopped.get(self.realm, ""))
+
+    @property
     def party(self) -> str:
         """The party whose node this is."""
         return "" if self.node is None else str(self.node.settings.party)

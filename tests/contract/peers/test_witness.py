@@ -1,4 +1,4 @@
-"""What rides along between nodes, over both stores: words of witnesses, forks that come to light, old states."""
+"""What rides along between nodes, over both stores: words of witnesses, forks that come to light."""
 
 from __future__ import annotations
 
@@ -103,14 +103,10 @@ def test_two_roots_of_one_size_are_a_proof_and_suspend_the_log(three):
     assert "two different logs" in kept(three, "JP", "KR").suspended
     with three.nodes["JP"].store(three.now) as store:
         [found] = store.contradictions()
-        notices = [
-            one.kind for one in (store.entry(at) for at in range(store.head().size)) if one is not None
-        ]
+        notices = [store.entry(at).kind for at in range(store.head().size)]
     assert (found.party, found.told_by, found.size) == ("KR", "US", before.size)
-    assert {found.one, found.other} == {
-        witness.bare(before.note, [three.nodes["KR"].keyring.log.public]),
-        note,
-    }
+    public = three.nodes["KR"].keyring.log.public
+    assert {found.one, found.other} == {witness.bare(before.note, [public]), note}
     assert notices.count("suspect") == 1
     three.give("JP", "US", show(three, "JP", "US", note))
     with three.nodes["JP"].store(three.now) as store:
