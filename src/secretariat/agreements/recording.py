@@ -218,8 +218,12 @@ def _any_refused(tx: sa.Connection, node: Node, now: datetime) -> bool:
 
 
 def _receipts(tx: sa.Connection, party: str, origin: str) -> set[int]:
-    """Give the entries of the log `origin`, ours, that `party` signed a receipt about."""
-    rows = raw(tx).execute("SELECT envelope FROM peer_entry WHERE kind = 'receipt' AND party = %s", (party,))
+    """Give the entries of `origin`, our log, that `party` signed a receipt about; a guest signs there."""
+    rows = raw(tx).execute(
+        "SELECT envelope FROM peer_entry WHERE kind = 'receipt' AND party = %(party)s"
+        " UNION ALL SELECT envelope FROM entry WHERE kind = 'receipt' AND party = %(party)s",
+        {"party": party},
+    )
     found = set()
     for (envelope,) in rows:
         about = entries.read(dsse.payload_of(envelope)).body.get("about")

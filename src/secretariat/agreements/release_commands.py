@@ -13,12 +13,15 @@ import typer
 
 from secretariat.base.clock import now
 from secretariat.base.console import DATA, Data, Json, Realm, emit, progress
-from secretariat.base.errors import InputError, NotFoundError, StateError
+from secretariat.base.errors import DeniedError, InputError, NotFoundError, StateError
 from secretariat.base.settings import NodeSettings
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
+
     from secretariat.agreements.release import Published
     from secretariat.agreements.service import Outlook
+    from secretariat.people.model import Permission, Person
 
 verbs = typer.Typer()
 release = typer.Typer(help="Releases: propose, concur, approve, refuse.", no_args_is_help=True)
@@ -29,6 +32,10 @@ verbs.add_typer(release, name="release")
 verbs.add_typer(standing, name="standing")
 
 By = Annotated[str, typer.Option("--by", help="Who does this; noted in the log.")]
+Doer = Annotated[
+    str, typer.Option("--by", help="Login of the person who does this. Default: whoever runs the command.")
+]
+Named = Annotated[str, typer.Option("--by", help="Login of the person who does this.")]
 Purpose = Annotated[str, typer.Option("--purpose", help="The use it is given for.")]
 Confirm = Annotated[
     bool, typer.Option("--confirm", help="Confirm the conditions that the agreements put to the person.")
@@ -49,6 +56,45 @@ def node_at(data: Path) -> Iterator[Any]:
         yield Node.open(settings, database)
 
 
+def _person(tx: sa.Connection, login: str, right: Permission, *, option: str = "--by") -> Person:
+    """Give the person of this party that a command names. Refuses other words, and who has no right to."""
+    from secretariat.people.model import SENTENCES
+    from secretariat.people.store import person_by_login
+
+    one = person_by_login(tx, login)
+    if one is None or one.party is not None:
+        raise NotFoundError(
+            f"nobody of this party signs in as {login!r}",
+            where=option,
+            advice="`secretariat person list` shows who does, `secretariat person add` adds one",
+        )
+    if not one.may(right):
+        raise DeniedError(
+            f"{login} has not the right to do this",
+            where=option,
+            advice=f"name a person who may: {SENTENCES[right]}",
+        )
+    return one
+
+
+def _doer(tx: sa.Connection, by: str, right: Permission) -> str:
+    """Name who does it: a person with the right, or whoever runs the command on this machine."""
+    return _person(tx, by, right).login if by else getpass.getuser()
+
+
+def _refuse_unnamed(tx: sa.Connection, *logins: str) -> None:
+    """Refuse a release of two persons where one of them is nobody who is known here."""
+    from secretariat.people.store import person_by_login
+
+    for one in logins:
+        if person_by_login(tx, one) is None:
+            raise StateError(
+                f"two persons must release this, and {one!r} is none that is known here",
+                where="--by",
+                advice="each of the two is named by the login of a person: --by LOGIN",
+            )
+
+
 @verbs.command("publish")
 def publish(
     objects: Annotated[
@@ -56,7 +102,7 @@ def publish(
     ] = None,
     drafts: Annotated[bool, typer.Option("--drafts", help="All own drafts.")] = False,
     to: To = None,
-    by: By = "",
+    by: Doer = "",
     second: Annotated[str, typer.Option("--second", help="The second person, where two are needed.")] = "",
     standing_release: Annotated[str, typer.Option("--standing", help="Id of a standing release.")] = "",
     purpose: Purpose = "",
@@ -69,8 +115,9 @@ def publish(
     from secretariat.agreements import service, workflow
     from secretariat.agreements.recording import draft_ids
     from secretariat.agreements.release import Basis, publish_in
+    from secretariat.people.model import Permission
 
-    moment, person = now(), by or getpass.getuser()
+    moment = now()
     with node_at(data) as node, progress("publish"), node.database.app(realm) as tx:
         names = [*(objects or ()), *(draft_ids(tx, node.party) if drafts else ())]
         if not names:
@@ -81,12 +128,25 @@ def publish(
                 tx, node, realm, versions, _uuid(standing_release), now=moment
             )
         else:
-            if second in {"", person} and (two := workflow.for_two(tx, node, versions)):
+            person = _doer(tx, by, Permission.APPROVE_RELEASE)
+            if second:
+                _person(tx, second, Permission.APPROVE_RELEASE, option="--second")
+            if second == person:
+                raise InputError(
+                    f"{person} is named twice",
+                    where="--second",
+                    advice="name another person, or leave it out",
+                )
+            two = workflow.for_two(tx, node, versions)
+            if two and second:
+                _refuse_unnamed(tx, person)
+            elif two:
                 raise StateError(
                     "two persons must release this"
                     " (classified, RED, AMBER+STRICT, originator control, or marked lower than before)",
                     where=two[0],
-                    advice="--second LOGIN, or `secretariat release propose` and another person approves",
+                    advice="--by LOGIN --second LOGIN, or `secretariat release propose`"
+                    " and another person approves",
                 )
             if not confirm:
                 _refuse_unconfirmed(
@@ -168,15 +228,20 @@ def propose(
     title: Annotated[str, typer.Option("--title", help="What it is about.")],
     to: To = None,
     purpose: Purpose = "",
-    by: By = "",
+    by: Doer = "",
     data: Data = DATA,
     realm: Realm = "live",
     json: Json = False,
 ) -> None:
     """Propose a release; another person approves it."""
-    from secretariat.agreements import workflow
+    from secretariat.agreements import service, workflow
+    from secretariat.people.model import Permission
 
     with node_at(data) as node:
+        with node.database.app(realm) as tx:
+            person = _doer(tx, by, Permission.PROPOSE_RELEASE)
+            if workflow.for_two(tx, node, service.with_members(tx, objects)):
+                _refuse_unnamed(tx, person)
         made = workflow.propose(
             node,
             realm,
@@ -184,7 +249,7 @@ def propose(
             title=title,
             to=to,
             purpose=purpose or None,
-            by=by or getpass.getuser(),
+            by=person,
             now=now(),
         )
     _tell_release(made, json=json)
@@ -207,23 +272,32 @@ def list_releases(data: Data = DATA, realm: Realm = "live", json: Json = False) 
 def concur(
     number: Annotated[str, typer.Argument(metavar="ID")],
     office: Annotated[str, typer.Option("--office", help="The office that concurs.")],
-    by: By = "",
+    by: Named,
     data: Data = DATA,
     realm: Realm = "live",
     json: Json = False,
 ) -> None:
-    """Record that an office concurs; silence is not concurrence."""
+    """Record that an office concurs, by a person of that office; silence is not concurrence."""
     from secretariat.agreements import workflow
+    from secretariat.people.model import Permission
 
     with node_at(data) as node:
-        found = workflow.concur(node, realm, _uuid(number), office=office, by=by or getpass.getuser())
+        with node.database.app(realm) as tx:
+            person = _person(tx, by, Permission.READ_REPORTS)
+        if person.office != office:
+            raise DeniedError(
+                f"{by} is of {person.office or 'no office'}, not of {office}",
+                where="--by",
+                advice="a person of the office concurs: `secretariat person add --office`",
+            )
+        found = workflow.concur(node, realm, _uuid(number), office=office, by=by)
     _tell_release(found, json=json)
 
 
 @release.command("approve")
 def approve(
     number: Annotated[str, typer.Argument(metavar="ID")],
-    by: By = "",
+    by: Doer = "",
     confirm: Confirm = False,
     data: Data = DATA,
     realm: Realm = "live",
@@ -231,16 +305,20 @@ def approve(
 ) -> None:
     """Say DO: release what was proposed."""
     from secretariat.agreements import service, workflow
+    from secretariat.people.model import Permission
 
     with node_at(data) as node:
-        if not confirm:
-            with node.database.app(realm) as tx:
-                found = workflow.get(tx, _uuid(number))
+        with node.database.app(realm) as tx:
+            person = _doer(tx, by, Permission.APPROVE_RELEASE)
+            found = workflow.get(tx, _uuid(number))
+            if found.needs_two or workflow.for_two(tx, node, service.with_members(tx, found.objects)):
+                _refuse_unnamed(tx, found.proposed_by, person)
+            if not confirm:
                 _refuse_unconfirmed(
                     service.forecast(tx, node, found.objects, purpose=found.purpose, now=now()),
                     found.partners,
                 )
-        done = workflow.decide_release(node, realm, _uuid(number), by=by or getpass.getuser(), now=now())
+        done = workflow.decide_release(node, realm, _uuid(number), by=person, now=now())
     _tell(done, json=json)
 
 
@@ -248,18 +326,19 @@ def approve(
 def refuse(
     number: Annotated[str, typer.Argument(metavar="ID")],
     reason: Annotated[str, typer.Option("--reason", help="Why.")],
-    by: By = "",
+    by: Doer = "",
     data: Data = DATA,
     realm: Realm = "live",
     json: Json = False,
 ) -> None:
     """Refuse what was proposed, with the reason."""
     from secretariat.agreements import workflow
+    from secretariat.people.model import Permission
 
     with node_at(data) as node:
-        found = workflow.refuse(
-            node, realm, _uuid(number), by=by or getpass.getuser(), reason=reason, now=now()
-        )
+        with node.database.app(realm) as tx:
+            person = _doer(tx, by, Permission.APPROVE_RELEASE)
+        found = workflow.refuse(node, realm, _uuid(number), by=person, reason=reason, now=now())
     _tell_release(found, json=json)
 
 
@@ -274,7 +353,7 @@ def begin(
     title: Annotated[str, typer.Option("--title", help="What it is for.")],
     to: Annotated[list[str], typer.Option("--to", help="Partner; repeatable.")],
     purpose: Annotated[str, typer.Option("--purpose", help="The use it is given for.")],
-    by: Annotated[list[str], typer.Option("--by", help="Who signs; repeatable.")],
+    by: Annotated[list[str], typer.Option("--by", help="Login of a person who signs; repeatable.")],
     types: Annotated[
         list[str] | None, typer.Option("--type", help="STIX type; repeatable. Default: all.")
     ] = None,
@@ -290,11 +369,17 @@ def begin(
 ) -> None:
     """Sign a standing release into the log, or propose it to a second person."""
     from secretariat.agreements import workflow
+    from secretariat.people.model import Permission
 
     terms = workflow.Terms(
         partners=to, purpose=purpose, types=list(types or ()), highest=highest.upper(), per_day=per_day
     )
+    if len(set(by)) < len(by):
+        raise InputError("a person is named twice", where="--by", advice="two persons sign, or one")
     with node_at(data) as node:
+        with node.database.app(realm) as tx:
+            for login in by:
+                _person(tx, login, Permission.APPROVE_RELEASE)
         made = workflow.begin_standing(
             node, realm, terms, title=title, by=by, days=days, needs_second=second, now=now()
         )
@@ -305,16 +390,19 @@ def begin(
 @standing.command("sign")
 def sign(
     number: Annotated[str, typer.Argument(metavar="ID")],
-    by: By = "",
+    by: Named,
     data: Data = DATA,
     realm: Realm = "live",
     json: Json = False,
 ) -> None:
     """Sign as the second person what another proposed; from now on it covers its class."""
     from secretariat.agreements import workflow
+    from secretariat.people.model import Permission
 
     with node_at(data) as node:
-        made = workflow.sign_standing(node, realm, _uuid(number), by=by or getpass.getuser(), now=now())
+        with node.database.app(realm) as tx:
+            _person(tx, by, Permission.APPROVE_RELEASE)
+        made = workflow.sign_standing(node, realm, _uuid(number), by=by, now=now())
     emit(made, f"{made.id}: signed by {', '.join(made.signed_by)}, until {made.ends:%Y-%m-%d}", json=json)
 
 
@@ -356,16 +444,17 @@ def list_standing(data: Data = DATA, realm: Realm = "live", json: Json = False) 
 def end(
     number: Annotated[str, typer.Argument(metavar="ID")],
     reason: Annotated[str, typer.Option("--reason", help="Why.")] = "",
-    by: By = "",
+    by: Doer = "",
     data: Data = DATA,
     realm: Realm = "live",
     json: Json = False,
 ) -> None:
     """Revoke a standing release at once."""
     from secretariat.agreements import workflow
+    from secretariat.people.model import Permission
 
     with node_at(data) as node:
-        workflow.end_standing(
-            node, realm, _uuid(number), by=by or getpass.getuser(), reason=reason, now=now()
-        )
+        with node.database.app(realm) as tx:
+            person = _doer(tx, by, Permission.APPROVE_RELEASE)
+        workflow.end_standing(node, realm, _uuid(number), by=person, reason=reason, now=now())
     emit({"id": number, "ended": True}, f"{number} has ended", json=json)

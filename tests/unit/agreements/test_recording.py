@@ -9,6 +9,7 @@ from secretariat.agreements.book import build, check, schema
 from secretariat.agreements.facts import whole_book
 from secretariat.agreements.reading import read
 from secretariat.agreements.recording import record_book, redecide, redecide_when_due
+from secretariat.exchange import guest_settling, guests
 from secretariat.ledger import service as ledger
 from secretariat.ledger.entries import Draft, EntryRef, Receipt
 from secretariat.ledger.model import PeerEntry
@@ -133,6 +134,23 @@ def test_what_the_recipient_signed_for_stays_and_is_listed_for_review(node):
     assert (one.recipient, one.entry, one.objects) == ("KR", done.publication + 1, [amber["id"]])
     assert one.missing is not None
     assert "no longer in force" in one.missing
+    assert releasing.readable(jp, "KR") == {amber["id"]}
+
+
+def test_what_a_guest_signed_for_in_this_very_log_stays_too(node):
+    jp = releasing.prepared(node)
+    guests.add(jp, "KR", name="Korea", by="admin", now=NOW)
+    agreed(jp, NOW)
+    amber = releasing.indicator("AMBER")
+    done = releasing.released(jp, amber)
+    guest_settling.settle(jp, "live", now=NOW)
+    record_book(jp, "live", ended(releasing.INSTRUMENTS, "2026-11-21"), now=LATER)
+    agreed(jp, LATER)
+
+    with jp.database.app("live") as tx:
+        found = redecide(tx, jp, "live", now=LATER)
+
+    assert (found.lapsed, [one.entry for one in found.review]) == (0, [done.publication + 1])
     assert releasing.readable(jp, "KR") == {amber["id"]}
 
 
