@@ -63,6 +63,7 @@ def export(
         f"transfer {done.number} for {to}: {done.entries} entries and {done.objects} objects,"
         f" {done.start} to {done.until}, {count} volume{'' if count == 1 else 's'}\n" + "\n".join(done.files)
     )
+    text += f"\n{done.hint}" if done.hint else ""
     emit(done, text, json=json)
 
 

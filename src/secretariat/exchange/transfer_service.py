@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from secretariat.agreements import store as agreements
 from secretariat.base.errors import LimitError, NotFoundError, SecretariatError, StateError
 from secretariat.exchange import enrolment, renewal, service, transfer, transfer_files, volumes, wire
 from secretariat.exchange import store as tables
@@ -44,7 +45,10 @@ VOLUME_MB = 4_000
 PAGES_PER_VOLUME = 4
 """A page is made no larger than this part of a volume, where its objects allow."""
 _RECORDED = frozenset({"transfer-broken", "transfer-cut", "transfer-version", "transfer-superseded"})
-_DAMAGED = "the volume does not hold: nothing of it was kept"
+_FIRST = (
+    "{party} has not told its instruments yet: import its first transfer before anything is released to it,"
+    " or what is released waits there"
+)
 
 
 class Exported(msgspec.Struct, frozen=True):
@@ -61,6 +65,7 @@ class Exported(msgspec.Struct, frozen=True):
     bytes: int
     place: str
     """How far it says that we are with the partner's log."""
+    hint: str = ""
 
 
 class Imported(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -180,13 +185,14 @@ def export(
                     until=until.after, entries=entries, objects=objects, bytes=size, at=now,
                 )
             )  # fmt: skip
+            agreed = agreements.agreed_by(store.tx, party, party)
             notify(store.tx, LIVE, live(kind="transfer", party=party))
         files = medium.name(summaries)
     finally:
         medium.throw()
     return Exported(
         party, realm, number, [str(one) for one in files], str(start.after), str(until.after),
-        entries, objects, size, str(place.after),
+        entries, objects, size, str(place.after), "" if agreed else _FIRST.format(party=party),
     )  # fmt: skip
 
 
