@@ -151,10 +151,10 @@ def _catch_up(data: Path, realm: str, way: Method | None) -> None:
     from secretariat.register.overlap import service
 
     with contextlib.suppress(UnavailableError), node_at(data) as node:
-        done = 1
+        done, desk = 1, service.Desk()
         while done:
             with node.database.app(realm) as tx:
-                done = service.catch_up(tx, by=way)
+                done = service.catch_up(tx, by=way, desk=desk)
 
 
 # --- as data and as text --------------------------------------------------------------------------------

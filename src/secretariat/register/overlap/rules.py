@@ -30,6 +30,7 @@ NEAR = 0.5
 _WEIGHT = {"text": 1.0, "themes": 1.0, "parties": 1.0, "bodies": 0.2, "time": 0.2}
 _ONE_TEXT, _LEADERS = -0.3, -0.2
 _WHOLE = sum(_WEIGHT.values())
+ONE_TEXT_GIVES, LEADERS_GIVE = _ONE_TEXT / _WHOLE, _LEADERS / _WHOLE
 _YEARS = 3.0
 _EQUALLY = 0.05
 _ROUND = 85
@@ -140,12 +141,12 @@ def compare(
         method = "meaning"
         reasons.append(_reason("text", max(0.0, meaning(one.vector, other.vector))))
     else:
-        reasons.append(_reason("text", *_by_words(one.words, other.words)))
+        reasons.append(_reason("text", *by_words(one.words, other.words)))
     reasons += [
-        _reason("themes", *_by_themes(one.themes, other.themes)),
-        _reason("parties", *_by_circle(one.circle, other.circle)),
-        _reason("bodies", *_by_bodies(one.bodies, other.bodies)),
-        _reason("time", *_by_time(one.day, other.day)),
+        _reason("themes", *by_themes(one.themes, other.themes)),
+        _reason("parties", *by_circle(one.circle, other.circle)),
+        _reason("bodies", *by_bodies(one.bodies, other.bodies)),
+        _reason("time", *by_time(one.day, other.day)),
     ]
     if (
         one.day is not None
@@ -154,36 +155,60 @@ def compare(
         and one.day == other.day
         and one.circle == other.circle
     ):
-        reasons.append(Reason(feature="one text", value=1, weight=_ONE_TEXT, gives=_ONE_TEXT / _WHOLE))
+        reasons.append(Reason(feature="one text", value=1, weight=_ONE_TEXT, gives=ONE_TEXT_GIVES))
     if (one.level == "leaders") != (other.level == "leaders"):
-        reasons.append(Reason(feature="leaders", value=1, weight=_LEADERS, gives=_LEADERS / _WHOLE))
-    score = min(1.0, max(0.0, math.fsum(reason.gives for reason in reasons)))
-    if aim and one.aim is not None and one.aim == other.aim:
-        more = round((1 - score) / 2, 4)
-        reasons.append(Reason(feature="aim", value=1, weight=0.5, gives=more, because=(one.aim,)))
-        score += more
-    return Comparison(score=round(score, 4), method=method, reasons=tuple(reasons))
+        reasons.append(Reason(feature="leaders", value=1, weight=_LEADERS, gives=LEADERS_GIVE))
+    one_aim = aim and one.aim is not None and one.aim == other.aim
+    total, more = score((reason.gives for reason in reasons), aim=one_aim)
+    if one_aim:
+        reasons.append(Reason(feature="aim", value=1, weight=0.5, gives=more, because=(one.aim or "",)))
+    return Comparison(score=total, method=method, reasons=tuple(reasons))
+
+
+def score(given: Iterable[float], *, aim: bool) -> tuple[float, float]:
+    """Give the score of what the features gave, and what of it an equal aim gave."""
+    total = min(1.0, max(0.0, math.fsum(given)))
+    more = round((1 - total) / 2, 4) if aim else 0.0
+    return round(total + more, 4), more
+
+
+def gives(feature: str, value: float) -> float:
+    """Give what a feature adds to the score by its value."""
+    return round(_WEIGHT[feature] * round(value, 4) / _WHOLE, 4)
 
 
 def _reason(feature: str, value: float, because: tuple[str, ...] = ()) -> Reason:
-    weight = _WEIGHT[feature]
-    value = round(value, 4)
     return Reason(
-        feature=feature, value=value, weight=weight, gives=round(weight * value / _WHOLE, 4), because=because
+        feature=feature,
+        value=round(value, 4),
+        weight=_WEIGHT[feature],
+        gives=gives(feature, value),
+        because=because,
     )
 
 
-def _by_words(one: frozenset[str], other: frozenset[str]) -> tuple[float, tuple[str, ...]]:
+def by_words(one: frozenset[str], other: frozenset[str]) -> tuple[float, tuple[str, ...]]:
+    """Say how near texts are by their words, and by what."""
     if not one or not other:
         return 0.0, ()
     shared = one & other
     count = len(shared) / math.sqrt(len(one) * len(other))
+    value = (count + wording(" ".join(sorted(one)), " ".join(sorted(other)))) / 2
+    return value, tuple(sorted(shared)[:8])
+
+
+def wording(one: str, other: str, *, least: float = 0) -> float:
+    """Say how alike two lists of words are, also by their spelling; each in order, with spaces between.
+
+    Zero where it is below `least`, which is faster.
+    """
     # in an order of their own: the ratio is then the same from both sides
-    left, right = sorted((" ".join(sorted(one)), " ".join(sorted(other))))
-    return (count + fuzz.token_set_ratio(left, right) / 100) / 2, tuple(sorted(shared)[:8])
+    left, right = (one, other) if one <= other else (other, one)
+    return fuzz.token_set_ratio(left, right, score_cutoff=max(0.0, 100 * least)) / 100
 
 
-def _by_themes(one: frozenset[str], other: frozenset[str]) -> tuple[float, tuple[str, ...]]:
+def by_themes(one: frozenset[str], other: frozenset[str]) -> tuple[float, tuple[str, ...]]:
+    """Say how near themes are, and by what."""
     if not one or not other:
         return 0.0, ()
     shared = one & other
@@ -194,8 +219,8 @@ def _mass(themes: frozenset[str]) -> float:
     return math.fsum(0.25 if theme in GENERAL else 1.0 for theme in themes)
 
 
-def _by_circle(one: frozenset[str], other: frozenset[str]) -> tuple[float, tuple[str, ...]]:
-    """A circle within the other ("one party more") is nearer than two that cross."""
+def by_circle(one: frozenset[str], other: frozenset[str]) -> tuple[float, tuple[str, ...]]:
+    """Say how near circles are: one within the other ("one party more") is nearer than two that cross."""
     shared = one & other
     if not shared:
         return 0.0, ()
@@ -203,16 +228,23 @@ def _by_circle(one: frozenset[str], other: frozenset[str]) -> tuple[float, tuple
     return ((part + 1) / 2 if one <= other or other <= one else part), tuple(sorted(shared))
 
 
-def _by_bodies(one: frozenset[str], other: frozenset[str]) -> tuple[float, tuple[str, ...]]:
+def by_bodies(one: frozenset[str], other: frozenset[str]) -> tuple[float, tuple[str, ...]]:
+    """Say how near bodies and named instruments are, and by what."""
     shared = one & other
     return (len(shared) / min(len(one), len(other)) if shared else 0.0), tuple(sorted(shared))
 
 
-def _by_time(one: date | None, other: date | None) -> tuple[float, tuple[str, ...]]:
+def by_time(one: date | None, other: date | None) -> tuple[float, tuple[str, ...]]:
+    """Say how near two works are in time, and by what."""
     if one is None or other is None:
         return 0.0, ()
     apart = abs((one - other).days)
-    return math.exp(-apart / 365.25 / _YEARS), (f"{apart} days apart",)
+    return nearness(apart), (f"{apart} days apart",)
+
+
+def nearness(apart: int) -> float:
+    """Say how near two works are in time that are so many days apart."""
+    return math.exp(-apart / 365.25 / _YEARS)
 
 
 # --- lines of work --------------------------------------------------------------------------------------
@@ -299,18 +331,21 @@ _PAIRS_OF = 6
 _TITLE_WORDS = 12
 
 
-def tokens(one: Profile) -> dict[int, float]:
-    """Give what a statement is found by, hashed, with how much each tells: circles, themes, bodies, words."""
-    found: dict[str, float] = {}
+def tokens(one: Profile) -> dict[int, int]:
+    """Give what a statement is found by, hashed, with how much each tells: circles, themes, bodies, words.
+
+    Weights are whole tenths, so that their sum is the same in whatever order they are added.
+    """
+    found: dict[str, int] = {}
     members = sorted(one.circle)[:_PAIRS_OF]
     circles = ["+".join(pair) for pair in combinations(members, 2)] or members
     for circle in circles:
-        found[f"c {circle}"] = 0.5
+        found[f"c {circle}"] = 5
         for theme in one.themes:
-            found[f"t {circle} {theme}"] = 0.3 if theme in GENERAL else 1.0
-    found.update({f"b {body}": 1.0 for body in sorted(one.bodies)[:_TITLE_WORDS]})
+            found[f"t {circle} {theme}"] = 3 if theme in GENERAL else 10
+    found.update({f"b {body}": 10 for body in sorted(one.bodies)[:_TITLE_WORDS]})
     telling = sorted(one.words, key=lambda word: (word.isascii(), -len(word), word))[:_TITLE_WORDS]
-    found.update({f"w {word}": 0.5 for word in telling})
+    found.update({f"w {word}": 5 for word in telling})
     return {hashed(text): weight for text, weight in found.items()}
 
 

@@ -22,7 +22,7 @@ from secretariat.base.errors import ConflictError, InputError, NotFoundError
 from secretariat.register import service as register
 from secretariat.register import store as statements
 from secretariat.register.model import Relation, Row, View, id_of
-from secretariat.register.overlap import meaning, nearest, rules, store
+from secretariat.register.overlap import at_once, meaning, nearest, rules, store
 from secretariat.register.overlap.model import (
     COMPARED,
     INDEXED,
@@ -50,6 +50,12 @@ PAGE = 100
 _BATCH = 500
 _READ_AT_ONCE = 20
 """Texts the model reads per transaction: under a second."""
+_MANY = 500
+"""From so many statements without pairs on everything that is compared is read into memory, ..."""
+_SHARE = 100
+"""... if they are one in so many of it at least: to read it costs as much as the pairs of some hundred."""
+_FASTER = 8
+"""So many times more pairs a step has time for then."""
 _LEVELS = ("CLEAR", "GREEN", "AMBER", "AMBER+STRICT", "RED")
 
 By = Method | None
@@ -93,14 +99,42 @@ def profile_of(row: Row) -> Profile:
     )
 
 
+class Desk:
+    """What a process keeps in memory from step to step while very many statements wait for their pairs."""
+
+    def __init__(self) -> None:
+        """Keep nothing yet."""
+        self._field: at_once.Field | None = None
+
+    def pairs(self, tx: sa.Connection, how: Method, *, limit: int) -> int | None:
+        """Write pairs out of memory; say of how many statements, or None where too few wait for that."""
+        field = self._field
+        if field is None:
+            wait = store.count_unpaired(tx)
+            if wait < _MANY or wait * _SHARE < store.count(tx):
+                return None
+            field = self._field = store.field(tx, COMPARED, _likeness(how))
+        inside = [one for one in store.unpaired(tx, limit=_FASTER * limit) if one in field]
+        store.put_pairs(tx, {one: field.pairs(one) for one in inside}, anew=how == "meaning")
+        if not inside:
+            self._field = None
+        return len(inside) or None
+
+
 def catch_up(
-    tx: sa.Connection, *, limit: int = _BATCH, pairs: int | None = None, sweep: bool = False, by: By = None
+    tx: sa.Connection,
+    *,
+    limit: int = _BATCH,
+    pairs: int | None = None,
+    sweep: bool = False,
+    by: By = None,
+    desk: Desk | None = None,
 ) -> int:
     """Go on with the index by up to `limit` statements and the pairs of up to `pairs`; say how much was done.
 
     First what is new is put in, then what a model of meaning has not read is read by it, then pairs are
     written. Zero means that all is done, or that another process is at it. `sweep` looks for gaps, too,
-    which is slower.
+    which is slower. Give the same `desk` to every step that goes on with the last.
     """
     if not store.alone(tx):
         return 0
@@ -116,8 +150,16 @@ def catch_up(
         store.set_vectors(tx, dict(zip((number for number, _, _ in older), vectors, strict=True)))
         done += len(older)
     if done == 0:
-        unpaired = store.unpaired(tx, limit=limit if pairs is None else pairs)
-        store.put_pairs(tx, _pairs(tx, store.profiles(tx, unpaired).values(), how))
+        done = _paired(tx, how, desk, limit=limit if pairs is None else pairs)
+    return done
+
+
+def _paired(tx: sa.Connection, how: Method, desk: Desk | None, *, limit: int) -> int:
+    done = None if desk is None or limit == 0 else desk.pairs(tx, how, limit=limit)
+    if done is None:
+        unpaired = store.unpaired(tx, limit=limit)
+        found = _pairs(tx, store.profiles(tx, unpaired).values(), how)
+        store.put_pairs(tx, found, anew=how == "meaning")
         done = len(unpaired)
     return done
 
@@ -136,6 +178,8 @@ def _pairs(tx: sa.Connection, made: Iterable[Profile], how: Method) -> dict[int,
             around=one.day or date.max,
             kinds=COMPARED,
             but=one.stix_id,
+            limit=store.COMPARED_AT_ONCE,
+            each=store.EACH,
         )
         scored = ((other.id, rules.compare(one, other, meaning=_likeness(how)).score) for other in others)
         near = sorted(
@@ -148,7 +192,8 @@ def _pairs(tx: sa.Connection, made: Iterable[Profile], how: Method) -> dict[int,
 def rebuild(tx: sa.Connection, *, by: By = None) -> int:
     """Make the index again from the statements; say how many are in it."""
     store.clear(tx)
-    while catch_up(tx, sweep=True, by=by):
+    desk = Desk()
+    while catch_up(tx, sweep=True, by=by, desk=desk):
         pass
     return store.count(tx)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from secretariat.register import store as statements
 from secretariat.register.model import Row, View
+from secretariat.register.overlap import at_once
 from secretariat.register.overlap.model import INDEXED, VERDICTS, Profile
 from secretariat.register.overlap.tables import (
     register_overlap,
@@ -79,6 +80,12 @@ def count_waiting(tx: sa.Connection) -> int:
         )
         .fetchone()
     )
+    return int(row[0]) if row else 0
+
+
+def count_unpaired(tx: sa.Connection) -> int:
+    """Count the statements of the index whose pairs are not written yet."""
+    row = raw(tx).execute("SELECT count(*) FROM register_overlap WHERE NOT paired").fetchone()
     return int(row[0]) if row else 0
 
 
@@ -152,21 +159,61 @@ def unpaired(tx: sa.Connection, *, limit: int) -> list[int]:
     return [number for (number,) in found]
 
 
-def put_pairs(tx: sa.Connection, pairs: Mapping[int, Mapping[int, float]]) -> None:
-    """Write the pairs of statements in place of those they had: statement -> other -> score."""
+def put_pairs(tx: sa.Connection, pairs: Mapping[int, Mapping[int, float]], *, anew: bool) -> None:
+    """Write the pairs of statements: statement -> other -> score.
+
+    `anew`: in place of those they had, because a vector came since. Words of a version never change, so what
+    others found of it by words stays.
+    """
     cursor = raw(tx).cursor()
     of = list(pairs)
-    cursor.execute("DELETE FROM register_overlap_pair WHERE low = ANY(%s) OR high = ANY(%s)", (of, of))
+    if anew:
+        cursor.execute("DELETE FROM register_overlap_pair WHERE low = ANY(%s) OR high = ANY(%s)", (of, of))
     lines = [(one, other, score) for one, others in pairs.items() for other, score in others.items()]
     cursor.execute(
         "INSERT INTO register_overlap_pair (low, high, score)"
         " SELECT least(one, other), greatest(one, other), score"
         " FROM unnest(%b::int8[], %b::int8[], %b::float4[]) AS new (one, other, score)"
-        " ON CONFLICT DO NOTHING",
+        " WHERE other IN (SELECT id FROM register_overlap) ON CONFLICT DO NOTHING",
         [list(column) for column in zip(*lines, strict=True)] or [[], [], []],
     )
     cursor.execute("UPDATE register_overlap SET paired = true WHERE id = ANY(%s)", (of,))
     statements.renew_statistics(tx, "register_overlap_pair", "register_overlap_analyze")
+
+
+def field(
+    tx: sa.Connection, kinds: Sequence[str], meaning: Callable[[bytes, bytes], float] | None
+) -> at_once.Field:
+    """Give all that is compared, read once, for the pairs of very many statements."""
+    texts = ", ".join(f"array_to_string(o.{name}, E'\\x1f')" for name in ("circle", "bodies", "themes"))
+    connection = raw(tx)
+    with (
+        connection.cursor("register_overlap_items", binary=True) as items,
+        connection.cursor("register_overlap_postings", binary=True) as postings,
+    ):
+        items.itersize = postings.itersize = 5_000
+        items.execute(
+            f"SELECT o.id, s.stix_id, {_BY}, s.kind = ANY(%(kinds)s),"
+            f" s.kind = ANY(%(kinds)s) AND r.id IS NULL AND NOT s.retracted, {texts},"
+            " array_to_string(o.words, ' '), cardinality(o.words), s.true_first, o.exact,"
+            " coalesce(s.level = 'leaders', false), s.aim, o.vector"
+            " FROM register_overlap o JOIN register_statement s ON s.id = o.id"
+            " LEFT JOIN register_replaced r ON r.id = s.id ORDER BY o.id".encode(),
+            {"kinds": list(kinds)},
+        )
+        postings.execute(
+            b"SELECT token, array_agg(id ORDER BY day, id) FROM register_overlap_token GROUP BY token"
+        )
+        names = at_once.Item.__struct_fields__
+        return at_once.Field(
+            (at_once.Item(**dict(zip(names, row, strict=True))) for row in items),
+            postings,
+            each=EACH,
+            most=COMPARED_AT_ONCE,
+            kept=PAIRS_OF_ONE,
+            separator=_SEPARATOR,
+            meaning=meaning,
+        )
 
 
 def clear(tx: sa.Connection) -> None:
@@ -181,7 +228,7 @@ def clear(tx: sa.Connection) -> None:
 def candidates(
     tx: sa.Connection,
     view: View,
-    tokens: Mapping[int, float],
+    tokens: Mapping[int, int],
     *,
     around: date,
     kinds: Sequence[str],
@@ -200,7 +247,7 @@ def candidates(
     both = f"{nearest.format(side='>=', order='ASC')} UNION ALL {nearest.format(side='<', order='DESC')}"
     cursor = raw(tx).cursor(binary=True)
     query = (
-        "WITH wanted AS (SELECT * FROM unnest(%(tokens)s::int8[], %(weights)s::float4[]) AS t (token, weight)"
+        "WITH wanted AS (SELECT * FROM unnest(%(tokens)s::int8[], %(weights)s::int4[]) AS t (token, weight)"
         "),"
         " hits AS MATERIALIZED (SELECT p.id, sum(w.weight) AS weight FROM wanted w"
         f" CROSS JOIN LATERAL ({both}) p GROUP BY p.id)"

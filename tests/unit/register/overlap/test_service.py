@@ -164,7 +164,8 @@ def test_what_was_judged_is_offered_where_all_is_asked(node, realm):
 def test_the_index_follows_while_the_node_serves(node, realm):
     japan = node("JP")
     register.record(japan, realm, ALL, by="officer", now=NOW)
-    while following._step(japan, realm):
+    desk = service.Desk()
+    while following._step(japan, realm, desk):
         pass
     found = near(japan, realm, "drill-2")
     assert found.waiting == 0
