@@ -28,7 +28,7 @@ from secretariat.base.errors import (
 )
 from secretariat.base.ids import collection_id, party_id
 from secretariat.base.settings import Limits
-from secretariat.exchange import enrolment, guest_moving, guest_view, guests, service
+from secretariat.exchange import enrolment, guest_meeting, guest_moving, guest_view, guests, service
 from secretariat.exchange.guest_settling import settle
 from secretariat.ledger import audit, dsse, entries, guest_keys, keys
 from secretariat.ledger import service as ledger
@@ -592,3 +592,96 @@ def test_a_guest_releases_to_nobody_whose_node_could_not_believe_it(host, node):
     with host.database.app("live") as tx:
         asked = "SELECT count(*) FROM entry WHERE recipient = 'JP' AND party <> 'KR'"
         assert tx.exec_driver_sql(asked).scalar() == 0
+
+
+@pytest.fixture
+def granted_by_jp(host, node):
+    """Give JP's report, granted to KISIA alone and taken for it by its host; and JP's node."""
+    partner = node("JP", name="Japan")
+    for one, other in ((host, partner), (partner, host)):
+        enrolment.accept(one, *enrolment.invite(other, one.party, now=now()), now=now())
+    sealed, words = guest_meeting.introduce(host, "KISIA", now=now())
+    guest_meeting.meet(partner, sealed, words, now=now())
+    take(partner, host)
+    stix_id, secret = report(SECRET, marking=CLEAR)
+    bring(partner, secret)
+    publish(partner, "live", [stix_id], to=["KISIA"], basis=Basis(by="releaser"), now=now())
+    take(partner, host)
+    take(partner, host, "KISIA")
+    take(host, partner)
+    return stix_id, partner
+
+
+def take(sender, receiver, guest=""):
+    place = service.place(receiver, "live", sender.party, guest=guest)
+    page, _carried = service.make_page(
+        sender, "live", guest or receiver.party, place.after, place.size, now=now()
+    )
+    service.take_page(receiver, "live", sender.party, page, guest=guest, now=now())
+
+
+def test_what_a_partner_granted_to_a_guest_stands_on_its_pages_and_on_no_other(host, sign_in, granted_by_jp):
+    stix_id, _partner = granted_by_jp
+    client = sign_in("kisia.analyst")
+    listed = client.get("/guest").text
+    assert SECRET in listed
+    assert re.search(r'<td class="code">JP</td><td class="code">JP</td>', listed), "whose, and by whom"
+    one = client.get(f"/guest/reports/{stix_id}")
+    assert one.status_code == 200, one.text
+    assert SECRET in one.text
+    for login in ("other.analyst", "other.releaser"):
+        other = sign_in(login)
+        assert SECRET not in other.get("/guest").text
+        assert other.get(f"/guest/reports/{stix_id}").status_code == 404
+    for login in ("analyst", "releaser", "officer", "admin", "auditor"):
+        own = sign_in(login)
+        for address in (
+            "/", "/reports", "/reports?kind=*", "/reports?q=guests", f"/reports/{stix_id}",
+            f"/reports/{stix_id}/release", "/ledger/receipts", "/ledger/entries", "/ledger/partners",
+            "/admin/partners", "/admin/guests",
+        ):  # fmt: skip
+            text = own.get(address).text
+            assert SECRET not in text, (login, address)
+            assert stix_id not in text or stix_id in address, (login, address)
+
+
+def test_by_taxii_a_guest_reads_what_a_partner_granted_to_it_and_nobody_else_does(
+    host, sign_in, granted_by_jp
+):
+    stix_id, _partner = granted_by_jp
+    texts = {}
+    for reader in ("KISIA", "OTHER", "KR", "JP"):
+        with host.database.app("live") as tx:
+            _token, word = people.create_token(
+                tx, label="SIEM", reader=reader, scopes=[Scope.READ], lifetime=timedelta(days=1),
+                by="admin", limits=host.settings.limits, now=now(),
+            )  # fmt: skip
+        client = TestClient(sign_in("admin").app, base_url="http://kr.local:8400")
+        client.headers.update(
+            {"authorization": f"Bearer {word}", "accept": "application/taxii+json;version=2.1"}
+        )
+        numbers = [one["id"] for one in client.get("/live/taxii2/collections/").json()["collections"]]
+        texts[reader] = "".join(
+            client.get(f"/live/taxii2/collections/{number}/objects/").text for number in numbers
+        )
+    assert stix_id in texts["KISIA"]
+    assert SECRET in texts["KISIA"]
+    for reader in ("OTHER", "KR", "JP"):
+        assert stix_id not in texts[reader], reader
+
+
+def test_pages_of_the_partner_say_who_hosts_the_guest(host, node, granted_by_jp):
+    stix_id, partner = granted_by_jp
+    with partner.database.app("live") as tx:
+        people.add_person(
+            tx, login="kim", name="Kim", password=PASSWORD, roles=list(Role), by="test", now=now()
+        )
+    with TestClient(build(partner), base_url="http://jp.local:8400") as client:
+        client.headers["accept"] = "text/html"
+        client.post("/sign-in", data={"login": "kim", "password": PASSWORD}, follow_redirects=False)
+        for address in (f"/reports/{stix_id}", "/ledger/receipts", f"/reports/{stix_id}/release"):
+            page = client.get(address)
+            assert page.status_code == 200, (address, page.text)
+            assert "hosted by KR" in page.text, address
+        partners = client.get("/admin/partners").text
+        assert "Association KISIA" in partners
