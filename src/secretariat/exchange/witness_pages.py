@@ -84,6 +84,8 @@ async def add_checkpoint(request: Request[Any, Any, Any], realm: FromPath[str]) 
 
 def _answer(status: int, body: bytes, kind: str = _PLAIN, *, retry: int | None = None) -> Response[bytes]:
     headers = {"cache-control": "no-store"} | ({"retry-after": str(retry)} if retry else {})
+    if kind == SIZE_TYPE:
+        headers["content-type"] = kind  # without a charset: the specification has it so
     return Response(body, status_code=status, media_type=kind, headers=headers)
 
 
