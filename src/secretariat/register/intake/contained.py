@@ -1,7 +1,7 @@
-"""Reads a document in a process of its own, bounded in time and memory: foreign bytes may lead a parser or rule astray.
+"""Reads a document in a process of its own, bounded in time and memory: foreign bytes may lead a rule astray.
 
-The child gets bytes and gives back what it read and what the rules found, as MessagePack; it opens no file and no connection. When it
-passes its time or dies, the document is refused and nothing else is harmed.
+The child gets bytes and gives back what it read and what the rules found, as MessagePack; it opens no file and
+no connection. When it passes its time or dies, the document is refused and nothing else is harmed.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ from secretariat.register.intake.proposals import read_text
 
 _MEMORY = 2_147_483_648
 """Bytes of address space of the child."""
+_PER = 2_000_000
+"""Bytes for which a document gets its limit of seconds once more: rules take time in proportion to letters."""
+_LONG = 6_000_000
+"""Bytes of the longest text of CJK letters: beyond it the limit grows no more."""
 SECONDS_OF_PROCESSOR = 2
 """Times the limit of seconds that the child may compute, where the system counts it."""
 
@@ -74,8 +78,15 @@ def rules_contained(text: str, *, lang: str, own: date | None, limits: Limits) -
     return reading
 
 
+def seconds_for(order: _Order) -> int:
+    """Give the time that a document may take: the limit, and more in proportion for a long one."""
+    size = len(order.data if order.text is None else order.text.encode())
+    return order.limits.seconds + order.limits.seconds * min(size, _LONG) // _PER
+
+
 def _ask(order: _Order, name: str) -> _Answer:
-    limits = order.limits
+    limits = msgspec.structs.replace(order.limits, seconds=seconds_for(order))
+    order = msgspec.structs.replace(order, limits=limits)
     try:
         child = subprocess.run(
             [sys.executable, "-I", "-m", "secretariat.register.intake.contained"],

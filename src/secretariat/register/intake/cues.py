@@ -24,6 +24,8 @@ KINDS = (
     "development",
     "statement",
 )
+_LATIN = re.compile(r"[a-z]{2}", re.IGNORECASE)
+_WIDE = frozenset({"ja", "ko", "zh"})
 _LANGUAGES = ("en", "ja", "ko", "zh", "any")
 
 
@@ -36,6 +38,7 @@ class Cue(NamedTuple):
     unless: re.Pattern[str] | None
     weight: int
     why: str
+    lang: str
 
 
 class Hit(NamedTuple):
@@ -51,7 +54,7 @@ class Hit(NamedTuple):
 @cache
 def _data() -> dict[str, Any]:
     text = resources.files("secretariat.register.intake").joinpath("data/cues.yaml").read_text("utf-8")
-    data: dict[str, Any] = yaml.safe_load(text)
+    data: dict[str, Any] = yaml.load(text, yaml.CSafeLoader)
     return data
 
 
@@ -61,16 +64,17 @@ def cues() -> tuple[Cue, ...]:
     found = []
     for kind in KINDS:
         for row in _data()[kind]:
-            pattern = next(row[lang] for lang in _LANGUAGES if lang in row)
+            lang = next(one for one in _LANGUAGES if one in row)
             needs, unless = row.get("needs"), row.get("unless")
             found.append(
                 Cue(
                     kind,
-                    _compiled(pattern),
+                    _compiled(row[lang]),
                     None if needs is None else _compiled(needs),
                     None if unless is None else _compiled(unless),
                     row["weight"],
                     row["why"],
+                    lang,
                 )
             )
     return tuple(found)
@@ -79,7 +83,11 @@ def cues() -> tuple[Cue, ...]:
 def hits(clause: str) -> list[Hit]:
     """Give the cues in a folded clause, at most one per kind, strongest first."""
     best: dict[str, Hit] = {}
+    silent = "en" if _LATIN.search(clause) is None else None
+    plain = clause.isascii()
     for cue in cues():
+        if cue.lang == silent or (plain and cue.lang in _WIDE):
+            continue  # a pattern of a script that does not stand here
         found = cue.pattern.search(clause)
         if found is None or (cue.needs is not None and cue.needs.search(clause) is None):
             continue

@@ -1,8 +1,9 @@
 """From bytes to letters: the mark at the beginning, what the file declares, then strict trials, then statistics.
 
 Order: byte order mark; declared charset (HTTP, MIME, meta, XML); strict UTF-8; for other bytes the multi-byte
-encodings of East Asia, judged by how much everyday text of their language they yield. A text that fits no
-encoding as a whole is refused as mixed, with the place: nothing is replaced by question marks.
+encodings of East Asia, judged by how much everyday text of their language they yield; also where a file says
+UTF-8 and hardly a letter of it is. A text that fits no encoding as a whole is refused as mixed, with the place:
+nothing is replaced by question marks.
 """
 
 from __future__ import annotations
@@ -59,7 +60,8 @@ def decode(data: bytes, declared: str | None = None) -> tuple[str, str]:
         except LookupError:
             pass  # a name nobody knows says nothing
         except UnicodeDecodeError:
-            if _utf8(data) is None and name in {*_WIDER.values(), *_TRIALS}:
+            wrong = name == "utf-8" and not _seems_mixed(data) and not _damaged(data)
+            if _utf8(data) is None and name in {*_WIDER.values(), *_TRIALS} and not wrong:
                 raise _mixed(data, name) from None
     text = _utf8(data)
     if text is not None:
@@ -115,6 +117,13 @@ def _seems_mixed(data: bytes) -> bool:
     lines = [one for one in re.split(rb"[\r\n]+", data) if any(byte > 127 for byte in one)]
     good = sum(_utf8(one) is not None for one in lines)
     return 0 < good < len(lines)
+
+
+def _damaged(data: bytes) -> bool:
+    """Whether it is UTF-8 with bytes lost, not another encoding under the wrong name."""
+    beyond = sum(byte > 127 for byte in data)
+    whole = sum(one > "\x7f" for one in data.decode("utf-8", "ignore"))
+    return whole * 4 > beyond  # of UTF-8 a third or a half are letters
 
 
 def _mixed(data: bytes, name: str) -> InputError:

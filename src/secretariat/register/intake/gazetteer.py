@@ -130,7 +130,7 @@ class Gazetteer:
 def gazetteer() -> Gazetteer:
     """Load the names that ship with the program."""
     text = resources.files("secretariat.register.intake").joinpath("data/gazetteer.yaml").read_text("utf-8")
-    return Gazetteer(yaml.safe_load(text))
+    return Gazetteer(yaml.load(text, yaml.CSafeLoader))
 
 
 def read_mentions(text: str, *, lang: str = "en") -> list[Mention]:

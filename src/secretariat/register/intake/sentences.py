@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterator
 
 _END = re.compile(
     r"[。！？｡]+[」』”’）)\"]*(?:[（(]\s*(?:脚注|注|各注|주)[^）)]{0,8}[）)])?"
@@ -23,6 +24,10 @@ _ABBREVIATION = re.compile(
 _BULLET = re.compile(
     r"\s*(?:[-*•・○◦□■◯▪●◆]|\(?\d{1,2}[.)]|[一二三四五六七八九十]{1,2}[、．.　 ]|[가-하][.)]|第[一二三四五六七八九十\d]+[条项項]|[①-⑳])"
 )
+LONGEST = 2_000
+"""Letters of a sentence: what runs on longer is no sentence, and is cut."""
+_BEFORE = 40
+"""Letters before a full stop that say whether it ends an abbreviation."""
 _WIDE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]")
 
 
@@ -50,20 +55,21 @@ def sentences(text: str) -> list[tuple[int, int]]:
 def _lines(text: str, start: int, end: int) -> list[tuple[int, int]]:
     """Give the lines of a paragraph, wrapped ones joined."""
     joined: list[tuple[int, int]] = []
-    at = start
+    at, before = start, ""
     while at < end:
         stop = text.find("\n", at, end)
         stop = end if stop < 0 else stop
-        if joined and _goes_on(text[joined[-1][0] : joined[-1][1]], text[at:stop]):
+        line = text[at:stop]
+        if joined and _goes_on(before, line):
             joined[-1] = (joined[-1][0], stop)
         else:
             joined.append((at, stop))
-        at = stop + 1
+        at, before = stop + 1, line
     return joined
 
 
 def _goes_on(before: str, line: str) -> bool:
-    last = before.rsplit("\n", 1)[-1].rstrip()
+    last = before.rstrip()
     if (
         not last
         or not line.strip()
@@ -80,7 +86,7 @@ def _goes_on(before: str, line: str) -> bool:
 def _in_line(text: str, start: int, end: int) -> list[tuple[int, int]]:
     found, at = [], start
     for stop in _END.finditer(text, start, end):
-        head = text[at : stop.start() + 1]
+        head = text[max(at, stop.start() - _BEFORE) : stop.start() + 1]
         if (
             text[stop.start()] == "."
             and _ABBREVIATION.search(head[-12:])
@@ -90,7 +96,18 @@ def _in_line(text: str, start: int, end: int) -> list[tuple[int, int]]:
         found.append((at, stop.end()))
         at = stop.end()
     found.append((at, end))
-    return [trimmed for one in found if (trimmed := _trim(text, *one))[0] < trimmed[1]]
+    short = (piece for one in found for piece in _cut(text, *one))
+    return [trimmed for one in short if (trimmed := _trim(text, *one))[0] < trimmed[1]]
+
+
+def _cut(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Cut what ends nowhere at a blank or comma, so that no rule looks through a whole book at once."""
+    while end - start > LONGEST:
+        comma = max(text.rfind(one, start + LONGEST // 2, start + LONGEST) for one in " \n，、,")
+        stop = comma + 1 if comma >= 0 else start + LONGEST
+        yield start, stop
+        start = stop
+    yield start, end
 
 
 def _follows(text: str, at: int, end: int, head: str) -> bool:
