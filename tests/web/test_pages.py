@@ -306,3 +306,21 @@ def test_no_address_is_too_odd_to_be_answered(site):
         assert client.post("/sign-in", data=body).status_code in {401, 422}
     odd = {"origin": "http://["}
     assert site("releaser").post("/language", data={"language": "ja"}, headers=odd).status_code == 403
+
+
+def test_where_nobody_is_enrolled_the_release_page_says_who_can_change_that(site):
+    client = site("releaser")
+    bring(client)
+    for address in (f"/reports/{REPORT}/release", "/releases/standing"):
+        text = client.get(address).text
+        assert "No partner is enrolled" in text, address
+        assert 'href="/agreements/explain?from=KR' in text, address
+        assert client.get("/agreements/explain?from=KR").status_code == 200
+        assert "Ask One admin to do so." in text, address
+    for language, said in (
+        ("ja", "One admin に依頼してください"),
+        ("ko", "One admin에게 요청하십시오"),
+        ("zh-Hans", "请联系 One admin 办理"),
+    ):
+        client.post("/language", data={"language": language, "next": "/"})
+        assert said in client.get(f"/reports/{REPORT}/release").text

@@ -21,6 +21,7 @@ from secretariat.agreements.wording import marking_of, purposes_of, shown
 from secretariat.base.clock import AsOf, now
 from secretariat.base.errors import DeniedError, InputError, NotFoundError, SecretariatError
 from secretariat.people.model import Permission
+from secretariat.people.service import people_who_may
 from secretariat.records import store as records
 from secretariat.web.routing import Form, act, page, see
 from secretariat.web.screen import Screen, screen_of
@@ -152,6 +153,7 @@ def _release(
         hosts = grants.hosts(tx)
         needs_two = bool(workflow.for_two(tx, screen.node, members))
         lower = lowered(tx, members, party=screen.party)
+        admins = [] if outlooks else people_who_may(tx, Permission.MANAGE_PEERS)
     rows = _rows(outlooks, names, held)
     table = Table(
         "decisions",
@@ -198,6 +200,7 @@ def _release(
         lower=lower,
         earlier=earlier,
         conditions=conditions,
+        admins=admins,
         error=error,
     )
     if error is not None:

@@ -16,6 +16,7 @@ from secretariat.agreements.wording import purposes_of
 from secretariat.base.clock import now
 from secretariat.base.errors import InputError, SecretariatError
 from secretariat.people.model import Permission
+from secretariat.people.service import people_who_may
 from secretariat.records.markings import TLP_ORDER
 from secretariat.web.routing import Form, act, page, see
 from secretariat.web.screen import screen_of
@@ -65,6 +66,7 @@ def _standings(
         found = workflow.standings(tx)
         partners = grants.parties(tx, partners_only=True)
         purposes = purposes_of(facts.whole_book(tx))
+        admins = [] if partners else people_who_may(tx, Permission.MANAGE_PEERS)
     table = Table(
         "standing",
         (
@@ -96,6 +98,7 @@ def _standings(
         "agreements/standings.html",
         [table],
         partners=partners,
+        admins=admins,
         purposes=purposes,
         tlps=TLP_ORDER[: TLP_ORDER.index(workflow.HIGHEST_STANDING) + 1],
         types=STIX_TYPES,

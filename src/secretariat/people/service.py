@@ -108,6 +108,11 @@ def add_person(
     return one
 
 
+def people_who_may(tx: Connection, right: str) -> list[str]:
+    """Name the persons of this party who have a right, for those who must ask somebody who has it."""
+    return [one.name for one in store.persons(tx) if one.party is None and one.may(right)]
+
+
 def disable_person(tx: Connection, login: str, *, now: datetime) -> Person:
     """Disable a person and end its sessions. Refuses an unknown login; doing it twice changes nothing."""
     one = store.person_by_login(tx, login)
