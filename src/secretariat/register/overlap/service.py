@@ -341,7 +341,7 @@ def board(
     lines, shown = rules.Lines(), set[frozenset[int]]()
     below: tuple[float, int, int] | None = None
     while len(chosen) <= limit:
-        page = store.pairs(tx, view, below=below, limit=3 * limit)
+        page = store.pairs(tx, view, below=below, limit=limit + limit // 2 + 1)
         if not page:
             break
         below = page[-1]
@@ -357,8 +357,10 @@ def board(
                 continue
             shown.add(between)
             chosen.append((left, right, verdict))
+            if len(chosen) > limit:
+                break
     rows = store.seen(tx, view, {one.id for left, right, _ in chosen for one in (left, right)})
-    pairs = [_row(rows, left, right, verdict, how) for left, right, verdict in chosen[: limit + 1]]
+    pairs = [_row(rows, left, right, verdict, how) for left, right, verdict in chosen]
     pairs.sort(key=lambda pair: (-pair.comparison.score, pair.one.stix_id, pair.other.stix_id))
     return Board(
         method=how,

@@ -17,10 +17,16 @@ from secretariat.register.overlap.tables import (
     register_overlap,
     register_overlap_pair,
     register_overlap_token,
+    register_overlap_waiting,
 )
 from secretariat.storage.engine import raw
 
-__all__ = ["register_overlap", "register_overlap_pair", "register_overlap_token"]
+__all__ = [
+    "register_overlap",
+    "register_overlap_pair",
+    "register_overlap_token",
+    "register_overlap_waiting",
+]
 
 EACH = 80
 """Statements taken per token and direction of time."""
@@ -75,7 +81,7 @@ def count_waiting(tx: sa.Connection) -> int:
         .execute(
             "SELECT (SELECT count(*) FROM register_statement s WHERE s.kind = ANY(%s) AND NOT s.retracted"
             " AND s.id > coalesce((SELECT max(id) FROM register_overlap), 0))"
-            " + (SELECT count(*) FROM register_overlap WHERE NOT paired)",
+            " + (SELECT count(*) FROM register_overlap_waiting)",
             (list(INDEXED),),
         )
         .fetchone()
@@ -85,7 +91,7 @@ def count_waiting(tx: sa.Connection) -> int:
 
 def count_unpaired(tx: sa.Connection) -> int:
     """Count the statements of the index whose pairs are not written yet."""
-    row = raw(tx).execute("SELECT count(*) FROM register_overlap WHERE NOT paired").fetchone()
+    row = raw(tx).execute("SELECT count(*) FROM register_overlap_waiting").fetchone()
     return int(row[0]) if row else 0
 
 
@@ -123,6 +129,7 @@ def put(tx: sa.Connection, items: Sequence[tuple[Profile, date, Iterable[int]]])
             [one.vector for one in profiles],
         ),
     )
+    _wait(tx, [one.id for one in profiles])
     postings = [(token, day, one.id) for one, day, tokens in items for token in tokens]
     cursor.execute(
         "INSERT INTO register_overlap_token (token, day, id)"
@@ -147,15 +154,22 @@ def without_vector(tx: sa.Connection, *, limit: int) -> list[tuple[int, str, str
 def set_vectors(tx: sa.Connection, vectors: Mapping[int, bytes]) -> None:
     """Write vectors into profiles; their pairs are then to be written anew."""
     raw(tx).execute(
-        "UPDATE register_overlap o SET vector = new.vector, paired = false"
+        "UPDATE register_overlap o SET vector = new.vector"
         " FROM unnest(%b::int8[], %b::bytea[]) AS new (id, vector) WHERE o.id = new.id",
         (list(vectors), list(vectors.values())),
+    )
+    _wait(tx, list(vectors))
+
+
+def _wait(tx: sa.Connection, ids: list[int]) -> None:
+    raw(tx).execute(
+        "INSERT INTO register_overlap_waiting (id) SELECT unnest(%b::int8[]) ON CONFLICT DO NOTHING", (ids,)
     )
 
 
 def unpaired(tx: sa.Connection, *, limit: int) -> list[int]:
     """Give profiles whose pairs are not written yet."""
-    found = raw(tx).execute("SELECT id FROM register_overlap WHERE NOT paired ORDER BY id LIMIT %s", (limit,))
+    found = raw(tx).execute("SELECT id FROM register_overlap_waiting ORDER BY id LIMIT %s", (limit,))
     return [number for (number,) in found]
 
 
@@ -177,7 +191,7 @@ def put_pairs(tx: sa.Connection, pairs: Mapping[int, Mapping[int, float]], *, an
         " WHERE other IN (SELECT id FROM register_overlap) ON CONFLICT DO NOTHING",
         [list(column) for column in zip(*lines, strict=True)] or [[], [], []],
     )
-    cursor.execute("UPDATE register_overlap SET paired = true WHERE id = ANY(%s)", (of,))
+    cursor.execute("DELETE FROM register_overlap_waiting WHERE id = ANY(%s)", (of,))
     statements.renew_statistics(tx, "register_overlap_pair", "register_overlap_analyze")
 
 
@@ -218,7 +232,12 @@ def field(
 
 def clear(tx: sa.Connection) -> None:
     """Empty the index."""
-    for table in (register_overlap_pair, register_overlap_token, register_overlap):
+    for table in (
+        register_overlap_pair,
+        register_overlap_token,
+        register_overlap_waiting,
+        register_overlap,
+    ):
         tx.execute(sa.delete(table))
 
 

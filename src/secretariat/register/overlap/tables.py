@@ -41,12 +41,13 @@ register_overlap = sa.Table(
     sa.Column("exact", sa.Boolean, nullable=False),
     sa.Column("lang", sa.Text, nullable=False),
     sa.Column("vector", BYTEA),
-    sa.Column("paired", sa.Boolean, nullable=False, server_default=sa.false()),
     _kept(),
     sa.Index("ix_register_overlap_without", "id", postgresql_where=sa.text("vector IS NULL")),
-    sa.Index("ix_register_overlap_unpaired", "id", postgresql_where=sa.text("NOT paired")),
 )
-"""What is compared of each statement version; `paired` once its pairs are written."""
+"""What is compared of each statement version."""
+
+register_overlap_waiting = sa.Table("register_overlap_waiting", metadata, _of_statement("id"), _kept())
+"""Statement versions in the index whose pairs are not written yet; narrow, because every answer counts it."""
 
 register_overlap_token = sa.Table(
     "register_overlap_token",

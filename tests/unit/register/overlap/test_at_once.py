@@ -139,7 +139,7 @@ def test_many_that_wait_are_paired_at_once_and_the_board_is_the_same(node):
         expected = service.board(tx, view, by="words")
         held = raw(tx).execute("SELECT low, high, score FROM register_overlap_pair ORDER BY 1, 2").fetchall()
         raw(tx).execute("DELETE FROM register_overlap_pair")
-        raw(tx).execute("UPDATE register_overlap SET paired = false")
+        raw(tx).execute("INSERT INTO register_overlap_waiting (id) SELECT id FROM register_overlap")
         desk, fast, waiting = service.Desk(), 0, []
         while done := service.catch_up(tx, pairs=7, by="words", desk=desk):
             fast += done

@@ -15,7 +15,12 @@ depends_on = None
 
 _MOMENT = sa.DateTime(timezone=True)
 _TEXTS = ARRAY(sa.Text)
-_OVERLAP = ("register_overlap", "register_overlap_token", "register_overlap_pair")
+_OVERLAP = (
+    "register_overlap",
+    "register_overlap_waiting",
+    "register_overlap_token",
+    "register_overlap_pair",
+)
 _REQUESTS = ("register_number", "register_digest", "register_saved_view")
 _INTAKE = ("register_intake", "register_intake_proposal")
 
@@ -216,13 +221,15 @@ def _overlap() -> None:
         sa.Column("exact", sa.Boolean, nullable=False),
         sa.Column("lang", sa.Text, nullable=False),
         sa.Column("vector", BYTEA),
-        sa.Column("paired", sa.Boolean, nullable=False, server_default=sa.false()),
         kept(),
     )
-    for name, what in (("without", "vector IS NULL"), ("unpaired", "NOT paired")):
-        op.create_index(
-            f"ix_register_overlap_{name}", "register_overlap", ["id"], postgresql_where=sa.text(what)
-        )
+    op.create_index(
+        "ix_register_overlap_without",
+        "register_overlap",
+        ["id"],
+        postgresql_where=sa.text("vector IS NULL"),
+    )
+    op.create_table("register_overlap_waiting", of_statement("id"), kept())
     op.create_table(
         "register_overlap_token",
         sa.Column("token", sa.BigInteger, primary_key=True, autoincrement=False),
