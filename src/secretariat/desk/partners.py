@@ -7,17 +7,23 @@ they are to be heard from a person, and compared here.
 from __future__ import annotations
 
 import re
+import shutil
+import tempfile
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from litestar import Request, Response
+from litestar.background_tasks import BackgroundTask
 from litestar.params import FromPath
+from litestar.response import File
 
 from secretariat.base.clock import now
 from secretariat.base.errors import InputError, NotFoundError, SecretariatError
 from secretariat.desk import store
-from secretariat.exchange import enrolment, guest_store, service
+from secretariat.exchange import enrolment, guest_store, service, transfer_service
 from secretariat.exchange.fingerprint import fingerprint
+from secretariat.exchange.transfer import BY_HAND
 from secretariat.people.model import Permission
 from secretariat.web.routing import Form, act, page, see
 from secretariat.web.screen import Screen, screen_of
@@ -26,6 +32,7 @@ from secretariat.web.words import gettext as _
 
 DESCRIPTOR_BYTES = 262_144
 REASON_MAX = 2000
+WHOLE_MB = 1_000_000
 CODE = re.compile(r"[A-Z0-9][A-Z0-9_.-]{0,31}")
 _UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
 
@@ -40,6 +47,7 @@ def lines(screen: Screen, rows: list[Any]) -> list[dict[str, Any]]:
         if state == "accepted":
             heard = row.last_contact is not None and moment - row.last_contact <= due
             state = "ok" if heard else "out of contact"
+            state = "by hand" if row.via == BY_HAND else state
         found.append(
             {
                 "party": row.party,
@@ -134,6 +142,7 @@ def _partners(
         "desk/partners.html",
         [table, _guests(guests), _refused(refused)],
         mailboxes=[row["party"] for row in rows if row["url"] and row["state"] != "suspended"],
+        by_hand=BY_HAND,
         own_words=fingerprint(screen.party, screen.node.keyring(screen.realm).root_public),
         error=error,
         given=given or {},
@@ -198,10 +207,64 @@ def _partner(
         refused = store.refusals(tx, party=party, limit=200)
     if not found:
         raise NotFoundError(_("no such partner here"), where=party[:64], advice=_("Admin lists the partners"))
-    answer = screen.answer("desk/partner.html", [_refused(refused)], one=found[0], error=error)
+    carried = transfer_service.standings(screen.node, screen.realm, party, now=now())
+    answer = screen.answer(
+        "desk/partner.html",
+        [_refused(refused)],
+        one=found[0],
+        error=error,
+        by_hand=BY_HAND,
+        carried=carried[0] if carried else None,
+        most_mb=screen.node.settings.limits.max_request_bytes // 1_000_000,
+    )
     if error is not None:
         answer.status_code = error.status
     return answer
+
+
+@act("/admin/partners/{party:str}/transfer/out", Permission.MANAGE_PEERS, status=200)
+def carry_out(request: Request[Any, Any, Any], party: FromPath[str]) -> Response[Any]:
+    """Give a transfer for a partner as one file to put on a medium: sealed to the partner."""
+    screen, again = screen_of(request), Form(request).text("again") == "yes"
+    folder = Path(tempfile.mkdtemp(prefix="transfer-", dir=screen.node.settings.data))
+    name = f"secretariat-{screen.realm}-{screen.party}-to-{_UNSAFE.sub('-', party)[:32]}.transfer"
+    try:
+        transfer_service.export(
+            screen.node, screen.realm, party, folder / name, volume_mb=WHOLE_MB, again=again, one_file=True,
+            now=now(),
+        )  # fmt: skip
+    except SecretariatError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        return _partner(request, party, error)
+    return File(
+        folder / name,
+        filename=name,
+        media_type="application/octet-stream",
+        background=BackgroundTask(shutil.rmtree, folder, ignore_errors=True),
+    )
+
+
+@act("/admin/partners/{party:str}/transfer/in", Permission.MANAGE_PEERS, takes_file=True)
+def carry_in(request: Request[Any, Any, Any], party: FromPath[str]) -> Response[Any]:
+    """Take a volume that was carried here. Refuses what the command refuses."""
+    screen, form = screen_of(request), Form(request)
+    folder = Path(tempfile.mkdtemp(prefix="transfer-", dir=screen.node.settings.data))
+    try:
+        file = form.file("file")
+        if file is None:
+            raise InputError(_("no file was chosen"), where="file", advice=_("choose a file first"))
+        path = folder / "volume.transfer"
+        with path.open("wb") as copy:
+            shutil.copyfileobj(file, copy)
+        (done,) = transfer_service.take(screen.node, screen.realm, [path], now=now())
+        if done.state == "refused":
+            where = done.where.replace(str(path), _("the chosen file"))
+            raise InputError(done.what, where=where, advice=done.advice)
+    except SecretariatError as error:
+        return _partner(request, party, error)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return see(f"/admin/partners/{done.party}#by-hand")
 
 
 @act("/admin/partners/{party:str}/{deed:str}", Permission.MANAGE_PEERS)
@@ -228,4 +291,4 @@ def look_after(request: Request[Any, Any, Any], party: FromPath[str], deed: From
     return see(f"/admin/partners/{party}")
 
 
-routes = [partners_page, invite, accept, partner_page, look_after]
+routes = [partners_page, invite, accept, partner_page, carry_out, carry_in, look_after]
