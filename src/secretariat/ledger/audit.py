@@ -16,6 +16,7 @@ Rules:
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
@@ -85,6 +86,9 @@ class Auditor:
         self.log_keys: dict[str, bytes] = {}
         self.witnesses: Sequence[VerifierKey] = ()
         """Whose word on the checkpoint is demanded; other witnesses are only named."""
+        self.cosigned: Sequence[tuple[bytes, Sequence[bytes]]] = ()
+        """Earlier checkpoints with cosignatures, each with the proof that the checkpoint continues it."""
+        self._named: dict[str, None] = {}
         self._root_public = root_public
         self._root = {key_id(root_public): root_public}
         self._retired: dict[str, datetime] = {}
@@ -183,17 +187,45 @@ class Auditor:
             return None
 
     def witnessed(self, note: bytes) -> None:
-        """Verify the word of every witness that is demanded."""
+        """Verify the word of every witness demanded, on the checkpoint or on one that it continues."""
+        believed = [note, *(one for one, path in self.cosigned if self._continued(note, one, path))]
         for witness in self.witnesses:
-            try:
-                notes.verify_cosignature(note, witness.name, witness.public)
-            except SecretariatError as error:
-                self.problem("checkpoint", str(error))
+            missing: SecretariatError | None = None
+            for one in believed:
+                try:
+                    notes.verify_cosignature(one, witness.name, witness.public)
+                except SecretariatError as error:
+                    missing = missing or error
+                else:
+                    break
+            else:
+                self.problem("checkpoint", str(missing))
+        for one in believed:
+            self._name(one)
+
+    def _name(self, note: bytes) -> None:
+        """Note whose lines stand on a checkpoint; one that is none is said by `checkpoint`."""
+        with contextlib.suppress(SecretariatError):
+            lines = notes.parse(note).signatures
+            self._named |= {line.name: None for line in lines if line.name != self.origin}
+
+    def _continued(self, note: bytes, earlier: bytes, path: Sequence[bytes]) -> bool:
+        """Whether the log signed an earlier checkpoint and `note` continues it; says where not."""
+        try:
+            new = notes.parse(note)
+            old = notes.verify(earlier, self.origin, self.log_keys.values())
+        except SecretariatError as error:
+            self.problem("cosigned checkpoint", str(error))
+            return False
+        if merkle.verify_consistency(old.size, new.size, old.root, new.root, path):
+            return True
+        self.problem("cosigned checkpoint", f"{new.size} entries do not continue its {old.size}")
+        return False
 
     def report(self, held: Checkpoint | None, *, whole: bool) -> Report:
         """Give the result."""
         [root_key] = self._root
-        cosigners = [line.name for line in held.signatures if line.name != self.origin] if held else []
+        cosigners = list(self._named) if held else []
         return Report(
             holds=self.problem_count == 0,
             origin=self.origin,

@@ -227,11 +227,15 @@ def export_log(
     """
     if of is not None and to is not None:
         raise InputError("--of and --to exclude each other", advice="--of writes what came to this node")
+    circles = NodeSettings.load(data).circles
     with _log(data, realm) as (tx, keyring):
         total = None if to or of else store.read_head(tx).size
         with progress("exporting", total) as advance:
             if of is None:
-                done = export.write_file(tx, keyring, file, now=now(), recipient=to, advance=advance)
+                named = None if to is None else witnessing.may_be_named(tx, circles, to)
+                done = export.write_file(
+                    tx, keyring, file, now=now(), recipient=to, named=named, advance=advance
+                )
             else:
                 done = export.write_kept(tx, of, file, realm=realm, now=now(), advance=advance)
     text = f"{done.file}: {done.entries} of {done.size} entries of {done.origin}, {done.bytes} bytes"

@@ -3,7 +3,7 @@
 JSON Lines, UTF-8 (docs/protocol.md "Exported log"):
 
 1. head: {"format": "secretariat-log-export", "v": 1, origin, realm, party, root_key, checkpoint, whole,
-   made_at}
+   made_at, cosigned}
 2. an entry per line, by position: {"position", "salt", "envelope"} and in an excerpt {"path"}
    A partner's log as this node kept it (`kept`): the head holds the party's sealed `statements` of its
    keys, and a line adds {"note"} where its path leads into another checkpoint than that of the line before.
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -27,7 +27,17 @@ from sqlalchemy import Connection
 
 from secretariat.base.clock import stamp
 from secretariat.base.errors import InputError, NotFoundError, ProofError
-from secretariat.ledger import audit, dsse, entries, service, statements, store, witnessing
+from secretariat.ledger import (
+    audit,
+    dsse,
+    entries,
+    service,
+    statements,
+    store,
+    witness,
+    witness_store,
+    witnessing,
+)
 from secretariat.ledger import checkpoint as notes
 from secretariat.ledger.audit import Advance, Auditor, Report
 from secretariat.ledger.checkpoint import VerifierKey
@@ -37,8 +47,17 @@ from secretariat.ledger.model import Entry
 
 FORMAT = "secretariat-log-export"
 VERSION = 1
+BARE_LINES = 4
+"""Origin, size, root and the empty line: a note without a signature."""
 MAX_LINE_BYTES = 268_435_456
 """A grant of a million objects takes 90 MB."""
+
+
+class Cosigned(msgspec.Struct, frozen=True):
+    """An earlier checkpoint with cosignatures, and the proof that the head's checkpoint continues it."""
+
+    note: str
+    path: list[str]
 
 
 class Head(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -55,6 +74,7 @@ class Head(msgspec.Struct, frozen=True, omit_defaults=True):
     made_at: str
     kept: bool = False
     statements: list[str] = []
+    cosigned: list[Cosigned] = []
 
 
 class Line(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -99,14 +119,17 @@ def write_file(
     *,
     now: datetime,
     recipient: str | None = None,
+    named: Collection[str] | None = None,
     advance: Advance = lambda _: None,
 ) -> Exported:
     """Write the whole log, or the entries for `recipient` with their proofs, to a new file.
 
+    The cosignatures of every witness go with it, or of those `named`: they tell who the party's partners are.
+
     Writes beside it first and renames at the end, so that a file of this name is always complete. Refuses an
     existing file.
     """
-    note = witnessing.checkpoint(tx)
+    note = witnessing.checkpoint(tx, of=named)
     size = notes.parse(note).size
     whole = recipient is None
     head = Head(
@@ -119,9 +142,29 @@ def write_file(
         note.decode(),
         whole,
         stamp(now),
+        cosigned=_cosigned(tx, keyring, size, named),
     )
     lines = _all_lines(tx, size) if recipient is None else _excerpt_lines(tx, size, recipient)
     return _written(path, head, lines, size, advance)
+
+
+def _cosigned(tx: Connection, keyring: Keyring, size: int, named: Collection[str] | None) -> list[Cosigned]:
+    """Give the largest checkpoint that each witness cosigned before the newest, with its proof.
+
+    Those of a log key that was replaced since are left out: the reader knows the key of the newest.
+    """
+    sizes = {
+        one.size
+        for one in witness_store.newest(tx, keyring.origin)
+        if one.size < size and (named is None or one.witness in named)
+    }
+    found = []
+    for one in sorted(sizes):
+        note = witnessing.checkpoint(tx, one, of=named)
+        if witness.bare(note, [keyring.log.public]).count(b"\n") > BARE_LINES:
+            path = [step.hex() for step in service.consistency(tx, one, size)]
+            found.append(Cosigned(note.decode(), path))
+    return found
 
 
 def write_guest(tx: Connection, keyring: Keyring, path: Path, *, guest: str, now: datetime) -> Exported:
@@ -343,6 +386,7 @@ def _verify(
         else "you",
     )
     auditor.witnesses = witnesses
+    auditor.cosigned = [(one.note.encode(), [_hex(step) for step in one.path]) for one in head.cosigned]
     if root_key is not None and root_key not in {public, public.hex(), key_id(public)}:
         auditor.problem("root key", f"the file's is {key_id(public)}, not the one you gave")
     note = head.checkpoint.encode()

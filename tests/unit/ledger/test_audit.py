@@ -361,3 +361,34 @@ def test_a_rotation_is_followed_from_the_root_key(database: Database, now: datet
         assert report.holds, report.problems
         export.write_file(tx, second, tmp_path / "log", now=now)
     assert export.verify_file(tmp_path / "log", root_key=first.root_public).holds
+
+
+def test_a_word_on_an_earlier_checkpoint_goes_with_its_proof(
+    filled: sa.Connection, keyring: Keyring, tmp_path: Path
+) -> None:
+    """The newest checkpoint is not cosigned yet: the file holds the largest one that is."""
+    partner, third = (Keyring.generate(code, "live", f"{code.lower()}.example") for code in ("JP", "US"))
+    for one in (partner, third):
+        note = service.checkpoint(filled)
+        word = checkpoint.cosign(note, one.origin, one.witness, one.witness.public, 1_795_313_376)
+        publics = [one.witness.public]
+        witnessing.hear(filled, keyring, one.party, word, name=one.origin, publics=publics, now=NOW)
+        service.append(filled, keyring, [Draft("note", None, Note(act=one.party))], now=NOW)
+    export.write_file(filled, keyring, tmp_path / "log", now=NOW)
+    demanded = [
+        checkpoint.parse_verifier_key(
+            checkpoint.verifier_key(one.origin, one.witness.public, checkpoint.COSIGNATURE_V1)
+        )
+        for one in (partner, third)
+    ]
+    report = export.verify_file(tmp_path / "log", root_key=keyring.root_public, witnesses=demanded)
+    assert report.holds, report.problems
+    assert report.cosigned_by == [partner.origin, third.origin]
+    export.write_file(filled, keyring, tmp_path / "to", now=NOW, recipient="JP", named=[partner.origin])
+    assert "us.example" not in (tmp_path / "to").read_text()
+    assert export.verify_file(tmp_path / "to", witnesses=demanded[:1]).cosigned_by == [partner.origin]
+    auditor = audit.Auditor("kr.example/live", "KR", "live", keyring.root_public, root_key_from="you")
+    auditor.log_keys = {keyring.log.key_id: keyring.log.public}
+    auditor.cosigned = [(note, [b"\1" * 32])]
+    auditor.witnessed(service.checkpoint(filled))
+    assert "do not continue" in auditor.problems[0].what
