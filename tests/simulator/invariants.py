@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from secretariat.exchange.model import ANSWERS
 from secretariat.ledger import dsse, entries
 
+from . import cheats
 from .oracle import Given
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ def check(play: Play) -> None:
     everything_permitted_arrived(play, shown)
     every_withdrawal_is_answered(play, shown)
     nobody_honest_is_accused(play)
+    who_was_put_back_finds_out(play)
+    forked_logs_are_found_among_partners(play)
     every_cheat_is_found_or_harmless(play)
 
 
@@ -84,7 +87,10 @@ def every_withdrawal_is_answered(play: Play, shown: dict[str, dict[bytes, bytes]
             if state in {"asked", "cannot-answer"} or holder not in said:
                 continue
             if state not in said[holder][root]:
-                fail(play, f"{party.code} believes {holder} said {state} of {name(play, root)}, which it did not")
+                fail(
+                    play,
+                    f"{party.code} believes {holder} said {state} of {name(play, root)}, which it did not",
+                )
         for root in mine:
             if not play.oracle.items[root].withdrawn:
                 continue
@@ -132,18 +138,51 @@ def nobody_honest_is_accused(play: Play) -> None:
     for party in counted(play):
         with party.look(play.now(party.code)) as store:
             for one in store.refused():
-                if play.parties[one.party].honest:
+                if play.parties[one.party].honest and not play.parties[one.party].reverted:
                     fail(play, f"{party.code} accuses {one.party} of {one.code}: {one.what} ({one.where})")
 
 
+def who_was_put_back_finds_out(play: Play) -> None:
+    """A node that has less of its own log than partners kept writes nothing more."""
+    for party in play.parties.values():
+        if party.lost and not party.read_only:
+            fail(play, f"{party.code} was put back to an older state and goes on")
+
+
+def forked_logs_are_found_among_partners(play: Play) -> None:
+    """Where two partners that talk to each other saw different logs, one of them knows, or waits for a proof."""
+    for liar in play.parties.values():
+        origin = liar.ring.origin
+        for one, size in liar.forks.items():
+            for other in play.linked(liar.code):
+                if other in liar.forks or other == one or not play.plan.circles:
+                    continue
+                pair = [play.parties[one], play.parties[other]]
+                saw = [play.kept(each.code, origin) for each in pair]
+                if any(log is None or log.size <= size for log in saw) or not all(
+                    each.honest and not each.read_only and not each.reverted for each in pair
+                ):
+                    continue
+                if not (play.works(one, other) and play.works(other, one)):
+                    continue
+                if any(_doubts(play, each, origin) for each in pair):
+                    play.count("fork found among partners")
+                else:
+                    fail(play, f"{one} and {other} were shown two logs of {liar.code} and know nothing of it")
+
+
+def _doubts(play: Play, party: Party, origin: str) -> bool:
+    with party.look(play.now(party.code)) as store:
+        kept = store.kept_log(origin)
+        false = any(one.origin == origin for one in store.contradictions())
+        waits = any(one.state == "open" for one in store.shown_logs(origin))
+        return false or waits or bool(kept and kept.suspended)
+
+
 def every_cheat_is_found_or_harmless(play: Play) -> None:
-    for cheat in play.cheated:
-        victim = play.parties[cheat.victim]
-        if victim.read_only or not victim.honest:
-            play.count(f"cheat unseen: {cheat.kind}")
-            continue
-        if cheat.check is not None:
-            why = cheat.check(play)
-            if why:
-                fail(play, f"{cheat.by} cheated {cheat.victim} ({cheat.kind}): {why}")
-            play.count(f"cheat harmless: {cheat.kind}")
+    """What a cheater did was refused by name where it came; what needs no name left nothing behind."""
+    for one in play.cheated:
+        found = cheats.verdict(play, one)
+        play.count(f"{found}: {one.kind}")
+        if found == "missed":
+            fail(play, f"{one.victim} did not notice that {one.by} cheated: {one}")

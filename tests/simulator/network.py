@@ -69,7 +69,9 @@ class Network:
         self.ways: dict[tuple[str, str], Way] = {}
         for one, other in play.plan.links:
             for sender, receiver in ((one, other), (other, one)):
-                self.ways[sender, receiver] = Way(sender, receiver, pushed=(sender, receiver) in play.plan.pushed)
+                self.ways[sender, receiver] = Way(
+                    sender, receiver, pushed=(sender, receiver) in play.plan.pushed
+                )
         self.of_sender = {
             party: [one for one in self.ways.values() if one.sender == party] for party in play.plan.parties
         }
@@ -124,7 +126,11 @@ class Network:
         if isinstance(command, Pause):
 
             def over() -> None:
-                if way.asked == number and self.play.parties[way.receiver].epoch == epoch and way.link is not None:
+                if (
+                    way.asked == number
+                    and self.play.parties[way.receiver].epoch == epoch
+                    and way.link is not None
+                ):
                     self.obey(way, way.link.on(None, self.dice.random()))
 
             self.after(command.seconds, over)
@@ -159,7 +165,7 @@ class Network:
         )
         return request
 
-    def _admit(self, way: Way, request: Request) -> None:
+    def admit(self, way: Way, request: Request) -> None:
         """The sender's door: who asks, when, and not twice."""
         sender, now = self.play.parties[way.sender], self.play.now(way.sender)
         keys = self.play.parties[way.receiver].ring.transport
@@ -174,7 +180,7 @@ class Network:
         if not self.play.parties[way.sender].up:
             return
         try:
-            self._admit(way, request)
+            self.admit(way, request)
         except SecretariatError as error:
             self.play.count(f"refused: {error.code}")
         else:
@@ -190,7 +196,7 @@ class Network:
             return
         if request is not None:
             try:
-                self._admit(way, request)
+                self.admit(way, request)
             except SecretariatError as error:
                 self.play.count(f"refused: {error.code}")
                 self.failed(way, number, "unreachable")

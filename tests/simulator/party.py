@@ -68,6 +68,14 @@ class Party:
         """What a cheater does to its next pages for a partner."""
         self.hoard: dict[bytes, Version] = {}
         """What a cheater kept of what it should have destroyed."""
+        self.reverted = self.lost = False
+        """Whether it was put back to an older state unnoticed, and whether partners kept more than it has."""
+        self.shadow: Memory | None = None
+        """The second log of a forking node, and below who is shown it, and how long the first one was."""
+        self.forked: frozenset[str] = frozenset()
+        self.forks: dict[str, int] = {}
+        self.goes_on = False
+        """Whether it shows two logs to the end."""
         self.deaf = False
         """Whether it takes no pages any more, as if it did not hear."""
         self.dies = False
@@ -153,7 +161,9 @@ def _no_markings(refs: Collection[str]) -> Mapping[str, Mapping[str, Any]]:
 
 def announcement(to: str, keys: Collection[str], book: Book) -> Outgoing:
     """The entry by which a party tells a partner which instruments it takes."""
-    body = entries.InstrumentAgreed(to=to, set_hash=book.hash, instruments=[{"key": key} for key in sorted(keys)])
+    body = entries.InstrumentAgreed(
+        to=to, set_hash=book.hash, instruments=[{"key": key} for key in sorted(keys)]
+    )
     return Outgoing("instrument-agreed", to, body)
 
 

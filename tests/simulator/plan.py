@@ -26,11 +26,18 @@ NAMES = (
 SIZES = {2: 12, 3: 20, 4: 20, 5: 16, 6: 12, 7: 9, 8: 8}
 
 DEEDS = {
-    **{"share": 30, "update": 7, "relay": 14, "consent": 10, "withdraw": 8, "narrow": 6, "learn": 4},
-    **{"midnight": 2, "again": 3},
+    "share": 30,
+    "update": 7,
+    "relay": 14,
+    "consent": 10,
+    "withdraw": 8,
+    "narrow": 6,
+    "learn": 4,
+    "midnight": 2,
+    "again": 3,
 }
-FAULTS = {"crash": 6, "partition": 6, "skew": 2, "backup": 2, "restore": 2, "storm": 2}
-MEMORY_ONLY = frozenset({"backup", "restore"})
+FAULTS = {"crash": 6, "partition": 6, "skew": 2, "backup": 1, "restore": 2, "revert": 1, "storm": 2}
+MEMORY_ONLY = frozenset({"backup", "restore", "revert"})
 
 
 class Deed(msgspec.Struct, frozen=True):
@@ -45,7 +52,9 @@ class Deed(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         more = f" {self.other}" if self.other else ""
-        return f"{self.at:6.1f} {self.who:4} {self.kind}{more}" + (f" {self.lasts:.0f}s" if self.lasts else "")
+        return f"{self.at:6.1f} {self.who:4} {self.kind}{more}" + (
+            f" {self.lasts:.0f}s" if self.lasts else ""
+        )
 
 
 class Rates(msgspec.Struct, frozen=True):
@@ -77,6 +86,8 @@ class Plan(msgspec.Struct, frozen=True):
     rates: Rates
     signed: bool
     """Whether requests and answers bear signatures (RFC 9421) and pass the doors' checks."""
+    circles: bool
+    """Whether everybody may know of everybody's partners: then checkpoints are shown around."""
     page: int
     deeds: tuple[Deed, ...]
 
@@ -85,7 +96,9 @@ class Plan(msgspec.Struct, frozen=True):
         lines.append("links " + " ".join(f"{one}-{other}" for one, other in self.links))
         if self.pushed:
             lines.append("brought " + " ".join(f"{one}>{other}" for one, other in sorted(self.pushed)))
-        lines.append(f"{self.rates}, signed {self.signed}, {self.page} objects a page")
+        lines.append(
+            f"{self.rates}, signed {self.signed}, circles {self.circles}, {self.page} objects a page"
+        )
         lines += [f"  {one}" for one in self.terms]
         lines += [f"  {one}" for one in self.deeds]
         return "\n".join(lines)
@@ -138,11 +151,15 @@ def draw(seed: int, *, cheats: Collection[str] = (), memory: bool = True, most: 
         strangers=strangers,
         terms=tuple(agreed),
         unsigned=frozenset(
-            (party, one.key) for one in agreed for party in parties if one.known_to(party) and dice.random() < 0.06
+            (party, one.key)
+            for one in agreed
+            for party in parties
+            if one.known_to(party) and dice.random() < 0.06
         ),
         cheats=cheating,
         rates=rates,
         signed=few and dice.random() < 0.25,
+        circles=dice.random() < 0.6,
         page=dice.choice([1, 2, 3, 5, 50]),
         deeds=tuple(_deeds(dice, parties, linked, cheating, tuple(cheats), calm=calm, memory=memory)),
     )
@@ -202,11 +219,11 @@ def _deeds(
             lasts = dice.choice([1.0, 5.0, 20.0, 60.0])
             if kind in MEMORY_ONLY and not memory:
                 continue
-            if kind == "restore":
+            if kind in {"restore", "revert"}:
                 who = dice.choice(honest)
                 earlier = dice.uniform(1, ACTS - 2)
                 found.append(Deed(earlier, "backup", who))
-                found.append(Deed(dice.uniform(earlier, ACTS), "restore", who, luck=dice.getrandbits(32)))
+                found.append(Deed(dice.uniform(earlier, ACTS), kind, who, luck=dice.getrandbits(32)))
                 continue
             found.append(Deed(_when(dice), kind, who, other, dice.getrandbits(32), lasts))
     for party in cheating:

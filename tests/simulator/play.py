@@ -20,8 +20,9 @@ from secretariat.agreements.recompute import consents_from, moment_text, row_for
 from secretariat.agreements.rules import decide
 from secretariat.base.errors import InputError, SecretariatError
 from secretariat.base.settings import Limits
-from secretariat.exchange import withdrawal
-from secretariat.exchange.model import Refusal, Version
+from secretariat.exchange import riding, withdrawal
+from secretariat.exchange.model import KeptLog, Peer, Refusal, Version
+from secretariat.exchange.memory import Memory
 from secretariat.exchange.offer import offer
 from secretariat.exchange.peers import Outgoing, Store
 from secretariat.exchange.restoring import judge_log
@@ -29,6 +30,7 @@ from secretariat.exchange.take import PageRefusedError, Result, retry, take
 from secretariat.exchange.wire import Cursor, Page, encode, read_page
 from secretariat.ledger import entries, merkle
 from secretariat.ledger.entries import Statement
+from secretariat.ledger.witness import BehindError
 from secretariat.records.markings import Label
 
 from . import cheats
@@ -41,6 +43,8 @@ from .terms import Consent as Word
 from .ways import START, SimulatedNode, required
 
 LIMITS = Limits()
+NEXT = 40.0
+"""Seconds in which everybody asked everybody again, held requests and all."""
 REST = 4000.0
 """Seconds after which a world that does not come to rest is wrong."""
 CREATED = "2026-11-22T02:00:00.000Z"
@@ -64,8 +68,8 @@ class Play:
         self.cheated: list[cheats.Cheat] = []
         self.suspended: set[tuple[str, str]] = set()
         """(receiver, sender) whose log is believed no more there."""
-        self.shadows: dict[str, Any] = {}
-        """What forking nodes show to others."""
+        self.broken: set[tuple[str, str]] = set()
+        """(receiver, sender) where the sender shows a log that can never be continued."""
         self.network = Network(self)
         self.parties = {
             code: Party(
@@ -82,14 +86,19 @@ class Play:
                 if one is not other:
                     one.heard[other.code].append(self.shown_terms(other, one.code))
         self.changed = 0
+        for one in self.parties.values():
+            if plan.circles and isinstance(one.node.backend, Memory):
+                one.node.backend.circles = ("*",)
 
     # --- what the network asks -------------------------------------------------------------------------
 
     def now(self, party: str) -> datetime:
         """A party's clock."""
-        return START + self.days + timedelta(seconds=self.network.time) + self.parties[party].skew if hasattr(
-            self, "parties"
-        ) else START
+        return (
+            START + self.days + timedelta(seconds=self.network.time) + self.parties[party].skew
+            if hasattr(self, "parties")
+            else START
+        )
 
     def count(self, what: str, number: int = 1) -> None:
         self.counts[what] += number
@@ -150,6 +159,8 @@ class Play:
             with receiver.node.store(now) as store:
                 peer = store.peer(way.sender)
                 assert peer is not None
+                if not receiver.honest:  # a cheater does not care what others hold of its log
+                    page = msgspec.structs.replace(page, witnessed="", seen=())
                 rule = receiver.recompute(store, now, self.terms)
                 result = take(store, peer, page, recompute=rule, limits=LIMITS, now=now)
                 changed = [receiver.note(peer, position, one) for position, one in result.others]
@@ -158,8 +169,14 @@ class Play:
                     store.append(retry(store, rule))
                 if not receiver.honest:
                     cheats.hoard(receiver, store)
+                elif not result.more:
+                    self._reconcile(way, store, peer)
                 if receiver.dies:
                     raise Died
+        except BehindError:
+            receiver.read_only = True
+            self.count("stopped: partners hold more of its own log")
+            raise
         except PageRefusedError as error:
             self._refuse(way, error)
             raise
@@ -175,7 +192,34 @@ class Play:
             self.changed += 1
         for one in result.refusals:
             self.count(f"refused: {one.code}")
+        self._note_suspended(receiver, now)
         return result
+
+    def _reconcile(self, way: Way, store: Store, peer: Peer) -> None:
+        """What others showed of this log is settled by a proof, where the sender can give one."""
+        kept = store.kept_log(peer.origin)
+        for one in riding.open_shown(store, [peer.origin]) if kept is not None else ():
+            assert kept is not None
+            with cheats.shown(self, way) as theirs:
+                try:
+                    path = theirs.consistency(min(one.size, kept.size), max(one.size, kept.size))
+                except SecretariatError:
+                    continue
+            settled = riding.reconcile(store, one, path, kept.size)
+            self.count("log proven one" if settled else "log not proven one")
+
+    def _note_suspended(self, receiver: Party, now: datetime) -> None:
+        """See which logs were found false by what others showed of them."""
+        doubtful = [one for one in self.parties.values() if not one.honest or one.reverted]
+        if not doubtful:
+            return
+        with receiver.look(now) as store:
+            for one in doubtful:
+                kept = store.kept_log(one.ring.origin)
+                key = (receiver.code, one.code)
+                if kept is not None and kept.suspended and key not in self.suspended:
+                    self.suspended.add(key)
+                    self.count("suspended: others were shown another log")
 
     def _refuse(self, way: Way, error: PageRefusedError) -> None:
         receiver, now = self.parties[way.receiver], self.now(way.receiver)
@@ -197,6 +241,15 @@ class Play:
             if error.suspends and kept is not None and kept.suspended is None:
                 store.keep_log(msgspec.structs.replace(kept, suspended=error.what))
                 self.suspended.add((way.receiver, way.sender))
+
+    def must_not_enter(self, way: Way, request: Any) -> None:
+        """A request that is not from whom it says: refused at the door."""
+        try:
+            self.network.admit(way, request)
+        except SecretariatError as error:
+            self.count(f"refused: {error.code}")
+            return
+        raise Violation(f"{way.sender} let somebody in as {way.receiver}")
 
     def starts(self, party: str) -> None:
         """A node that was down is up again."""
@@ -237,7 +290,7 @@ class Play:
 
     def settle(self) -> None:
         """Go on until nothing waits for anybody."""
-        end, checked = self.network.time + REST, -1.0
+        end, checked = self.network.time + REST, self.network.time + NEXT
         while self.network.queue:
             if self.network.time > end:
                 busy = [str(way) for way in self.network.ways.values() if self._waits(way)]
@@ -261,7 +314,8 @@ class Play:
         """Whether pages of `sender` still come to `receiver`."""
         one, other = self.parties[sender], self.parties[receiver]
         gone = one.read_only or other.read_only or other.deaf
-        return not gone and (receiver, sender) not in self.suspended and (sender, receiver) in self.network.ways
+        lost = (receiver, sender) in self.suspended | self.broken
+        return not gone and not lost and (sender, receiver) in self.network.ways
 
     def still(self) -> None:
         """When all is quiet it stays quiet: a minute brings no entry and no log grows."""
@@ -343,6 +397,36 @@ class Play:
         party.lives += 1
         self._ask_partners(party, party.epoch)
 
+    def do_revert(self, deed: Deed, dice: random.Random) -> None:
+        """A machine is put back to an older state behind its node's back, which goes on as if nothing were."""
+        party = self.parties[deed.who]
+        if party.backup is None or not party.up or party.read_only or not party.honest:
+            return
+        self.count("fault: put back unnoticed")
+        with party.look(self.now(party.code)) as store:
+            before = store.head().size
+        self.network.crash(party.code, 1.0)
+        party.restore(party.backup)
+        party.backup = None
+        party.lives += 1
+        with party.look(self.now(party.code)) as store:
+            size = store.head().size
+        if size < before:
+            party.reverted = True
+            kept = {
+                partner: log.size
+                for partner in self.linked(party.code)
+                for log in [self.kept(partner, party.ring.origin)]
+                if log is not None
+            }
+            party.lost = any(one > size for one in kept.values())
+            if not party.lost:
+                self.oracle.forget(party.code, size)
+
+    def kept(self, at: str, origin: str) -> KeptLog | None:
+        with self.parties[at].look(self.now(at)) as store:
+            return store.kept_log(origin)
+
     def _ask_partners(self, party: Party, epoch: int) -> None:
         if party.epoch != epoch or party.up:
             return
@@ -389,7 +473,9 @@ class Play:
 
     def _learn(self, party: Party, dice: random.Random) -> bool:
         """Sign what was not signed yet, and tell the partners."""
-        late = sorted(key for code, key in self.plan.unsigned if code == party.code and key not in party.signed[-1])
+        late = sorted(
+            key for code, key in self.plan.unsigned if code == party.code and key not in party.signed[-1]
+        )
         if not late:
             return False
         party.signed.append(party.signed[-1] | {dice.choice(late)})
@@ -435,7 +521,9 @@ class Play:
 
     def _update(self, party: Party, dice: random.Random) -> bool:
         """Publish a newer version of something."""
-        mine = [one for one in self.oracle.items.values() if one.originator == party.code and not one.withdrawn]
+        mine = [
+            one for one in self.oracle.items.values() if one.originator == party.code and not one.withdrawn
+        ]
         if not mine:
             return False
         old = dice.choice(mine)
@@ -448,21 +536,26 @@ class Play:
         return self.release(party, dice, [value], old.colour, to)
 
     def release(
-        self, party: Party, dice: random.Random, values: Sequence[dict[str, Any]], colour: str, to: Sequence[str]
+        self,
+        party: Party,
+        dice: random.Random,
+        values: Sequence[dict[str, Any]],
+        colour: str,
+        to: Sequence[str],
     ) -> bool:
         """Publish and grant to each of `to` that may have it: what a release does on a real node."""
         versions = [sealed(party.ring, one, dice.randbytes(32)) for one in values]
         now = self.now(party.code)
-        may = [(one, found) for one in to if (found := self.decided(party, one, colour, versions[0])) is not None]
+        may = [
+            (one, found) for one in to if (found := self.decided(party, one, colour, versions[0])) is not None
+        ]
         if not may:
             return False
         with party.node.store(now) as store:
             store.lock()
             store.publish(versions, [one for one, _ in may])
             for one in versions:
-                self.oracle.publish(
-                    Item(one.root, one.stix_id, party.code, colour, one.data, one.version)
-                )
+                self.oracle.publish(Item(one.root, one.stix_id, party.code, colour, one.data, one.version))
             self.grant(store, party, versions, may, colour)
         return True
 
@@ -496,7 +589,13 @@ class Play:
         return decision if right else None
 
     def right(
-        self, party: Party, to: str, colour: str, originator: str, root: bytes, keys: frozenset[str] | None = None
+        self,
+        party: Party,
+        to: str,
+        colour: str,
+        originator: str,
+        root: bytes,
+        keys: frozenset[str] | None = None,
     ) -> bool:
         """What the oracle says of one release now."""
         known = [self.consent_word(one) for one in party.consents]
@@ -549,9 +648,9 @@ class Play:
             )
             store.append([Outgoing("grant", one, body)])
             for version in versions:
-                self.oracle.give(
-                    party.code, one, version.root, right=right, sound=right, at=at
-                )
+                if version.root not in self.oracle.items:  # somebody made it up
+                    continue
+                self.oracle.give(party.code, one, version.root, right=right, sound=right, at=at)
 
     def _consent(self, party: Party, dice: random.Random) -> bool:
         """Tell a holder that it may pass an object on to somebody."""
@@ -588,15 +687,14 @@ class Play:
         return [
             one
             for one in party.consents
-            if one.statement.body.get("to_reader") == to and version.root.hex() in one.statement.body["objects"]
+            if one.statement.body.get("to_reader") == to
+            and version.root.hex() in one.statement.body["objects"]
         ]
 
     def _relay(self, party: Party, dice: random.Random) -> bool:
         """Pass on what others' rules let pass: with consent where one came, else as far as the colour goes."""
         have = self.relayable(party)
-        pairs = [
-            (one, to) for one in have for to in self.linked(party.code) if to != one.originator
-        ]
+        pairs = [(one, to) for one in have for to in self.linked(party.code) if to != one.originator]
         if not pairs:
             return False
         ready = [pair for pair in pairs if self.consents_for(party, pair[1], pair[0])]
@@ -605,15 +703,15 @@ class Play:
 
     def pass_on(self, party: Party, version: Version, to: str) -> bool:
         held = self.consents_for(party, to, version)
-        consents = consents_from(
-            [one.statement for one in held], to, {version.root.hex(): version.stix_id}
-        )
+        consents = consents_from([one.statement for one in held], to, {version.root.hex(): version.stix_id})
         colour = self.oracle.items[version.root].colour
         decision = self.decided(party, to, colour, version, consents=consents)
         if decision is None:
             self.count("relay not permitted")
             return False
-        facts = {"consents": [{"origin": one.origin, "position": one.position} for one in held]} if held else None
+        facts = (
+            {"consents": [{"origin": one.origin, "position": one.position} for one in held]} if held else None
+        )
         with party.node.store(self.now(party.code)) as store:
             store.lock()
             there = store.versions([version.root])
@@ -646,7 +744,11 @@ class Play:
 
     def _withdraw(self, party: Party, dice: random.Random) -> bool:
         live = sorted(
-            {one.stix_id for one in self.oracle.items.values() if one.originator == party.code and not one.withdrawn}
+            {
+                one.stix_id
+                for one in self.oracle.items.values()
+                if one.originator == party.code and not one.withdrawn
+            }
         )
         if not live:
             return False
