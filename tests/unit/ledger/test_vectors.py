@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from secretariat.ledger import accusation, witness
+
 FOLDER = Path(__file__).parents[2] / "vectors" / "ledger"
 V: dict[str, Any] = json.loads((FOLDER / "vectors.json").read_text(encoding="utf-8"))
 
@@ -138,7 +140,38 @@ def test_cosignature() -> None:
     Ed25519PublicKey.from_public_bytes(public).verify(data[12:], message)
 
 
+def test_a_witness_answers_each_request_of_the_vectors_by_its_status() -> None:
+    """The line is verified with nothing but Ed25519; the statuses are asked of the code."""
+    case = json.loads((FOLDER / "witness.json").read_text(encoding="utf-8"))
+    public = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(case["witness"]["seed"])).public_key()
+    text = case["cosigned"].split("\n\n")[0] + "\n"
+    line = case["answers"][0]["body"]
+    assert case["cosigned"].endswith(line)
+    _, name, value = line.rstrip("\n").split(" ")
+    data = base64.b64decode(value)
+    raw = public.public_bytes_raw()
+    assert (name, data[:4]) == ("jp.example/live", sha(name.encode(), b"\n\x04", raw)[:4])
+    assert int.from_bytes(data[4:12], "big") == case["witness"]["seconds"]
+    public.verify(data[12:], f"cosignature/v1\ntime {case['witness']['seconds']}\n{text}".encode())
+    kept = witness.Tree(case["kept"]["size"], bytes.fromhex(case["kept"]["root"]))
+    keys = [bytes.fromhex(V["keys"]["log"]["public"])]
+    for one in case["answers"]:
+        try:
+            asked = witness.read_request(one["request"].encode())
+            known = keys if "kr.example/live" in one["request"] else None
+            witness.check(asked, witness.shown_in(asked, known), kept)
+            status, size = 200, None
+        except witness.WitnessError as error:
+            status, size = error.status, error.size
+        assert status == one["status"]
+        assert size is None or one["body"] == f"{size}\n"
+    judged = accusation.judge(json.dumps(case["accusation"]).encode())
+    assert judged.proven
+
+
 def test_the_maker_still_makes_them() -> None:
     """A change of the code that changes a vector is a change of the protocol."""
-    made = runpy.run_path(str(FOLDER / "make.py"))["own"]()
-    assert json.loads(json.dumps(made)) == V
+    made = runpy.run_path(str(FOLDER / "make.py"))
+    assert json.loads(json.dumps(made["own"]())) == V
+    kept = json.loads((FOLDER / "witness.json").read_text(encoding="utf-8"))
+    assert json.loads(json.dumps(made["witnessed"]())) == kept

@@ -1,6 +1,7 @@
 """Make the vectors of this folder. README.md says what each is and where it comes from.
 
 python tests/vectors/ledger/make.py own
+python tests/vectors/ledger/make.py witness
 python tests/vectors/ledger/make.py outside CLONE   (a clone of github.com/transparency-dev/merkle)
 """
 
@@ -13,9 +14,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from secretariat.ledger import checkpoint, dsse, entries, merkle, object_signature, property_tree, tiles
+from secretariat.ledger import (
+    accusation,
+    checkpoint,
+    dsse,
+    entries,
+    merkle,
+    object_signature,
+    property_tree,
+    tiles,
+    witness,
+)
 from secretariat.ledger.entries import Draft, Grant, GrantRow, Key, KeyLine, Publication
-from secretariat.ledger.keys import Signer, key_id
+from secretariat.ledger.keys import Keyring, Signer, key_id
+from secretariat.ledger.model import Contradiction
 from secretariat.records.canonical import canonical
 
 HERE = Path(__file__).parent
@@ -102,6 +114,54 @@ def own() -> dict[str, Any]:
     }
 
 
+def witnessed() -> dict[str, Any]:
+    """Compute a request to a witness, its answer, every refusal, and a proof against the log."""
+    log = Signer.from_seed(SEEDS["log"])
+    jp = Keyring(
+        "JP", REALM, "jp.example/live", *(Signer.from_seed(bytes([n]) * 32) for n in range(11, 16)), b""
+    )
+    leaves = [merkle.leaf_hash(bytes([number])) for number in range(5)]
+    fork = [*leaves[:4], merkle.leaf_hash(b"fork")]
+    seconds = int(NOW.timestamp())
+
+    def note(tree: list[bytes]) -> bytes:
+        return checkpoint.sign(ORIGIN, len(tree), merkle.root(tree), log)
+
+    def asked(old: int, tree: list[bytes], proof_of: list[bytes]) -> str:
+        proof = merkle.consistency_path(proof_of, old) if 0 < old < len(tree) else []
+        return witness.write_request(witness.AddCheckpoint(old, tuple(proof), note(tree))).decode()
+
+    word = witness.give(checkpoint.parse(note(leaves)), jp, seconds)
+    stranger = checkpoint.sign("us.example/live", 5, merkle.root(leaves), log)
+    found = Contradiction(ORIGIN, PARTY, 5, note(leaves), note(fork), "US", NOW)
+    file = accusation.write(found, realm=REALM, log_keys=[log.public], stated=[], by="JP")
+    return {
+        "kept": {"size": 3, "root": merkle.root(leaves[:3]).hex()},
+        "witness": {
+            "seed": "0f" * 32,
+            "name": jp.origin,
+            "verifier_key": checkpoint.verifier_key(jp.origin, jp.witness.public, checkpoint.COSIGNATURE_V1),
+            "seconds": seconds,
+        },
+        "answers": [
+            {"request": asked(3, leaves, leaves), "status": 200, "body": word.line.decode()},
+            {"request": asked(0, leaves, leaves), "status": 409, "body": "3\n"},
+            {"request": asked(3, fork[:3] + leaves[4:], leaves), "status": 422, "body": None},
+            {"request": asked(3, [*leaves[:2], fork[4]], leaves), "status": 409, "body": "3\n"},
+            {"request": asked(5, leaves[:3], leaves), "status": 400, "body": None},
+            {"request": f"old 0\n\n{stranger.decode()}", "status": 404, "body": None},
+            {
+                "request": "old 3\n\n" + checkpoint.sign(ORIGIN, 5, merkle.root(leaves), jp.log).decode(),
+                "status": 403,
+                "body": None,
+            },
+            {"request": "old 03\n\n" + note(leaves).decode(), "status": 400, "body": None},
+        ],
+        "cosigned": witness.with_words(note(leaves), [word]).decode(),
+        "accusation": json.loads(file),
+    }
+
+
 def _entries(signers: dict[str, Signer], root: bytes) -> list[dict[str, Any]]:
     lines = [KeyLine(role, signer.key_id, signer.public.hex()) for role, signer in signers.items()]  # type: ignore[arg-type]
     drafts = [
@@ -183,6 +243,8 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case ["own"]:
             _write("vectors.json", own(), indent=1)
+        case ["witness"]:
+            _write("witness.json", witnessed(), indent=1)
         case ["outside", path]:
             _write("merkle-proofs.json", outside(path), separators=(",", ":"))
         case ["schema"]:
