@@ -21,6 +21,7 @@ MODULES = (
     "intake",
     "overlap",
     "latency",
+    "arrival",
     "memory",
     "demo",
 )
