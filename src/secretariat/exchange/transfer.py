@@ -108,6 +108,8 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True):
     objects: int
     bytes: int
     at: datetime
+    confirmed: bool = False
+    """Whether the partner is known to have all of it; not stored."""
 
 
 def start_of(

@@ -77,8 +77,8 @@ def take(
     """Take volumes of partners, in their order. What is here already is not taken twice."""
     from secretariat.exchange import transfer_service
 
-    total = sum(one.stat().st_size for one in _files(paths))
-    with node_at(data) as node, progress("bytes read", total) as advance:
+    total = 2 * sum(one.stat().st_size for one in _files(paths))
+    with node_at(data) as node, progress("bytes checked and taken", total) as advance:
         done = transfer_service.take(node, realm, paths, now=now(), advance=advance)
     lines = []
     for one in done:
@@ -126,9 +126,7 @@ def list_transfers(data: Data = DATA, realm: Realm = "live", json: Json = False)
         for each in one.carried:
             way = "out" if each.out else "in "
             volumes = f"{each.of} volumes" if each.out else f"volume {each.volume} of {each.of}"
-            mark = (
-                "" if not each.out else " confirmed" if str(each.until) <= one.confirmed else " not confirmed"
-            )
+            mark = "" if not each.out else " confirmed" if each.confirmed else " not confirmed"
             lines.append(
                 f"         {way} {each.number} {stamp(each.at)} {volumes}, {each.start} to {each.until},"
                 f" {each.entries} entries, {each.bytes} bytes{mark}"

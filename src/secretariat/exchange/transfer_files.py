@@ -79,7 +79,8 @@ class Medium:
     def throw(self) -> None:
         """Delete what has no name yet."""
         if self._open is not None:
-            self._open[1].close()
+            with contextlib.suppress(OSError):  # a full medium refuses what is left in memory once more
+                self._open[1].close()
             self._open = None
         for path in self._files.values():
             path.unlink(missing_ok=True)

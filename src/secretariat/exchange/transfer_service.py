@@ -232,13 +232,14 @@ def take(
 ) -> list[Imported]:
     """Take volumes from files and folders, each partner's in their order; says of each what became of it.
 
-    After one that is refused the later ones of the same writer are not tried; what came before stays.
+    After one that is refused the later ones of the same transfer are not tried, those of a newer one are: it
+    brings what is missing. What came before stays. `advance` counts every byte twice: checked, taken.
     """
     done: list[Imported] = []
-    stopped: set[str] = set()
+    stopped: set[tuple[str, int]] = set()
     for found in transfer_files.find(paths):
-        writer = found.head.party if found.head is not None else ""
-        if writer in stopped:
+        transfer_of = (found.head.party, found.head.number) if found.head is not None else ("", 0)
+        if transfer_of in stopped:
             done.append(_named(found, "not tried"))
             continue
         try:
@@ -246,8 +247,8 @@ def take(
         except SecretariatError as error:
             if error.status >= 500 and not isinstance(error, VolumeError | PageRefusedError):
                 raise
-            if writer:
-                stopped.add(writer)
+            if found.head is not None:
+                stopped.add(transfer_of)
             _record(node, realm, found.head, error, now)
             done.append(
                 msgspec.structs.replace(
@@ -291,12 +292,20 @@ def _take_volume(
                 confirmed=str(state.confirmed.after),
             )  # fmt: skip
         file.seek(0)
+        read = 0
+
+        def more(_: int) -> None:
+            nonlocal read
+            advance(file.tell() - read)
+            read = file.tell()
+
         pages = transfer.take_parts(
             volumes.parts_of(file, scanned.head, keys, peer.transport_keys, where, limits),
             functools.partial(service.place, node, realm, peer.party),
             functools.partial(_kept, node, realm, peer.origin, now),
             functools.partial(_give, node, realm, peer.party, now),
             where,
+            more,
         )
         length = file.tell()
     with transaction(node, realm, now) as store:
@@ -400,7 +409,13 @@ def standings(node: Node, realm: str, party: str | None = None, *, now: datetime
                 Standing(
                     peer.party, peer.via == BY_HAND, state.number, state.wrote_at, str(state.sent.after),
                     str(state.confirmed.after), state.confirmed.after < state.sent.after, state.heard,
-                    state.volume, state.of, state.heard_at, list(store.carried(peer.party)),
+                    state.volume, state.of, state.heard_at,
+                    [
+                        msgspec.structs.replace(
+                            one, confirmed=one.out and one.until <= state.confirmed.after
+                        )
+                        for one in store.carried(peer.party)
+                    ],
                 )
             )  # fmt: skip
     return found
