@@ -15,6 +15,7 @@ from secretariat.base.errors import (
     InputError,
     NotFoundError,
     ProofError,
+    SecretariatError,
     StateError,
 )
 from secretariat.exchange import private_service as shared
@@ -27,6 +28,7 @@ from secretariat.exchange.private_service import PrivateQuestion, PrivateSet
 from secretariat.exchange.private_store import ANSWERED, ASKED, EVALUATED, TAGS
 from secretariat.exchange.private_wire import Answer, Ask, Items, Shown, Standing, Taken
 from secretariat.exchange.psi import Context
+from secretariat.ledger import dsse, entries
 from secretariat.ledger.entries import EntryRef
 from secretariat.storage.feed import LIVE, live, notify
 
@@ -323,6 +325,34 @@ def show(node: Node, realm: str, party: str, kind: str, epoch: str, theirs: Show
             store.append([Outgoing(shared.SESSION, party, body)])
         tables.change_question(store.tx, held.id, stage="opened", shown=len(shown))
         return Shown(tuple(shown))
+
+
+def note_results(node: Node, realm: str, *, now: datetime) -> int:
+    """Note what askers say, in their logs, of questions answered here: how many both have; gives how many.
+
+    It is the asker's word: nobody but the asker can count.
+    """
+    done = 0
+    with transaction(node, realm, now) as store:
+        waiting = "WHERE side = 'answers' AND state = 'answered' AND result IS NULL"
+        for held in tables.questions(store.tx, waiting):
+            peer = store.peer(held.party)
+            if peer is None:
+                continue
+            for envelope in tables.sessions_of(store.tx, peer.origin):
+                said = _said(envelope)
+                if said is not None and said.answers == EntryRef(store.origin, held.set_position or 0):
+                    tables.change_question(store.tx, held.id, result=said.result or 0)
+                    done += 1
+                    break
+    return done
+
+
+def _said(envelope: bytes) -> PrivateQuestion | None:
+    try:
+        return entries.body_as(entries.read(dsse.payload_of(envelope)), PrivateQuestion)
+    except SecretariatError:  # signed and logged, and still no such entry: it says nothing
+        return None
 
 
 def _items(parts: list[bytes]) -> list[bytes]:

@@ -266,6 +266,16 @@ def of_epoch(tx: sa.Connection, side: Side, party: str, kind: str, epoch: str) -
     return next(iter(questions(tx, where, bound)), None)
 
 
+def sessions_of(tx: sa.Connection, origin: str) -> list[bytes]:
+    """Give the entries of a partner's log about private questions, newest first."""
+    rows = raw(tx).execute(
+        "SELECT envelope FROM peer_entry WHERE origin = %s AND kind = 'private-question'"
+        " ORDER BY position DESC LIMIT 1000",
+        (origin,),
+    )
+    return [bytes(envelope) for (envelope,) in rows]
+
+
 def add_question(tx: sa.Connection, **values: Any) -> int:
     """Write a new question; gives its number."""
     names = ", ".join(f'"{name}"' for name in values)

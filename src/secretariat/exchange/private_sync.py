@@ -15,7 +15,14 @@ import httpx2
 
 from secretariat.base.clock import now
 from secretariat.base.errors import LimitError, SecretariatError, UnavailableError
-from secretariat.exchange import private_asking, private_service, private_wire, psi, service
+from secretariat.exchange import (
+    private_answering,
+    private_asking,
+    private_service,
+    private_wire,
+    psi,
+    service,
+)
 from secretariat.exchange.private_asking import PrivateAnswerError
 from secretariat.exchange.private_wire import Answer, Ask, Items, Part, Shown, Standing, Taken
 from secretariat.exchange.sync import RefusedError, Remote
@@ -78,6 +85,7 @@ async def keep_asking(node: Node) -> None:
             for realm in node.settings.realms:
                 if loop.time() >= clean:
                     await asyncio.to_thread(private_service.housekeeping, node, realm, now=now())
+                await asyncio.to_thread(private_answering.note_results, node, realm, now=now())
                 for one in await asyncio.to_thread(_under_way, node, realm):
                     await further(node, realm, one, client)
             if loop.time() >= clean:

@@ -54,6 +54,8 @@ KIND_WORDS = {
     "countersign": mark("countersignature"),
     "record": mark("record"),
     "note": mark("note"),
+    "private-set": mark("set of a private question"),
+    "private-question": mark("private question"),
 }
 
 STEP_WORDS = {

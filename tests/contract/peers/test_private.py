@@ -129,8 +129,9 @@ def test_a_question_is_counted_and_stands_in_both_logs(pair):
     until(lambda: pair.state(number) == "counted", 60)
     (mine,) = pair.at("JP")
     assert (mine.result, mine.size, mine.their_size) == (40, 120, 130)
+    until(lambda: pair.at("KR")[0].result is not None, 30)  # the asker's log says it
     (theirs,) = pair.at("KR")
-    assert (theirs.state, theirs.result, theirs.size) == ("answered", None, 120)
+    assert (theirs.state, theirs.result, theirs.size) == ("answered", 40, 120)
     assert mine.answer == theirs.answer
     until(lambda: len(pair.entries("KR", "private-question")) == 1)
     (asked,), (answered,) = pair.entries("JP", "private-question"), pair.entries("KR", "private-question")
@@ -157,6 +158,7 @@ def test_which_they_are_is_shown_when_both_sides_persons_say_so_and_both_prove_i
     assert set(private_asking.matches_of(jp, "live", number)) == {f"{n}.both.example" for n in range(40)}
     (mine,), (theirs,) = pair.at("JP"), pair.at("KR")
     assert (mine.shown, theirs.shown, theirs.stage) == (40, 40, "opened")
+    assert "example" not in json.dumps(pair.entries("JP", "private-question"))
     for party in ("JP", "KR"):
         stages = [one["stage"] for one in pair.entries(party, "private-question")]
         assert stages == ["counted", "opened"]

@@ -38,6 +38,7 @@ LISTS = (
     ("to-us", mark("To us"), "/requests"),
     ("from-us", mark("From us"), "/requests?show=from-us"),
     ("overdue", mark("Overdue"), "/requests?show=overdue"),
+    ("private", mark("Private questions"), "/questions"),
     ("contacts", mark("Contacts"), "/requests/contacts"),
     ("mail", mark("By mail"), "/requests/mail"),
 )
