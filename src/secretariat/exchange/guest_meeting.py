@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from secretariat.agreements import grants
-from secretariat.base.clock import stamp
+from secretariat.base.clock import parse_stamp, stamp
 from secretariat.base.errors import (
     ConflictError,
     DeniedError,
@@ -37,8 +37,10 @@ from secretariat.exchange.guest_store import Met
 from secretariat.exchange.guest_view import view
 from secretariat.ledger import dsse
 from secretariat.ledger import service as ledger
+from secretariat.ledger import store as ledger_store
 from secretariat.ledger.entries import Draft, Enrol
 from secretariat.ledger.keys import key_id
+from secretariat.ledger.statements import INTRODUCTION_TYPE
 from secretariat.records import collections
 from secretariat.records.canonical import canonical
 
@@ -48,8 +50,6 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from secretariat.ledger.node import Node
-
-INTRODUCTION_TYPE = "application/vnd.secretariat.introduction+json"
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -151,6 +151,9 @@ def _meet(
     )
     collections.ensure(tx, "partner", said.party, party=node.party, realm=realm)
     guest_store.write_met(tx, Met(said.party, said.name, said.host, public, sealed, now))
+    ledger_store.add_statement(  # with the partner's own: its log is proven by them, guests included
+        tx, origin=host.origin, party=said.party, made_at=parse_stamp(said.made_at), sealed=sealed, now=now
+    )
     act = Enrol(
         act="accept",
         party=said.party,

@@ -162,6 +162,9 @@ class Auditor:
         said = []
         for number, one in enumerate(sealed):
             try:
+                if statements.introduces(one):
+                    self._introduced(one)
+                    continue
                 found = statements.read(one, self.realm, self._root_public)
                 if (found.party, found.origin) != (self.party, self.origin):
                     raise ProofError(f"it is of {found.party} and {found.origin}")
@@ -171,6 +174,13 @@ class Auditor:
         known = statements.times(said)
         self._record, self.log_keys, self._retired = known.record, known.log, known.retired
         self._stated = True
+
+    def _introduced(self, sealed: bytes) -> None:
+        """Take the key by which a guest of this log's party speaks in it."""
+        one = statements.read_introduction(sealed, self.realm, self._root_public)
+        if (one.host, one.origin) != (self.party, self.origin):
+            raise ProofError(f"it introduces a guest of {one.host} in {one.origin}")
+        self._guests[one.party] = {key_id(one.public): one.public}
 
     def _take_keys(self, statement: Statement) -> None:
         body = entries.body_as(statement, Key)

@@ -230,7 +230,7 @@ def write_kept(
         False,
         stamp(now),
         kept=True,
-        statements=[sealed.decode() for sealed in said],
+        statements=[one.decode() for one in (*said, *store.read_statements(tx, origin, guests=True))],
     )
     return _written(path, head, _kept_lines(tx, origin), log.size, advance)
 

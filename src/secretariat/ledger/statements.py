@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from secretariat.ledger.entries import Statement
 
 STATEMENT_TYPE = "application/vnd.secretariat.descriptor+json"
+INTRODUCTION_TYPE = "application/vnd.secretariat.introduction+json"
+"""Of a guest, by itself and its host: it names the key by which the guest speaks in the host's log."""
 
 
 class _Key(msgspec.Struct, frozen=True):
@@ -57,6 +59,26 @@ class Stated(msgspec.Struct, frozen=True):
     log: bytes
     since: datetime
     """When the record key came into force; never after `at`."""
+
+
+class _Place(msgspec.Struct, frozen=True):
+    origin: str
+    key: str
+
+
+class _Introduction(msgspec.Struct, frozen=True):
+    party: str
+    host: str
+    realms: dict[str, _Place]
+
+
+class Introduced(msgspec.Struct, frozen=True):
+    """A guest, by whom it is hosted, in which log it speaks and by which key."""
+
+    party: str
+    host: str
+    origin: str
+    public: bytes
 
 
 class KeyTimes(msgspec.Struct, frozen=True):
@@ -92,6 +114,25 @@ def read(sealed: bytes, realm: str, root: bytes) -> Stated:
         raise ProofError(f"a statement of {found.party} without the realm {realm}")
     keys = found.realms[realm]
     return Stated(found.party, keys.origin, at, keys.record.public, keys.log.public, since)
+
+
+def introduces(sealed: bytes) -> bool:
+    """Whether a statement introduces a guest; else it is one of the party's own keys."""
+    return dsse.parse(sealed).payload_type == INTRODUCTION_TYPE
+
+
+def read_introduction(sealed: bytes, realm: str, root: bytes) -> Introduced:
+    """Read the introduction of a guest that its own key and its host's `root` signed. Refuses any other."""
+    try:
+        said = msgspec.json.decode(dsse.payload_of(sealed), type=_Introduction)
+        own = {key_id(public): public for public in (bytes.fromhex(one.key) for one in said.realms.values())}
+        place = said.realms[realm]
+    except (msgspec.MsgspecError, ValueError, KeyError, RecursionError) as error:
+        raise ProofError(f"not an introduction: {error}") from error
+    signers = set(dsse.unseal(sealed, {**own, key_id(root): root}, INTRODUCTION_TYPE).key_ids)
+    if key_id(root) not in signers or not signers & own.keys():
+        raise ProofError(f"not signed by both {said.party} and its host {said.host}", where="signatures")
+    return Introduced(said.party, said.host, place.origin, bytes.fromhex(place.key))
 
 
 def times(stated: Iterable[Stated]) -> KeyTimes:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import BYTEA
 
 from secretariat.base.errors import NotFoundError, StateError
+from secretariat.ledger import statements
 from secretariat.ledger.merkle import HASH_BYTES
 from secretariat.ledger.model import Entry, EntryLine, Head, PeerEntry, PeerLog
 from secretariat.ledger.tiles import TileAt
@@ -489,12 +490,12 @@ def add_statement(
     )
 
 
-def read_statements(tx: Connection, origin: str) -> list[bytes]:
-    """Give a partner's statements of its keys, oldest first."""
+def read_statements(tx: Connection, origin: str, *, guests: bool = False) -> list[bytes]:
+    """Give a partner's statements of its keys, oldest first; or the introductions of guests in its log."""
     rows = raw(tx).execute(
         "SELECT sealed FROM peer_statement WHERE origin = %s ORDER BY made_at", (origin,), binary=True
     )
-    return [sealed for (sealed,) in rows]
+    return [sealed for (sealed,) in rows if statements.introduces(sealed) == guests]
 
 
 def read_peer_entries(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
 import json
 import uuid
@@ -17,7 +19,7 @@ from secretariat.exchange import enrolment, guest_feed, guest_meeting, guest_set
 from secretariat.exchange import store as tables
 from secretariat.exchange.guest_view import view
 from secretariat.exchange.take import PageRefusedError
-from secretariat.ledger import guest_keys
+from secretariat.ledger import export, guest_keys
 from secretariat.ledger import service as ledger
 from secretariat.ledger.entries import Draft, Receipt
 from secretariat.ledger.keys import Signer
@@ -415,3 +417,29 @@ def test_once_a_guest_has_a_node_its_host_neither_asks_nor_speaks_for_it(met, no
     with pytest.raises(PageRefusedError) as refused:
         pull(host, partner)
     assert refused.value.code == "entry-signature"
+
+
+def test_what_was_kept_of_the_hosts_log_proves_the_guests_word_to_a_stranger(met, tmp_path):
+    host, partner = met
+    guest_report(host, to=["JP"])
+    go_round(host, partner)
+    path = tmp_path / "kept.jsonl"
+    with partner.database.app("live") as tx:
+        export.write_kept(tx, host.origin("live"), path, realm="live", now=now())
+    root = host.keyring("live").root_public
+    report = export.verify_file(path, root_key=root)
+    assert report.holds, report.problems
+    head, *lines = path.read_text().splitlines()
+    assert any('"party":"KISIA"' in base64.b64decode(part).decode() for part in payloads(lines))
+    bare = json.loads(head)
+    bare["statements"] = [one for one in bare["statements"] if "introduction" not in one]
+    without = tmp_path / "without.jsonl"
+    body = "\n".join([json.dumps(bare), *lines[:-1]]) + "\n"
+    end = json.loads(lines[-1]) | {"sha256": hashlib.sha256(body.encode()).hexdigest()}
+    without.write_text(body + json.dumps(end) + "\n")
+    assert not export.verify_file(without, root_key=root).holds
+
+
+def payloads(lines):
+    read = [json.loads(line) for line in lines]
+    return [json.loads(one["envelope"])["payload"] for one in read if "envelope" in one]
