@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 from itertools import combinations, pairwise
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from secretariat.register import monitoring, shared
+from secretariat.register.answers import Board, Contested, Gap, Met, Silence, Silent
 from secretariat.register.model import HELD, Row, View
 from secretariat.register.monitoring import LAG_DAYS, Lagging, Overdue
 from secretariat.register.shared import LINES, Shared, also
@@ -23,88 +24,10 @@ from secretariat.storage.engine import raw
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-__all__ = ["also"]
+__all__ = ["Board", "Contested", "Gap", "Met", "Silence", "Silent", "also"]
 
 PAGE = 100
 MEETINGS = 500
-_Line = TypeVar("_Line")
-
-
-class Board(msgspec.Struct, Generic[_Line], frozen=True, kw_only=True):
-    """One page of a board and how many lines there are in all."""
-
-    lines: list[_Line]
-    total: int
-    sources: dict[str, Row] = {}
-    """The sources that the lines cite, by id."""
-
-
-class Gap(msgspec.Struct, frozen=True, kw_only=True):
-    """A series of meetings: when it last met, how long since, and its longest silence."""
-
-    series: str
-    parties: list[str]
-    held: int
-    first: date
-    last: date
-    last_key: str
-    last_title: str
-    since: int
-    """Days from the last meeting to the day asked about."""
-    longest: int | None
-    """Days of the longest gap between two meetings that were held."""
-    longest_from: str | None
-    longest_to: str | None
-    highest: int | None
-    """The highest number that a round bears; more than `held` means that rounds are not recorded."""
-
-    @property
-    def text(self) -> str:
-        """The sum as a line of text."""
-        return f"last held {self.last} ({self.last_key}), {self.since} days before"
-
-
-class Silent(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody looked and found nothing: since when, and who looked where."""
-
-    row: Row
-    since: date
-    as_of: date
-    """The last day for which it says so."""
-    days: int
-    looked_by: list[str]
-    looked_in: str | None
-
-
-class Silence(msgspec.Struct, frozen=True, kw_only=True):
-    """The board of silence."""
-
-    series: Board[Gap]
-    absences: Board[Silent]
-
-
-class Contested(msgspec.Struct, frozen=True, kw_only=True):
-    """A statement of which accounts differ."""
-
-    row: Row
-    accounts: list[Row]
-    conflicts: list[Row]
-    """Relations `conflicts-with` in which it stands."""
-    otherwise: list[Row] = []
-    """What other parties state otherwise under the same key."""
-
-
-class Met(msgspec.Struct, frozen=True, kw_only=True):
-    """Two parties: how often they met, and when first and last."""
-
-    one: str
-    other: str
-    times: int
-    first: date
-    last: date
-    last_key: str
-    levels: list[str]
-
 
 _ID_BITS = 41
 """More than row ids will ever need: a day and an id are one number, whose greatest names the newest row."""

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from datetime import date
 from difflib import SequenceMatcher
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from secretariat.base.ids import instrument_id
 from secretariat.register import belonging, boards, monitoring, shared
-from secretariat.register.boards import Silent
+from secretariat.register.answers import Answer, Change, Cited, Difference, Silent
 from secretariat.register.model import KINDS, Row, View, stem_of
 from secretariat.register.monitoring import CLOSES, LAG_DAYS, Standing
 from secretariat.register.store import COLUMNS, MOST, by_ids, by_key, live, rows, statements
@@ -28,67 +28,10 @@ from secretariat.storage.engine import raw
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
+__all__ = ["Answer", "Change", "Cited", "Difference"]
+
 CHANGES = 500
 """Most lines of one difference; the rest is counted."""
-
-
-class Cited(msgspec.Struct, frozen=True, kw_only=True):
-    """A source with the words that are cited from it."""
-
-    source: Row
-    quote: str | None
-    start: int | None
-    end: int | None
-    by: str
-    """The statement that cites it."""
-
-
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """How a statement stands on a day, by what was known then, and what that rests on."""
-
-    key: str
-    state: str
-    """not-known, announced, planned, possible, true, undated; for a commitment also done, late, overdue, …"""
-    words: str
-    """The answer as a sentence."""
-    checked: bool
-    """False where nothing was recorded that would answer: nobody looked."""
-    row: Row | None = None
-    standing: Standing | None = None
-    accounts: list[Row] = []
-    absences: list[Silent] = []
-    acts: list[Row] = []
-    """Acts about an instrument by the day asked about, in order: those that name it, or, where none
-    does, those whose key is formed like its own (`jk-gsomia-2016`, `jk-gsomia-suspended-2019`)."""
-    relations: list[Row] = []
-    superseded_by: list[Row] = []
-    others: list[Row] = []
-    """Statements of other parties under the same key."""
-    sources: list[Cited] = []
-    rests_on: list[str] = []
-    """Keys of every statement that the answer rests on."""
-    near: list[Row] = []
-    """Where nothing stands under the key: statements known by then whose key or words are like it."""
-
-
-class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """One statement that is seen otherwise by the later question."""
-
-    what: Literal["learned", "happened", "corrected", "taken-back", "no-longer-seen", "held"]
-    """learned: not known before; held: only announced before; happened: known before, not yet true then."""
-    row: Row
-    before: Row | None = None
-    moved: list[tuple[str, str, str]] = []
-    """For evidence and commitments: (commitment, state before, state after)."""
-
-
-class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """What changed between two questions."""
-
-    changes: list[Change]
-    total: int
-    states: list[tuple[Row, str, str]]
-    """Commitments whose state changed: which, before, after."""
 
 
 def status(tx: sa.Connection, key: str, view: View, *, limit: int = LAG_DAYS) -> Answer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from secretariat.register.boards import Contested
+from secretariat.register.answers import Contested
 from secretariat.register.brief.model import Ask, Brief, Promise, Proposal
 from secretariat.register.brief.rules import lag, urgency
 from secretariat.register.model import Row
@@ -21,6 +21,7 @@ from secretariat.register.paper.document import (
     Run,
     Runs,
     Table,
+    joined,
 )
 from secretariat.register.paper.naming import named
 from secretariat.register.paper.numbering import Numbering
@@ -311,7 +312,7 @@ class _Layout:
         for account in one.answer.accounts:
             said = f"{account.body.get('said_by')}: {word_of(POSITION_WORDS, account.says)}"
             runs += [Run(said, notes=self.numbers.of(account)), Run("; ")]
-        return _joined(runs)
+        return joined(runs)
 
     def act(self, row: Row) -> list[Run]:
         """An act about an instrument: by whom, what, when."""
@@ -514,7 +515,7 @@ class _Layout:
                 acts: list[Run] = []
                 for act in one.acts:
                     acts += [*self.act(act), Run("; ")]
-                cell = _joined(acts) if acts else (Run(_("no act is recorded: not checked"), style="quiet"),)
+                cell = joined(acts) if acts else (Run(_("no act is recorded: not checked"), style="quiet"),)
                 rows.append((self.said(one.row), (Run(self.day(one.row)),), cell))
             heads = (_("Instrument"), _("Day"), _("Latest act of each party"))
             return [Table(heads, tuple(rows), (42, 16, 42))]
@@ -593,10 +594,3 @@ class _Layout:
         if self.brief.left_out:
             texts.append(_("%(n)s older commitments are not in this brief.") % {"n": self.brief.left_out})
         return [Heading(_("How this was made"), 2), *(Para((Run(one),), "small") for one in texts)]
-
-
-def _joined(runs: list[Run]) -> Runs:
-    """Leave out the mark after the last of several."""
-    while runs and runs[-1].text == "; ":
-        runs = runs[:-1]
-    return tuple(runs)

@@ -6,10 +6,9 @@ from datetime import date
 
 import msgspec
 
-from secretariat.register.boards import Contested, Silence
+from secretariat.register.answers import Answer, Contested, Difference, Silence
 from secretariat.register.model import Row, View
 from secretariat.register.overlap.model import Method, Pair
-from secretariat.register.questions import Answer, Difference
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):

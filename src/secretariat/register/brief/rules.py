@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from secretariat.register.boards import Contested, Gap
+from secretariat.register.answers import Contested, Gap
 from secretariat.register.brief.model import Ask, Promise, Proposal
 from secretariat.register.model import HELD, Row, View
 from secretariat.register.monitoring import LAG_DAYS, Sum

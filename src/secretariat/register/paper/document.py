@@ -188,3 +188,10 @@ def check(document: Document) -> None:
             raise LimitError(
                 f"a document of {found} {what}", where="paper", advice=f"at most {most}: choose fewer"
             )
+
+
+def joined(runs: list[Run]) -> Runs:
+    """Leave out the mark after the last of several."""
+    while runs and runs[-1].text == "; ":
+        runs = runs[:-1]
+    return tuple(runs)
