@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import jsonschema
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -20,7 +21,7 @@ from secretariat.exchange import identity, wire
 from secretariat.exchange.enrolment import open_descriptor
 from secretariat.exchange.memory import Memory
 from secretariat.exchange.model import Ruling
-from secretariat.exchange.take import take
+from secretariat.exchange.take import PageRefusedError, take
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "tests/vectors/exchange"
@@ -84,6 +85,45 @@ def test_the_answer_is_signed_over_the_signature_of_its_request():
         f'"signature";req;key="sct": {VECTORS["request"]["headers"]["signature"].removeprefix("sct=")}',
         f'"content-digest": {headers["content-digest"]}',
     ])  # fmt: skip
+
+
+def test_a_guests_entry_in_its_hosts_log_is_signed_with_the_guests_key():
+    guest = VECTORS["guest"]
+    (entry,) = guest["page"]["entries"]
+    payload = base64.b64decode(entry["envelope"]["payload"])
+    said = json.loads(payload)
+    assert (said["party"], said["origin"], said["body"]["to"]) == ("KISIA", "kr.example/live", "JP")
+    kind = entry["envelope"]["payloadType"].encode()
+    message = b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
+    key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(guest["key"]["public"]))
+    key.verify(base64.b64decode(entry["envelope"]["signatures"][0]["sig"]), message)
+    headers = guest["request"]["headers"]
+    signed("KR", headers, [
+        '"@method": GET',
+        '"@authority": jp.example',
+        '"@path": /live/peer/v1/feed',
+        '"@query": ?after=0.0&size=0&wait=0&for=KISIA',
+        '"secretariat-to": JP',
+        f'"content-digest": {headers["content-digest"]}',
+    ])  # fmt: skip
+
+
+def test_the_page_with_a_guests_entry_is_taken_only_where_the_guest_was_introduced():
+    page = wire.read_page(json.dumps(VECTORS["guest"]["page"], separators=(",", ":")).encode())
+    kr = MAKER["ring"]("KR", 1)
+    peer, guest = MAKER["peer_of"](kr), MAKER["guest_of"](kr)
+    for introduced in (True, False):
+        node = Memory(MAKER["ring"]("JP", 11))
+        with node.transaction(NOW) as store:
+            store.save_peer(peer)
+            if introduced:
+                store.meet(msgspec.structs.replace(MAKER["peer_of"](guest), host="KR"))
+            given = {"recompute": lambda *_: [], "limits": Limits(), "now": NOW}
+            if introduced:
+                assert take(store, peer, page, **given).entries == 1
+            else:
+                with pytest.raises(PageRefusedError):
+                    take(store, peer, page, **given)
 
 
 def test_the_page_hash_covers_position_digest_offset_and_roots():

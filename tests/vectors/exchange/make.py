@@ -19,7 +19,7 @@ from secretariat.exchange.model import Peer, Version
 from secretariat.exchange.offer import offer
 from secretariat.exchange.peers import Outgoing
 from secretariat.exchange.wire import Cursor, Descriptor, Key, RealmKeys
-from secretariat.ledger import dsse, entries, object_signature
+from secretariat.ledger import dsse, entries, guest_keys, object_signature
 from secretariat.ledger.keys import Keyring, Signer
 from secretariat.ledger.property_tree import root_of
 from secretariat.ledger.sealing import SealingKeys
@@ -111,12 +111,39 @@ def request_of(jp: Keyring) -> identity.Request:
     return request
 
 
+def guest_of(kr: Keyring) -> Keyring:
+    """Give KISIA, which KR hosts, with the key of the seed 21 × 32."""
+    return guest_keys.ring_of(Signer.from_seed(b"\x21" * 32), "KISIA", kr)
+
+
+def guest_page_of(kr: Keyring) -> bytes:
+    """Give the page that brings JP a word of KR's guest: entry 0 of KR's log, a receipt that KISIA signed."""
+    guest = guest_of(kr)
+    node = memory.Memory(guest, lambda _: b"\xa2" * 32, host=memory.Memory(kr))
+    about = entries.EntryRef("jp.example/live", 7)
+    receipt = entries.Receipt(to="JP", about=about, state="received", objects=["00" * 32], count=1)
+    with node.transaction(NOW) as store:
+        store.append([Outgoing("receipt", "JP", receipt)])
+    assert node.host is not None
+    with node.host.transaction(NOW) as store:
+        return wire.encode(offer(store, "JP", Cursor(), 0))
+
+
+def guest_request_of(kr: Keyring) -> identity.Request:
+    """Give KR's signed request to JP for what JP has for KR's guest."""
+    url = "https://jp.example/live/peer/v1/feed?after=0.0&size=0&wait=0&for=KISIA"
+    request = identity.Request("GET", url, {"accept": "application/json"})
+    identity.sign_request(request, to="JP", signer=kr.transport, now=NOW, nonce="AAECAwQFBgcICQoLDA0ODxAS")
+    return request
+
+
 def vectors() -> dict[str, Any]:
     """Give all of it."""
     kr, jp = ring("KR", 1), ring("JP", 11)
     page, request = page_of(kr), request_of(jp)
     answer = identity.Answer(200, {"content-type": "application/json"}, page, request)
     identity.sign_answer(answer, signer=kr.transport, now=NOW)
+    asked = guest_request_of(kr)
     return {
         "keys": {
             keys.party: {
@@ -134,6 +161,13 @@ def vectors() -> dict[str, Any]:
             "body": base64.b64encode(page).decode(),
         },
         "page": json.loads(page),
+        "guest": {
+            "party": "KISIA",
+            "host": "KR",
+            "key": {"seed": "21" * 32, "public": guest_of(kr).record.public.hex()},
+            "request": {"method": asked.method, "url": asked.url, "headers": asked.headers},
+            "page": json.loads(guest_page_of(kr)),
+        },
     }
 
 
