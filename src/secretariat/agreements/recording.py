@@ -108,7 +108,7 @@ def redecide_when_due(node: Node, realm: str, *, now: datetime) -> Redecided | N
         seen = _seen.setdefault(node.database, {})
         if seen.get(realm) == state:
             return None
-        done = redecide(tx, node, realm, now=now) if _any_refused(tx, node, now) else Redecided()
+        done = redecide(tx, node, realm, now=now) if _doubtful(tx, node, now) else Redecided()
     seen[realm] = state
     return done
 
@@ -123,9 +123,10 @@ def redecide(tx: sa.Connection, node: Node, realm: str, *, now: datetime) -> Red
     lapsed, review = 0, list[Review]()
     drafts: list[Draft] = []
     signed: dict[str, set[int]] = {}
-    for grant in _open_classes(tx):
+    purposes: dict[int, str | None] = {}
+    for grant in _doubtful(tx, node, now):
         versions = _members(tx, grant)
-        refused = _refused(tx, node, grant, versions, now)
+        refused = _refused(tx, node, grant, versions, now, purposes)
         if not refused:
             continue
         if grant.recipient not in signed:
@@ -178,13 +179,47 @@ class Member(msgspec.Struct, frozen=True):
     label: Label
 
 
-def _open_classes(tx: sa.Connection) -> list[GrantClass]:
-    """Give the open classes that rest on an instrument: what is CLEAR stays so."""
-    rows = raw(tx).execute(
-        "SELECT id FROM grant_class g WHERE lapsed_at IS NULL AND articles <> '[\"tlp-2/CLEAR\"]'::jsonb"
-        " AND EXISTS (SELECT 1 FROM item i WHERE i.grant_class = g.id) ORDER BY id"
+def _doubtful(tx: sa.Connection, node: Node, now: datetime) -> list[GrantClass]:
+    """Give the open classes with a label that might not be granted today; what is CLEAR stays so.
+
+    A class holds thousands of versions, a handful of labels: only what is in doubt is looked at one by one.
+    A label that rests on single consents is in doubt wherever there are any.
+    """
+    rows = (
+        raw(tx)
+        .execute(
+            "SELECT DISTINCT i.grant_class, v.label FROM item i JOIN object_version v ON v.id = i.version"
+            " WHERE v.type <> ALL(%s) AND i.grant_class IN (SELECT id FROM grant_class"
+            " WHERE lapsed_at IS NULL AND articles <> '[\"tlp-2/CLEAR\"]'::jsonb)",
+            (sorted(COMPANY),),
+        )
+        .fetchall()
     )
-    return grants.classes_by_id(tx, [number for (number,) in rows])
+    labels = _labels(tx, {mark for _, mark in rows})
+    of_class: dict[int, list[Label]] = {}
+    for number, mark in rows:
+        of_class.setdefault(number, []).append(labels[mark])
+    consented: dict[str, bool] = {}
+    purposes: dict[int, str | None] = {}
+    found = []
+    for grant in grants.classes_by_id(tx, list(of_class)):
+        to = grant.recipient
+        if to not in consented:
+            consented[to] = bool(store.consents(tx, to))
+        members = [Member(0, "", "", None, label) for label in of_class[grant.id]]
+        single = consented[to] and any(_foreign(one.label, node.party) for one in members)
+        if single or _refused(tx, node, grant, members, now, purposes):
+            found.append(grant)
+    return found
+
+
+def _foreign(label: Label, party: str) -> bool:
+    return label.orig != party or any(parent.orig != party for parent in label.derived_from)
+
+
+def _labels(tx: sa.Connection, numbers: set[int]) -> dict[int, Label]:
+    told = raw(tx).execute("SELECT id, label FROM label WHERE id = ANY(%s)", (list(numbers),)).fetchall()
+    return {number: msgspec.convert(value, Label) for number, value in told}
 
 
 def _members(tx: sa.Connection, grant: GrantClass) -> list[Member]:
@@ -197,24 +232,8 @@ def _members(tx: sa.Connection, grant: GrantClass) -> list[Member]:
         )
         .fetchall()
     )
-    numbers = list({row[4] for row in rows})
-    told = raw(tx).execute("SELECT id, label FROM label WHERE id = ANY(%s)", (numbers,)).fetchall()
-    labels = {number: msgspec.convert(value, Label) for number, value in told}
+    labels = _labels(tx, {row[4] for row in rows})
     return [Member(one, name, kind, root, labels[mark]) for one, name, kind, root, mark in rows]
-
-
-def _any_refused(tx: sa.Connection, node: Node, now: datetime) -> bool:
-    """Tell whether any label of an open class might not be granted today."""
-    classes = {grant.id: grant for grant in _open_classes(tx)}
-    rows = raw(tx).execute(
-        "SELECT DISTINCT i.grant_class, l.id, l.label FROM item i JOIN object_version v ON v.id = i.version"
-        " JOIN label l ON l.id = v.label WHERE i.grant_class = ANY(%s) AND v.type <> ALL(%s)",
-        (list(classes), sorted(COMPANY)),
-    )
-    return any(
-        _refused(tx, node, classes[number], [Member(0, "", "", None, msgspec.convert(label, Label))], now)
-        for number, _, label in rows.fetchall()
-    )
 
 
 def _receipts(tx: sa.Connection, party: str, origin: str) -> set[int]:
@@ -237,12 +256,18 @@ def _receipts(tx: sa.Connection, party: str, origin: str) -> set[int]:
 
 
 def _refused(
-    tx: sa.Connection, node: Node, grant: GrantClass, versions: list[Member], now: datetime
+    tx: sa.Connection,
+    node: Node,
+    grant: GrantClass,
+    versions: list[Member],
+    now: datetime,
+    purposes: dict[int, str | None],
 ) -> list[tuple[Member, Decision]]:
     """Give what would not be granted today, with the answer; what only accompanies is not asked about."""
     book = book_for(tx, node.party, None if grant.recipient == PUBLIC else grant.recipient)
-    purpose = _purpose(tx, grant)
-    known = facts_for(tx, grant.recipient, versions, purpose=purpose)
+    if grant.entry not in purposes:  # a grant entry may be a megabyte: its classes read it once
+        purposes[grant.entry] = _purpose(tx, grant)
+    known = facts_for(tx, grant.recipient, versions, purpose=purposes[grant.entry])
     found = []
     for one in versions:
         if one.type in COMPANY:

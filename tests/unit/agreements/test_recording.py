@@ -4,6 +4,8 @@ import importlib.util
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
+
 from secretariat.agreements import grants, store
 from secretariat.agreements.book import build, check, schema
 from secretariat.agreements.facts import whole_book
@@ -14,6 +16,7 @@ from secretariat.ledger import service as ledger
 from secretariat.ledger.entries import Draft, EntryRef, Receipt
 from secretariat.ledger.model import PeerEntry
 from secretariat.ledger.store import add_peer_entries
+from secretariat.records import store as records
 
 _spec = importlib.util.spec_from_file_location("releasing", Path(__file__).parent / "test_release.py")
 releasing = importlib.util.module_from_spec(_spec)
@@ -208,3 +211,29 @@ def test_a_clock_that_went_back_between_two_texts_stops_nothing(node):
         for text, day in ((b"A", 3), (b"B", 1), (b"A", 5)):
             store.keep_instrument(tx, "pact", text, synthetic=True, now=NOW + timedelta(days=day))
     assert texts_recorded(jp, NOW + timedelta(days=6)) == [b"A"]
+
+
+def test_a_consent_that_its_originator_takes_back_is_seen_though_the_label_stays(node):
+    jp = releasing.prepared(node, "KR")
+    made = releasing.version(releasing.indicator("AMBER"), party="US")
+    theirs = msgspec.structs.replace(made, root=bytes(32), salt=bytes(32), envelope=b"{}", state="kept")
+
+    def says(state, position):
+        with jp.database.app("live") as tx:
+            store.keep_consent(
+                tx, by="US", to="KR", roots=["00" * 32], state=state, until=None, purpose=None,
+                origin="us.example/live", position=position, now=NOW,
+            )  # fmt: skip
+
+    with jp.database.app("live") as tx:
+        records.put(tx, [theirs])
+    says("given", 1)
+    basis = releasing.Basis(by="officer")
+    releasing.publish(
+        jp, "live", [theirs.stix_id], to=["KR"], basis=basis, purpose="network_defence", now=NOW
+    )
+    assert releasing.readable(jp, "KR") == {theirs.stix_id}
+    assert redecide_when_due(jp, "live", now=NOW).lapsed == 0
+    says("withdrawn", 2)
+    assert redecide_when_due(jp, "live", now=NOW).lapsed == 1
+    assert releasing.readable(jp, "KR") == set()
