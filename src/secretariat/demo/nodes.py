@@ -38,6 +38,8 @@ PARTIES = ("CN", "JP", "KR", "US")
 CEILINGS = {"KR": {"ROK_MIL": "II"}, "JP": {"ROK_MIL": "II", "JP_MOD": "GOKUHI"}}
 """Admit the invented annex, and nothing real: the demonstration says so in its first lines."""
 DEFAULT_TLP: Final = "GREEN"
+CIRCLES: Final = ("JP,KR,US",)
+"""These three may know of each other that they are partners; CN is in no circle."""
 """What comes in without a marking is handled as; the story says so."""
 _START_S = 120
 _STOP_S = 20
@@ -74,9 +76,10 @@ class DemoNode:
         return self._run(words)
 
     def set_default(self) -> None:
-        """Write the demonstration's default marking into `node.toml`, as an operator would."""
+        """Write the demonstration's default marking and circle into `node.toml`, as an operator would."""
         settings = NodeSettings.load(self.data)
         settings.default_tlp = DEFAULT_TLP
+        settings.circles = CIRCLES
         settings.save()
 
     def begin_serve(self) -> None:

@@ -14,6 +14,7 @@ from secretariat.desk import importing, narrow, partners, reports, store, withdr
 from secretariat.exchange import store as exchange
 from secretariat.ledger import joint_pages
 from secretariat.ledger.people_pages import entries_by, kind_word
+from secretariat.ledger.witnessing import Standings
 from secretariat.people.model import Permission
 from secretariat.register.attention import attention
 from secretariat.register.requests import pages as requests_pages
@@ -129,6 +130,10 @@ def receipts_page(request: Request[Any, Any, Any]) -> Response[Any]:
         matrix = store.receipt_matrix(tx, as_of)
         rows = store.receipts(tx, as_of)
         hosts = grants.hosts(tx)
+        behind = Standings(tx, screen.node.keyring(screen.realm), screen.node.settings.circles)
+        evidence = [
+            behind.of(row.origin, row.position, row.holder) if row.position >= 0 else None for row in rows
+        ]
     own = screen.node.origin(screen.realm)
     states = sorted({row.state for row in matrix}, key=lambda state: (state != "received", state))
     holders = sorted({row.holder for row in matrix})
@@ -143,6 +148,7 @@ def receipts_page(request: Request[Any, Any, Any]) -> Response[Any]:
             Column("via", _("Told by")),
             Column("position", _("About entry"), number=True),
             Column("origin", _("Log")),
+            Column("evidence", _("Evidence")),
         ),
         [
             {
@@ -155,8 +161,10 @@ def receipts_page(request: Request[Any, Any, Any]) -> Response[Any]:
                 "position": row.position if row.position >= 0 else None,
                 "origin": row.origin,
                 "ours": row.origin == own,
+                "evidence": None if proof is None else proof.state,
+                "third": proof is not None and proof.third == "none",
             }
-            for row in rows
+            for row, proof in zip(rows, evidence, strict=True)
         ],
     ).sorted_by(screen.query)
     grid = Table(

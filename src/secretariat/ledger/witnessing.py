@@ -156,38 +156,53 @@ def accusation(tx: Connection, ring: Keyring, found: Contradiction) -> bytes:
     return accusations.write(found, realm=ring.realm, log_keys=keys, stated=stated, by=ring.party)
 
 
+class Standings:
+    """What stands behind entries of our own log and of partners' logs (witness.py rule 6), many at once.
+
+    Others' words on a partner's log reach us only where a circle lets its author and them know of each other.
+    """
+
+    def __init__(self, tx: Connection, ring: Keyring, circles: Collection[str]) -> None:
+        self._tx, self._ring, self._circles = tx, ring, list(circles)
+        self._logs = {one.origin: one for one in partners.kept_logs(tx)}
+        self._names = {one.party: one.origin for one in self._logs.values()}
+        self._words: dict[str, list[Word]] = {}
+
+    def of(self, origin: str, position: int, recipient: str | None) -> Standing:
+        """Say whether an entry is verified, cosigned or final, not since when; `recipient` is a party code."""
+        if origin not in self._words:
+            self._words[origin] = witness_store.newest(self._tx, origin)
+        return self._judge(origin, position, recipient, self._words[origin])
+
+    def dated(self, origin: str, position: int, recipient: str | None) -> Standing:
+        """Say the same of one entry, and since when."""
+        words = witness_store.covering(self._tx, origin, position)
+        return self._judge(origin, position, recipient, words)
+
+    def _judge(self, origin: str, position: int, recipient: str | None, words: list[Word]) -> Standing:
+        own = origin == self._ring.origin
+        reader = self._names.get(recipient, recipient) if recipient not in {None, witness.EVERYBODY} else None
+        author = self._logs[origin].party if origin in self._logs else ""
+        return witness.standing(
+            position,
+            words,
+            author=origin,
+            recipient=self._ring.origin if recipient == self._ring.party else reader,
+            others=[
+                one.origin
+                for one in self._logs.values()
+                if one.state == "ok" and (own or witness.acquainted(self._circles, author, one.party))
+            ],
+        )
+
+
 def standing_of_own(tx: Connection, ring: Keyring, position: int, recipient: str | None) -> Standing:
-    """Say what stands behind an entry of our own log (witness.py rule 6). `recipient` is a party code."""
-    logs = partners.kept_logs(tx)
-    names = {one.party: one.origin for one in logs}
-    return witness.standing(
-        position,
-        witness_store.covering(tx, ring.origin, position),
-        author=ring.origin,
-        recipient=None
-        if recipient in {None, witness.EVERYBODY}
-        else names.get(str(recipient), str(recipient)),
-        others=[one.origin for one in logs if one.state == "ok"],
-    )
+    """Say what stands behind an entry of our own log. `recipient` is a party code."""
+    return Standings(tx, ring, ()).dated(ring.origin, position, recipient)
 
 
 def standing_of_kept(
     tx: Connection, ring: Keyring, origin: str, position: int, circles: Collection[str]
 ) -> Standing:
-    """Say what stands behind an entry of a partner's log that is addressed to us.
-
-    Others' words on it reach us only where a circle lets its author and them know of each other.
-    """
-    logs = {one.origin: one for one in partners.kept_logs(tx)}
-    author = logs[origin].party if origin in logs else ""
-    return witness.standing(
-        position,
-        witness_store.covering(tx, origin, position),
-        author=origin,
-        recipient=ring.origin,
-        others=[
-            one.origin
-            for one in logs.values()
-            if one.state == "ok" and witness.acquainted(list(circles), author, one.party)
-        ],
-    )
+    """Say what stands behind an entry of a partner's log that is addressed to us."""
+    return Standings(tx, ring, circles).dated(origin, position, ring.party)
