@@ -63,6 +63,22 @@ def test_a_change_that_names_one_instrument_stands_with_it_and_others_are_offere
                 known_public="2026-10-01",
                 parties=("JP", "KR"),
             ),
+            Instrument(
+                key="ku-xpact-1987",
+                kind="instrument",
+                title="Older Pact (XPACT)",
+                true_from="1987",
+                known_public="1987",
+                parties=("KR", "US"),
+            ),
+            Statement(
+                key="whose",
+                kind="status-change",
+                title="Seoul approves XPACT",
+                true_from="2012-06-26",
+                known_public="2012-06-26",
+                parties=("KR",),
+            ),
             *(
                 Statement(
                     key=key,
@@ -92,6 +108,7 @@ def test_a_change_that_names_one_instrument_stands_with_it_and_others_are_offere
     offered = page[page.index("Changes recorded without") :]
     assert "First draft of XPACT put off" in offered
     assert "XPACTS is another word" in offered
+    assert "Seoul approves XPACT" in offered  # two bear that name, though one of them is much younger
     assert "XPACT enters into force" not in offered
     assert "Belongs to:" in officer.get("/register/statements/one").text
     assert "XPACT enters into force" in officer.get("/register/statements/jk-xpact-2026").text

@@ -76,6 +76,7 @@ EVENT_WORDS = {
     "notice_and_suspension_withdrawn": mark("notice and suspension withdrawn"),
     "not_listed": mark("not listed"),
     "never_signed": mark("never signed"),
+    "never_in_force": mark("never in force"),
 }
 
 

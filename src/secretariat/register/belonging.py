@@ -44,7 +44,7 @@ def belonging(
     found = {change: one for change, one in said.items() if one in known}
     for one in loose:
         named = [] if one.stix_id in said else _named(one, instruments)
-        if len({of.key for of in named}) == 1:
+        if len({of.key for of in named}) == 1 and not _long_before(one, named[0]):
             found[one.stix_id] = named[0].stix_id
     return found
 
@@ -80,7 +80,6 @@ def _named(change: Row, instruments: Sequence[Row]) -> list[Row]:
         one
         for one in instruments
         if set(change.parties) <= set(one.parties)
-        and not _long_before(change, one)
         and (
             change.key.startswith(f"{one.key}-")
             or any(_stands_in(name, change.title) for name in _names(one))

@@ -43,10 +43,10 @@ def test_a_record_of_a_partner_changes_every_page_of_this_node(pair):
         def first(kind: str) -> float:
             return next(at for at, one in heard if one.get("kind") == kind)
 
-        assert begun < first("page") <= first("register")
+        assert begun["board"] < first("page") <= first("register")
         assert {one["party"] for _, one in heard if one.get("kind") == "page"} == {"KR"}
         # the news may be read a moment after a page that was asked for just then
-        assert first("register") - begun <= min(seen.values()) + 1
+        assert first("register") - begun["board"] <= min(seen.values()) + 1
 
         # withdrawn there, it is gone here, without anybody having done anything
         promise = stix_id("sct-commitment", "KR", "apt-drill")
