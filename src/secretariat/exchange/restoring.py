@@ -17,6 +17,7 @@ Rules (decisions.md 6):
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
@@ -26,8 +27,9 @@ import msgspec
 
 from secretariat.base.clock import now as present
 from secretariat.base.errors import SecretariatError, StateError
-from secretariat.exchange import service, wire
+from secretariat.exchange import guest_feed, guest_store, service, wire
 from secretariat.exchange import store as tables
+from secretariat.exchange.guest_view import view
 from secretariat.exchange.postgres import PostgresStore, transaction
 from secretariat.exchange.sync import Remote
 from secretariat.exchange.wire import Kept
@@ -87,8 +89,14 @@ async def compare(node: Node, *, without: Collection[str] = ()) -> Found:
                     if one.state == "unproven" and peer.party in without:
                         one = msgspec.structs.replace(one, state="left out")
                     found.partners.append(one)
-                    found.newer[realm] += newer(node.keyring(realm), kept)
+                    rings = [node.keyring(realm), *_rings_of_guests(tx, node, realm)]
+                    found.newer[realm] += [one for ring in rings for one in newer(ring, kept)]
     return found
+
+
+def _rings_of_guests(tx: Connection, node: Node, realm: str) -> list[Keyring]:
+    guests = guest_store.guests(tx, hosted_only=True)
+    return [view(node, realm, one.party).keyring(realm) for one in guests]
 
 
 async def _ask(remote: Remote, ours: int) -> list[Kept]:
@@ -151,20 +159,32 @@ def destroy_again(node: Node, newer: dict[str, list[Statement]], *, now: datetim
     gone = 0
     for realm in node.settings.realms:
         with transaction(node, realm, now) as store:
-            for statement in _own_destroys(store):
-                gone += _destroy(store, entries.body_as(statement, Destroy).objects, statement.at)
-            for statement in newer.get(realm, []):
-                if statement.kind == "receipt":
-                    body = entries.body_as(statement, Receipt)
-                    if body.state == "destroyed":
-                        gone += _destroy(store, body.objects or [], statement.at)
+            gone += _destroy_own(store, newer.get(realm, []))
+            guests = [one.party for one in guest_store.guests(store.tx, hosted_only=True)]
+        for guest in guests:
+            with transaction(view(node, realm, guest), realm, now) as store:
+                gone += _destroy_own(store, newer.get(realm, []))
+    return gone
+
+
+def _destroy_own(store: PostgresStore, newer: Iterable[Statement]) -> int:
+    """Destroy what the party of this store, which may be a guest, said that it destroyed."""
+    gone = 0
+    for statement in _own_destroys(store):
+        gone += _destroy(store, entries.body_as(statement, Destroy).objects, statement.at)
+    for statement in newer:
+        if statement.kind == "receipt" and statement.party == store.party:
+            body = entries.body_as(statement, Receipt)
+            if body.state == "destroyed":
+                gone += _destroy(store, body.objects or [], statement.at)
     return gone
 
 
 def _own_destroys(store: PostgresStore) -> Iterable[Statement]:
     start = 0
     while part := ledger.read_entries(store.tx, kinds=["destroy"], start=start, limit=_PART):
-        yield from (entries.verify(one.envelope, store.keyring.public) for one in part)
+        own = (one for one in part if one.party == store.party)
+        yield from (entries.verify(one.envelope, store.keyring.public) for one in own)
         start = part[-1].position + 1
 
 
@@ -197,6 +217,9 @@ async def catch_up(node: Node, *, without: Collection[str] = ()) -> int:
                         service.take_page, node, realm, peer.party, page, now=present()
                     )
                     came, more = came + done.entries, done.more
+                came += await guest_feed.fetch(
+                    node, realm, peer, functools.partial(Remote, node, realm, peer, client)
+                )
     return came
 
 

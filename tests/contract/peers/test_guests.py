@@ -15,9 +15,20 @@ import pytest
 from secretariat.agreements.release import Basis, publish
 from secretariat.base.clock import now
 from secretariat.base.errors import ConflictError, DeniedError, NotFoundError, ProofError
-from secretariat.exchange import enrolment, guest_feed, guest_meeting, guest_settling, guests, service, wire
+from secretariat.exchange import (
+    enrolment,
+    guest_feed,
+    guest_meeting,
+    guest_settling,
+    guests,
+    restoring,
+    service,
+    wire,
+)
 from secretariat.exchange import store as tables
 from secretariat.exchange.guest_view import view
+from secretariat.exchange.model import Arrival
+from secretariat.exchange.postgres import transaction
 from secretariat.exchange.take import PageRefusedError
 from secretariat.ledger import export, guest_keys
 from secretariat.ledger import service as ledger
@@ -443,3 +454,22 @@ def test_what_was_kept_of_the_hosts_log_proves_the_guests_word_to_a_stranger(met
 def payloads(lines):
     read = [json.loads(line) for line in lines]
     return [json.loads(one["envelope"])["payload"] for one in read if "envelope" in one]
+
+
+def test_what_a_guest_destroyed_is_destroyed_again_after_a_restore(met):
+    host, partner = met
+    stix_id = own_report(partner)
+    publish(partner, "live", [stix_id], to=["KISIA"], basis=Basis(by="releaser"), now=now())
+    go_round(host, partner)
+    mine, before = view(host, "live", "KISIA"), now()
+    with transaction(mine, "live", before) as store:
+        (held,) = store.history(stix_id)
+    service.withdraw(partner, "live", stix_id, reason="wrong", by="r", now=now())
+    go_round(host, partner)
+    with transaction(mine, "live", before) as store:  # as an older backup holds it
+        store.keep(
+            [Arrival(version=held, label=None, origin=partner.origin("live"), position=0, sender="JP")]
+        )
+    assert seen_by(host, "KISIA", stix_id) == 1
+    assert restoring.destroy_again(host, {}, now=now()) == 1
+    assert seen_by(host, "KISIA", stix_id) == 0
