@@ -25,6 +25,7 @@ from msgspec import UNSET
 
 from secretariat.base.errors import ConflictError, StateError
 from secretariat.exchange import wire
+from secretariat.exchange.instruments import MOST_WANTS
 from secretariat.exchange.take import OutOfStepError
 from secretariat.exchange.volumes import Link, Summary, VolumeError, page_of
 from secretariat.exchange.wire import CarriedEntry, Counts, Cursor, Natural, Taken
@@ -88,6 +89,12 @@ class Handover(msgspec.Struct, frozen=True, kw_only=True):
     """How far the partner said it is with our log."""
     told: Taken | None = None
     """What the last transfer said of the partner's log."""
+    wanted: tuple[str, ...] = ()
+    """Hashes of the instruments whose texts the partner wants of us."""
+    given: tuple[str, ...] = ()
+    """Those that the last transfer answered."""
+    asked: tuple[str, ...] = ()
+    """Those that it asked for itself."""
     sizes: tuple[int, ...] = ()
     """Log sizes that the partner may have kept from earlier transfers."""
     wrote_at: datetime | None = None
@@ -207,6 +214,7 @@ def told(state: Handover, summary: Summary, now: datetime) -> Handover:
         state,
         told_by=summary.number,
         confirmed=place,
+        wanted=summary.wanted[:MOST_WANTS],
         sent=state.sent if place.after <= state.sent.after else place,
         sizes=sizes[-SIZES:],
         heard_at=now,
@@ -328,11 +336,19 @@ def take_parts(
     give: Callable[[Page], object],
     where: str,
     advance: Callable[[int], None] = lambda _: None,
+    text: Callable[[bytes], object] = lambda _: None,
 ) -> int:
-    """Let `give` take the pages of a volume that are not here yet; gives how many were."""
+    """Let `give` take the pages of a volume that are not here yet; gives how many were.
+
+    `text` takes the texts of instruments that came with them.
+    """
     count = 0
     links: tuple[int, tuple[Link, ...]] = (-1, ())
     for part in parts:
+        if part.text is not UNSET:
+            text(bytes(part.text))
+            advance(1)
+            continue
         size = checkpoint.parse(page_of(part).checkpoint.encode()).size
         if part.links or size != links[0]:
             links = (size, part.links)

@@ -15,7 +15,16 @@ import msgspec
 
 from secretariat.agreements import store as agreements
 from secretariat.base.errors import LimitError, NotFoundError, SecretariatError, StateError
-from secretariat.exchange import enrolment, renewal, service, transfer, transfer_files, volumes, wire
+from secretariat.exchange import (
+    enrolment,
+    instruments,
+    renewal,
+    service,
+    transfer,
+    transfer_files,
+    volumes,
+    wire,
+)
 from secretariat.exchange import store as tables
 from secretariat.exchange.enrolment import open_descriptor
 from secretariat.exchange.model import Refusal
@@ -138,8 +147,10 @@ def export(
         place = _place(store, peer)
 
         def news(sent: Taken) -> bool:
-            return next(iter(store.addressed(party, sent.after.position)), None) is not None
+            more = next(iter(store.addressed(party, sent.after.position)), None) is not None
+            return more or asked != state.asked or not set(state.wanted) <= set(state.given)
 
+        asked = _wanted(store, party)
         head = store.head().size
         start = transfer.start_of(
             state, head, place, news, again=again, since=_since(since, state.sent, party)
@@ -161,6 +172,9 @@ def export(
         until, sizes = transfer.bind(
             binder, start, make, functools.partial(_links, node, realm, known), advance
         )
+        for digest in state.wanted:
+            with contextlib.suppress(NotFoundError):  # what the partner may not be shown is not answered
+                binder.add_text(service.give_instrument(node, realm, party, bytes.fromhex(digest), now=now))
         if len(binder.volumes) > node.settings.limits.transfer_volumes:
             raise LimitError(
                 f"{len(binder.volumes)} volumes, {node.settings.limits.transfer_volumes} may be",
@@ -170,7 +184,7 @@ def export(
         statement = None
         with contextlib.suppress(StateError):  # the root key is kept elsewhere: the partner accepts a file
             statement = enrolment.describe(node, now=now)
-        ends = binder.ends(place=place, previous=state.number, statement=statement, now=now)
+        ends = binder.ends(place=place, previous=state.number, statement=statement, now=now, wanted=asked)
         summaries = medium.close(ends)
         entries = sum(one.count.entries for one in summaries)
         objects = sum(one.count.objects for one in summaries)
@@ -178,7 +192,8 @@ def export(
         with transaction(node, realm, now) as store:
             # Before the volumes have their names: one that a partner may get is never unknown here.
             current = store.lock_handover(party)
-            store.save_handover(transfer.written(current, number, until, sizes, place, now))
+            current = transfer.written(current, number, until, sizes, place, now)
+            store.save_handover(msgspec.structs.replace(current, given=state.wanted, asked=asked))
             store.note_carried(
                 Carried(
                     party=party, out=True, number=number, volume=0, of=len(summaries), start=start.after,
@@ -306,6 +321,7 @@ def _take_volume(
             functools.partial(_give, node, realm, peer.party, now),
             where,
             more,
+            functools.partial(_take_text, node, realm, peer.party, now),
         )
         length = file.tell()
     with transaction(node, realm, now) as store:
@@ -372,6 +388,21 @@ def _kept(node: Node, realm: str, origin: str, now: datetime, position: int) -> 
     with transaction(node, realm, now) as store:
         found = store.peer_entry(origin, position)
     return None if found is None else found.envelope
+
+
+def _wanted(store: PostgresStore, party: str) -> tuple[str, ...]:
+    """Name the instruments whose texts are to be asked of a partner."""
+    return tuple(sorted(one.digest.hex() for one in store.wants(party) if one.state == "open"))
+
+
+def _take_text(node: Node, realm: str, party: str, now: datetime, answer: bytes) -> None:
+    """Offer a text that was asked for to the operator; one that nobody wanted is passed over."""
+    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        digest = bytes.fromhex(msgspec.json.decode(answer, type=instruments.InstrumentText).hash)
+        with transaction(node, realm, now) as store:
+            want = next((one for one in store.wants(party) if one.digest == digest), None)
+        if want is not None:
+            service.take_instrument(node, realm, party, want, answer, now=now)
 
 
 def _give(node: Node, realm: str, party: str, now: datetime, page: Page) -> None:

@@ -4,8 +4,9 @@ A volume is a file of JSON Lines:
 
 1. head: {"format": "secretariat-transfer", "v": 1, realm, party, to, number, volume, key}. It is all that a
    finder of the medium reads, besides the file's size.
-2. a part per line: {"part": k, "box"}: a page of the writer's log (wire.py), signed with its transport key,
-   then sealed to the reader's key (ledger/sealing.py) together with the head and the part's number.
+2. a part per line: {"part": k, "box"}: a page of the writer's log (wire.py), or the text of an instrument
+   that the reader wanted, signed with the writer's transport key, then sealed to the reader's key
+   (ledger/sealing.py) together with the head and the part's number.
 3. end: {"end": true, "parts": n, "sha256": hex over every byte before this line, "box"}: the summary, signed
    and sealed likewise: which volume of how many this is, from and up to which place it goes, counts, the same
    hash, and how far the writer is with the reader's log.
@@ -100,8 +101,10 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True):
     number: Natural
     volume: _Volume
     part: Natural
-    page: msgspec.Raw
+    page: msgspec.Raw | UnsetType = UNSET
     links: tuple[Link, ...] = ()
+    text: msgspec.Raw | UnsetType = UNSET
+    """In the place of a page: the text of an instrument that the reader wanted (instruments.py)."""
 
 
 class Summary(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -126,6 +129,8 @@ class Summary(msgspec.Struct, frozen=True, omit_defaults=True):
     parts: Natural
     sha256: Root
     place: Taken
+    wanted: tuple[Root, ...] = ()
+    """Hashes of the instruments whose texts the writer lacks and the reader named."""
     statement: msgspec.Raw | UnsetType = UNSET
     """The writer's descriptor under its root key, so that new keys travel too."""
 
@@ -191,28 +196,49 @@ class Binder:
         size = checkpoint.parse(page.checkpoint.encode()).size
         if not self.volumes:
             self._open(page.after, size)
-        bound = self.volumes[-1]
-        line = self._line(data, links if not bound.parts or bound.size != size else ())
-        if bound.parts and self._over(line):
-            self._open(page.after, size)
-            line = self._line(data, links)
+        moved = self.volumes[-1].size != size
+        bound = self._append(
+            lambda first: {"page": msgspec.Raw(data), "links": links if first or moved else ()},
+            page.after,
+            size,
+            f"the entry at {page.after}",
+        )
+        bound.until, bound.size = page.next, size
+        bound.entries += page.count.entries
+        bound.objects += page.count.objects
+        bound.gone += page.count.gone
+
+    def add_text(self, data: bytes) -> None:
+        """Add the text of an instrument that the reader wants, after the pages."""
+        last = self.volumes[-1]
+        self._append(lambda _: {"text": msgspec.Raw(data)}, last.until, last.size, "an instrument's text")
+
+    def _append(self, made: Callable[[bool], dict[str, Any]], start: Cursor, size: int, what: str) -> Bound:
+        """Write a part into the last volume, or a new one; `made` gives it, told whether it is the first."""
+        line = self._line(made(not self.volumes[-1].parts))
+        if self.volumes[-1].parts and self._over(line):
+            self._open(start, size)
+            line = self._line(made(True))
         if self._over(line):
             least = -(-(len(line) + _END_ROOM + MAX_HEAD_BYTES) // 1_000_000)
             raise LimitError(
-                f"the entry at {page.after} takes {len(line)} bytes, more than a volume of {self._most}",
+                f"{what} takes {len(line)} bytes, more than a volume of {self._most}",
                 where="--volume-mb",
                 advice=f"make it {least} at least",
             )
         bound = self.volumes[-1]
         self._write(bound, line)
         bound.parts += 1
-        bound.until, bound.size = page.next, size
-        bound.entries += page.count.entries
-        bound.objects += page.count.objects
-        bound.gone += page.count.gone
+        return bound
 
     def ends(
-        self, *, place: Taken, previous: int, statement: bytes | None, now: datetime
+        self,
+        *,
+        place: Taken,
+        previous: int,
+        statement: bytes | None,
+        now: datetime,
+        wanted: tuple[str, ...] = (),
     ) -> Iterator[tuple[Summary, bytes]]:
         """Give each volume's summary and the line that closes it."""
         for bound in self.volumes:
@@ -234,6 +260,7 @@ class Binder:
                 parts=bound.parts,
                 sha256=bound.digest.hexdigest(),
                 place=place,
+                wanted=wanted,
                 statement=UNSET if statement is None else msgspec.Raw(statement),
             )
             box = self._seal(head, bound.parts, END_TYPE, _encode(summary))
@@ -258,7 +285,7 @@ class Binder:
     def _over(self, line: bytes) -> bool:
         return self.volumes[-1].length + len(line) + _END_ROOM > self._most
 
-    def _line(self, data: bytes, links: tuple[Link, ...]) -> bytes:
+    def _line(self, what: dict[str, Any]) -> bytes:
         bound = self.volumes[-1]
         head = bound.head
         part = Part(
@@ -268,8 +295,7 @@ class Binder:
             head.number,
             head.volume,
             bound.parts,
-            msgspec.Raw(data),
-            links,
+            **what,
         )
         return _encode(Sealed(bound.parts, self._seal(head, bound.parts, PART_TYPE, _encode(part)))) + b"\n"
 
@@ -486,6 +512,8 @@ def _read_line(line: bytes, kind: type[_L], where: str, place: str) -> _L:
 
 def page_of(part: Part) -> Page:
     """Give the page of a part. Refuses one that is none."""
+    if part.page is UNSET:
+        raise VolumeError("transfer-broken", f"part {part.part}: brings no page")
     return wire.read_page(bytes(part.page))
 
 

@@ -10,7 +10,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from secretariat.agreements import release
+from secretariat.agreements import offered, release
+from secretariat.agreements.book import build, check, schema
+from secretariat.agreements.reading import read
+from secretariat.agreements.recording import record_book
 from secretariat.agreements.release import Basis
 from secretariat.base.clock import now
 from secretariat.base.errors import InputError, LimitError, NotFoundError, StateError
@@ -21,6 +24,18 @@ from secretariat.exchange.transfer import BY_HAND
 from secretariat.records.service import import_stream
 from simulator import indicator
 
+TERMS = """
+instruments:
+- id: syn-us-jp-terms
+  synthetic: true
+  title: Invented terms between US and JP
+  kind: mou
+  binding: true
+  parties: [JP, US]
+  in_force: 2020-01-01
+  articles:
+    - {art: "3", rule: AUDIENCE, max_tlp: AMBER}
+"""
 CLEAR = "marking-definition--94868c89-83c2-464b-929b-a1a8aa3c8487"
 
 
@@ -116,3 +131,22 @@ def test_a_changed_volume_is_recorded_and_a_partner_without_sealing_key_is_said(
     service.suspend(jp, "live", "US", reason="a drill", by="x", now=now())
     (stopped,) = transfer_service.take(jp, "live", [path], now=now())
     assert stopped.code == "transfer-unknown-writer"
+
+
+def test_the_text_of_an_instrument_is_asked_for_and_given_on_media(pair, tmp_path):
+    us, jp = pair
+    carry(us, jp, tmp_path / "1")
+    carry(jp, us, tmp_path / "2")
+    source = read(TERMS.encode(), "terms.yaml")
+    check(source, schema("instruments"))
+    record_book(us, "live", build(source, readings=True), now=now())
+    enrolment.announce(us, "live", now=now())
+    carry(us, jp, tmp_path / "3")  # names it
+    carry(jp, us, tmp_path / "4")  # asks for it
+    carry(us, jp, tmp_path / "5")  # brings it
+    with jp.database.app("live") as tx:
+        assert offered.offer_of(tx, "syn-us-jp-terms").key == "syn-us-jp-terms"
+    assert service.refusals(jp, "live") == []
+    carry(jp, us, tmp_path / "6")  # wants it no more
+    with transaction(us, "live", now()) as store:
+        assert store.handover("JP").wanted == ()
