@@ -169,7 +169,7 @@ class Standings:
         self._words: dict[str, list[Word]] = {}
 
     def of(self, origin: str, position: int, recipient: str | None) -> Standing:
-        """Say whether an entry is verified, cosigned or final, not since when; `recipient` is a party code."""
+        """Say whether an entry is verified, cosigned or final; `recipient` is a party code. See `dated`."""
         if origin not in self._words:
             self._words[origin] = witness_store.newest(self._tx, origin)
         return self._judge(origin, position, recipient, self._words[origin])
