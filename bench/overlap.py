@@ -26,7 +26,8 @@ from secretariat.storage.engine import raw
 
 OWN = Path(__file__).parents[1] / "tests" / "vectors" / "overlap" / "pairs.yaml"
 ASKED = 100
-PAIRED = 400
+PAIRS = 25
+"""As the node that serves does it, step by step."""
 _TITLES = (
     "Second dialogue on sharing information on attacks",
     "日中韓サイバー協議の開催",
@@ -69,24 +70,28 @@ def _speed() -> list[Line]:
         while done := _step(node, pairs=0):
             indexed += done
         rate = indexed / (time.perf_counter() - started)
-        with node.database.direct(world.LIVE) as bare:
-            for table in ("register_statement", "register_overlap", "register_overlap_token"):
-                bare.execute(f"ANALYZE {table}")
         started = time.perf_counter()
-        paired = _step(node, pairs=PAIRED)
-        pair_rate = paired / (time.perf_counter() - started)
+        paired, desk = 0, overlap.Desk()
+        while done := _step(node, pairs=PAIRS, desk=desk):
+            paired += done
+        took = time.perf_counter() - started
         return [
             Line("overlap, indexing of statements", rate, "/s", 2_000, 500, bound_is="import"),
             Line(
-                "overlap, pairs of statements among 100,000", pair_rate, "/s", 1_000, 5, bound_is="1 ms each"
+                "overlap, pairs of statements among 100,000",
+                paired / took,
+                "/s",
+                1_000,
+                150,
+                bound_is="1 ms each",
             ),
             *_answers(node),
         ]
 
 
-def _step(node: Node, *, pairs: int) -> int:
+def _step(node: Node, *, pairs: int, desk: overlap.Desk | None = None) -> int:
     with node.database.app(world.LIVE) as tx:
-        return overlap.catch_up(tx, limit=5_000, pairs=pairs, by="words")
+        return overlap.catch_up(tx, limit=5_000, pairs=pairs, by="words", desk=desk)
 
 
 def _answers(node: Node) -> list[Line]:

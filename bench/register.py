@@ -136,8 +136,6 @@ def run() -> list[Line]:
         rate = len(made) / (time.perf_counter() - started)
         with node.database.app(world.LIVE) as tx:
             copied = len(made) / _copy(tx)
-        with node.database.direct(world.LIVE) as bare:
-            bare.execute("ANALYZE register_statement")
         return [
             Line(
                 "register, import of 100,000 statements",

@@ -7,7 +7,9 @@ import pytest
 from secretariat.base.clock import now
 from secretariat.register import record_file
 from secretariat.register.overlap import service as overlap
+from secretariat.register.overlap.store import alone
 from secretariat.register.sample import sample
+from secretariat.storage.engine import raw
 
 BOARDS = "/register/boards"
 
@@ -41,6 +43,24 @@ def test_boards_download_as_tables(officer):
     file = officer.get(f"{BOARDS}?true_on=2010-06-01&download=overdue.csv")
     assert file.headers["content-type"].startswith("text/csv")
     assert "Launch the Cyber-Secretariat" in file.text
+
+
+def test_the_board_shows_how_far_the_index_has_come_and_looks_again(officer):
+    database = officer.node.database
+    with database.app("live") as tx:
+        assert overlap.rebuild(tx) > 0
+    page = officer.get(f"{BOARDS}/overlapping").text
+    assert "<progress" not in page
+    with database.app("live") as held:
+        assert alone(held)  # so that what follows the record leaves it as it is
+        with database.app("live") as tx:
+            raw(tx).execute(
+                "INSERT INTO register_overlap_waiting (id) SELECT id FROM register_overlap LIMIT 7"
+            )
+        page = officer.get(f"{BOARDS}/overlapping").text
+    assert '<progress max="' in page
+    assert 'hx-trigger="every 5s"' in page
+    assert "Statements still to be compared: 7" in page
 
 
 def test_a_verdict_is_kept_with_its_reason(officer):

@@ -379,6 +379,7 @@ def overlapping_page(request: Request[Any, Any, Any]) -> Response[Any]:
         judged=[_pair(one, view, also) for one in found.judged],
         method=found.method,
         waiting=found.waiting,
+        indexed=found.indexed,
         choices=[(one, _(word)) for one, word in CHOICES],
     )
 

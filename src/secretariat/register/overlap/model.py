@@ -110,6 +110,8 @@ class Board(msgspec.Struct, frozen=True, kw_only=True):
     pairs: tuple[Pair, ...]
     judged: tuple[Pair, ...]
     waiting: int
+    indexed: int
+    """Statements in the index, where some still wait: how far it has come."""
     more: bool
 
 

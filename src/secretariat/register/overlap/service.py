@@ -191,6 +191,7 @@ def _pairs(tx: sa.Connection, made: Iterable[Profile], how: Method) -> dict[int,
 
 def rebuild(tx: sa.Connection, *, by: By = None) -> int:
     """Make the index again from the statements; say how many are in it."""
+    store.alone(tx, wait=True)  # else what follows the record would keep this from filling what it emptied
     store.clear(tx)
     desk = Desk()
     while catch_up(tx, sweep=True, by=by, desk=desk):
@@ -362,11 +363,13 @@ def board(
     rows = store.seen(tx, view, {one.id for left, right, _ in chosen for one in (left, right)})
     pairs = [_row(rows, left, right, verdict, how) for left, right, verdict in chosen]
     pairs.sort(key=lambda pair: (-pair.comparison.score, pair.one.stix_id, pair.other.stix_id))
+    waiting = store.count_waiting(tx)
     return Board(
         method=how,
         pairs=tuple(pairs[:limit]),
         judged=tuple(_judged(tx, view, how, store.every_verdict(tx, view, limit=PAGE))),
-        waiting=store.count_waiting(tx),
+        waiting=waiting,
+        indexed=store.count(tx) if waiting else 0,
         more=len(pairs) > limit,
     )
 

@@ -48,13 +48,15 @@ class Waiting(msgspec.Struct, frozen=True):
     day: date
 
 
-def alone(tx: sa.Connection) -> bool:
-    """Say whether nobody else writes the index of this realm until the transaction ends."""
-    row = (
-        raw(tx)
-        .execute("SELECT pg_try_advisory_xact_lock(hashtextextended(current_schema || ' overlap', 0))")
-        .fetchone()
-    )
+_LOCK = "hashtextextended(current_schema || ' overlap', 0)"
+
+
+def alone(tx: sa.Connection, *, wait: bool = False) -> bool:
+    """Say whether nobody else writes the index of this realm until the transaction ends; `wait` until so."""
+    if wait:
+        raw(tx).execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
+        return True
+    row = raw(tx).execute(f"SELECT pg_try_advisory_xact_lock({_LOCK})").fetchone()
     return bool(row and row[0])
 
 
