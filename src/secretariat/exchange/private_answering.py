@@ -24,9 +24,19 @@ from secretariat.exchange import private_values as values
 from secretariat.exchange import psi
 from secretariat.exchange.peers import Outgoing
 from secretariat.exchange.postgres import transaction
-from secretariat.exchange.private_service import PrivateQuestion, PrivateSet
 from secretariat.exchange.private_store import ANSWERED, ASKED, EVALUATED, TAGS
-from secretariat.exchange.private_wire import Answer, Ask, Items, Shown, Standing, Taken
+from secretariat.exchange.private_wire import (
+    SESSION,
+    SET,
+    Answer,
+    Ask,
+    Items,
+    PrivateQuestion,
+    PrivateSet,
+    Shown,
+    Standing,
+    Taken,
+)
 from secretariat.exchange.psi import Context
 from secretariat.ledger import dsse, entries
 from secretariat.ledger.entries import EntryRef
@@ -42,13 +52,13 @@ if TYPE_CHECKING:
 
 
 class NotYetSeenError(StateError):
-    """The asker's commitment did not come through its feed yet: harmless, ask again in a moment."""
+    """The asker's pin did not come through its feed yet: harmless, ask again in a moment."""
 
     code = "not-yet-seen"
 
 
 class AnotherSetError(ConflictError):
-    """The asker committed to one set and came with another."""
+    """The asker pinned one set and came with another."""
 
     code = "another-set"
 
@@ -56,7 +66,7 @@ class AnotherSetError(ConflictError):
 def open_question(node: Node, realm: str, party: str, ask: Ask, *, now: datetime) -> Standing:
     """Say whether a partner may ask, and prepare the own list when it may.
 
-    Refuses another epoch than the present one, what is not turned on, a commitment that is not here or that
+    Refuses another epoch than the present one, what is not turned on, an entry that is not here or that
     says something else, a second set for the same type and epoch, and what passes size or budget.
     """
     kind = values.type_of(ask.type)
@@ -67,13 +77,13 @@ def open_question(node: Node, realm: str, party: str, ask: Ask, *, now: datetime
     with transaction(node, realm, now) as store:
         peer = shared.partner(store, party)
         found = shared.allowed(store, party, kind, now)
-        told = shared.commitment(store, peer, ask.set)
+        told = shared.pinned_by(store, peer, ask.set)
         if told is None:
             raise NotYetSeenError(
                 f"entry {ask.set} of {party} is not here yet", where="set", advice="ask again in a moment"
             )
         if (told.side, told.type, told.epoch, told.to) != ("asks", kind.name, ask.epoch, node.party):
-            raise ProofError(f"entry {ask.set} of {party} commits to something else", where="set")
+            raise ProofError(f"entry {ask.set} of {party} pins something else", where="set")
         held = tables.of_epoch(store.tx, "answers", party, kind.name, ask.epoch)
         if held is None:
             shared.check_budget(store, found, ask.epoch, told.size, "answers")
@@ -97,7 +107,7 @@ def open_question(node: Node, realm: str, party: str, ask: Ask, *, now: datetime
             assert held is not None
         if held.their_position != ask.set:
             raise AnotherSetError(
-                f"{party} committed to another set for {kind.name} in {ask.epoch}",
+                f"{party} pinned another set for {kind.name} in {ask.epoch}",
                 where="set",
                 advice="one set per type and week",
             )
@@ -133,7 +143,7 @@ def _prepare(store: PostgresStore, peer: Peer, held: Question) -> Question:
             key=psi.key_of(secret).hex(),
         )
         tables.put_parts(store.tx, held.id, TAGS, parts)
-        (position,) = store.append([Outgoing(shared.SET, peer.party, body)])
+        (position,) = store.append([Outgoing(SET, peer.party, body)])
         tables.change_question(
             store.tx,
             held.id,
@@ -172,7 +182,7 @@ def take_part(
 ) -> Taken:
     """Take a part of the asker's list and work out its answers.
 
-    Refuses a part out of turn, more points than were committed to, and everything that is no list of points.
+    Refuses a part out of turn, more points than were pinned, and everything that is no list of points.
     The same part again is the same part.
     """
     with transaction(node, realm, now) as store:
@@ -188,7 +198,7 @@ def take_part(
         asked = psi.split(items, after=last)
         most = held.size + psi.ringers(held.size)
         if points + len(asked) > most:
-            raise AnotherSetError(f"{points + len(asked)} points, {most} were committed to", where="items")
+            raise AnotherSetError(f"{points + len(asked)} points, {most} were pinned", where="items")
         assert held.secret is not None
         evaluated = psi.times(held.secret, asked)
         tables.put_parts(store.tx, held.id, ASKED, [items], count)
@@ -197,17 +207,17 @@ def take_part(
 
 
 def answer(node: Node, realm: str, party: str, kind: str, epoch: str, *, now: datetime) -> Answer:
-    """Answer when the whole list is there: it must be the one that was committed to, point for point."""
+    """Answer when the whole list is there: it must be the one that was pinned, point for point."""
     with transaction(node, realm, now) as store:
         held = _held(store, party, kind, epoch, "ready", "answered")
         asked_parts = tables.read_parts(store.tx, held.id, ASKED)
         peer = shared.partner(store, party)
-        told = shared.commitment(store, peer, held.their_position)
+        told = shared.pinned_by(store, peer, held.their_position)
         assert told is not None
         assert held.secret is not None
         if psi.hash_of(asked_parts) != told.list:
             raise AnotherSetError(
-                "the points are not those that were committed to",
+                "the points are not those that were pinned",
                 where="items",
                 advice="the list of this week is fixed: send that one",
             )
@@ -220,7 +230,7 @@ def answer(node: Node, realm: str, party: str, kind: str, epoch: str, *, now: da
             tables.put_parts(store.tx, held.id, ANSWERED, parts)
             digest = psi.hash_of(parts)
             (position,) = store.append(
-                [Outgoing(shared.SESSION, party, _session(store, peer, held, "counted", digest))]
+                [Outgoing(SESSION, party, _session(store, peer, held, "counted", digest))]
             )
             tables.change_question(
                 store.tx,
@@ -300,7 +310,7 @@ def open_answer(node: Node, realm: str, party: str, kind: str, epoch: str, *, no
 def show(node: Node, realm: str, party: str, kind: str, epoch: str, theirs: Shown, *, now: datetime) -> Shown:
     """Take the asker's matches with their proofs, and show the own proofs of the same values.
 
-    Refuses a value that the asker's committed set does not hold. Of the own, only what the agreements let go
+    Refuses a value that the asker's pinned set does not hold. Of the own, only what the agreements let go
     to the partner is shown; the rest stays a number.
     """
     from secretariat.exchange.private_showing import may_show
@@ -310,7 +320,7 @@ def show(node: Node, realm: str, party: str, kind: str, epoch: str, theirs: Show
         if held.stage not in {"allowed", "opened"}:
             raise DeniedError("nobody allowed that the answer is opened", where="matches")
         peer = shared.partner(store, party)
-        told = shared.commitment(store, peer, held.their_position)
+        told = shared.pinned_by(store, peer, held.their_position)
         assert told is not None
         for one in theirs.matches:
             values.check_opening(kind, one, told.size, bytes.fromhex(told.root))
@@ -322,7 +332,7 @@ def show(node: Node, realm: str, party: str, kind: str, epoch: str, theirs: Show
         if held.stage == "allowed":
             assert held.answer is not None
             body = _session(store, peer, held, "opened", held.answer.hex(), len(shown))
-            store.append([Outgoing(shared.SESSION, party, body)])
+            store.append([Outgoing(SESSION, party, body)])
         tables.change_question(store.tx, held.id, stage="opened", shown=len(shown))
         return Shown(tuple(shown))
 

@@ -1,6 +1,6 @@
 """Asking a private question: the own list, what is made of the answer, which values they are.
 
-What the partner sends is believed where it is proven: against the key and list that its log committed to
+What the partner sends is believed where it is proven: against the key and list that its log pinned
 before.
 """
 
@@ -26,10 +26,18 @@ from secretariat.exchange import psi
 from secretariat.exchange.model import Refusal
 from secretariat.exchange.peers import Outgoing
 from secretariat.exchange.postgres import transaction
-from secretariat.exchange.private_service import PrivateQuestion, PrivateSet
 from secretariat.exchange.private_showing import may_show
 from secretariat.exchange.private_store import ASKED, MATCHED, TAGS
-from secretariat.exchange.private_wire import MATCHES, Answer, Items, Shown
+from secretariat.exchange.private_wire import (
+    MATCHES,
+    SESSION,
+    SET,
+    Answer,
+    Items,
+    PrivateQuestion,
+    PrivateSet,
+    Shown,
+)
 from secretariat.exchange.psi import Context
 from secretariat.ledger.entries import EntryRef
 from secretariat.storage.feed import LIVE, live, notify
@@ -52,7 +60,7 @@ class PrivateAnswerError(ProofError):
 
 
 def ask(node: Node, realm: str, party: str, kind_name: str, *, by: str, now: datetime) -> int:
-    """Fix the own set of this week, commit to it in the log, and have the partner asked; gives the number.
+    """Fix the own set of this week, pin it in the log, and have the partner asked; gives the number.
 
     Refuses what is not turned on, a set below the least size or past the budget, and a second question to the
     same partner about the same type in one week: the answer would be the same.
@@ -85,7 +93,7 @@ def ask(node: Node, realm: str, party: str, kind_name: str, *, by: str, now: dat
             type=kind.name,
             epoch=epoch,
             under=found.under,
-            state="committed",
+            state="pinned",
             stage="",
             secret=secret,
             size=len(own.values),
@@ -104,7 +112,7 @@ def ask(node: Node, realm: str, party: str, kind_name: str, *, by: str, now: dat
             root=own.root.hex(),
             list=psi.hash_of(parts),
         )
-        (position,) = store.append([Outgoing(shared.SET, party, body)])
+        (position,) = store.append([Outgoing(SET, party, body)])
         tables.change_question(store.tx, number, set_position=position)
         notify(store.tx, LIVE, live(kind="question", party=party))
     return number
@@ -119,7 +127,7 @@ def _list(found: Sequence[str], secret: bytes, context: bytes) -> list[bytes]:
 def under_way(tx: sa.Connection) -> list[Question]:
     """Give the own questions for which something may be done now."""
     return tables.questions(
-        tx, "WHERE side = 'asks' AND (state = 'committed' OR stage IN ('wanted', 'allowed'))"
+        tx, "WHERE side = 'asks' AND (state = 'pinned' OR stage IN ('wanted', 'allowed'))"
     )
 
 
@@ -130,29 +138,29 @@ def parts_to_send(node: Node, realm: str, number: int) -> list[bytes]:
 
 
 def ready(node: Node, realm: str, number: int, position: int, *, now: datetime) -> bool:
-    """Note where the partner's log commits to its list; True once that entry came, with its proofs.
+    """Note where the partner's log pins its list; True once that entry came, with its proofs.
 
-    Refuses an entry that commits to something else, or that came after another for the same question.
+    Refuses an entry that pins something else, or that came after another for the same question.
     """
     with transaction(node, realm, now) as store:
         held = _held(store, number)
         peer = shared.partner(store, held.party)
         if held.their_position is not None and held.their_position != position:
             raise PrivateAnswerError(
-                f"{held.party} committed at {held.their_position} and now says {position}", where="set"
+                f"{held.party} pinned at {held.their_position} and now says {position}", where="set"
             )
         tables.change_question(store.tx, number, their_position=position)
         return _told(store, peer, msgspec.structs.replace(held, their_position=position)) is not None
 
 
 def _told(store: PostgresStore, peer: Peer, held: Question) -> PrivateSet | None:
-    told = shared.commitment(store, peer, held.their_position)
+    told = shared.pinned_by(store, peer, held.their_position)
     if told is None:
         return None
     expected = ("answers", held.type, held.epoch, store.party)
     if (told.side, told.type, told.epoch, told.to) != expected or told.key is None:
         raise PrivateAnswerError(
-            f"entry {held.their_position} of {held.party} commits to something else", where="set"
+            f"entry {held.their_position} of {held.party} pins something else", where="set"
         )
     if told.size < store.node.settings.limits.private_minimum:
         raise PrivateAnswerError(
@@ -181,19 +189,19 @@ def count(
     """Check an answer as a whole and count the values that both have; refuses what does not hold.
 
     Checked: as many answers as points, in their order, under the hash stated; the tags are those that the
-    partner's log committed to; the sum's proof under the committed key; every ringer answered rightly.
+    partner's log pinned; the sum's proof under the pinned key; every ringer answered rightly.
     """
     with transaction(node, realm, now) as store:
         held = _held(store, number)
         if held.state == "counted":
             assert held.result is not None
             return held.result
-        if held.state != "committed" or held.secret is None:
+        if held.state != "pinned" or held.secret is None:
             raise StateError(f"question {number} is {held.state}", where="state")
         peer = shared.partner(store, held.party)
         told = _told(store, peer, held)
         if told is None:
-            raise PrivateAnswerError(f"{held.party} answers before it committed to its list", where="set")
+            raise PrivateAnswerError(f"{held.party} answers before it pinned its list", where="set")
         assert told.key is not None
         key, context = bytes.fromhex(told.key), _context(store, held)
         try:
@@ -205,7 +213,7 @@ def count(
                     f"{len(answered)} answers to {len(asked)} points, {len(tags)} tags of {told.size}"
                 )
             if psi.hash_of(tag_parts) != told.list or psi.hash_of(answer_parts) != said.hash:
-                raise PrivateAnswerError("the lists are not those that were committed to", where="hash")
+                raise PrivateAnswerError("the lists are not those that were pinned", where="hash")
             psi.verify(key, [psi.total(asked)], [psi.total(answered)], said.proof, context)
             wrong = psi.missing_ringers(set(answered), psi.ringer_scalars(held.secret, held.size), key)
             if wrong:
@@ -221,7 +229,7 @@ def count(
         result = len(found)
         tables.put_parts(store.tx, number, TAGS, list(psi.parts(sorted(found))))
         (position,) = store.append(
-            [Outgoing(shared.SESSION, held.party, _session(store, peer, held, told, said.hash, result))]
+            [Outgoing(SESSION, held.party, _session(store, peer, held, told, said.hash, result))]
         )
         tables.change_question(
             store.tx,
@@ -296,7 +304,7 @@ def failed(node: Node, realm: str, number: int, error: SecretariatError, *, now:
                 ]
             )
         why = f"{error.code}: {error.what}"
-        if held.state == "committed":
+        if held.state == "pinned":
             tables.change_question(store.tx, number, state="refused", why=why, done_at=now)
         else:
             tables.change_question(store.tx, number, stage="refused", why=why)
@@ -330,7 +338,7 @@ def want_opened(node: Node, realm: str, number: int, *, by: str, now: datetime) 
 def opened(node: Node, realm: str, number: int, parts: Sequence[Items], *, now: datetime) -> list[str]:
     """Check the opened answer, part by part, and give the values that both have.
 
-    It must be the answer that was given before, in the order of what was asked, under the committed key: a
+    It must be the answer that was given before, in the order of what was asked, under the pinned key: a
     batched proof for each part.
     """
     with transaction(node, realm, now) as store:
@@ -420,7 +428,7 @@ def shown(
                 raise PrivateAnswerError(error.what, where=error.where, advice=error.advice) from error
             proven.add(one.value)
         body = _session(store, peer, held, told, held.answer.hex(), held.result, len(proven))
-        store.append([Outgoing(shared.SESSION, held.party, body)])
+        store.append([Outgoing(SESSION, held.party, body)])
         tables.change_question(store.tx, number, stage="opened", shown=len(proven))
         notify(store.tx, LIVE, live(kind="question", party=held.party))
     return len(proven)

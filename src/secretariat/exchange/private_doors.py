@@ -37,7 +37,7 @@ _MATCHES = 8_388_608
     request_max_body_size=_SMALL,
 )
 async def open_question(request: Asked, realm: FromPath[str]) -> Response[bytes]:
-    """Say whether the caller may ask, and where this node's log commits to its list."""
+    """Say whether the caller may ask, and where this node's log pins its list."""
 
     async def answer(node: Node, peer: Peer, body: bytes) -> bytes:
         ask = private_wire.read(body, Ask)

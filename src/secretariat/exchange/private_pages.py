@@ -38,7 +38,7 @@ TYPE_WORDS = {
     "ipv4-addr": mark("IPv4 addresses"),
 }
 STATES = {
-    "committed": "asked",
+    "pinned": "asked",
     "counted": "answered",
     "waiting": "waiting",
     "allowed": "waiting",

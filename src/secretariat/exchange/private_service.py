@@ -13,10 +13,9 @@ Rules:
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
-from msgspec import Meta
 
 from secretariat.agreements.facts import book_for
 from secretariat.agreements.matrix import cell
@@ -25,9 +24,10 @@ from secretariat.exchange import private_store as tables
 from secretariat.exchange import private_values as values
 from secretariat.exchange.postgres import transaction
 from secretariat.exchange.private_store import Allowance, Question
+from secretariat.exchange.private_wire import SET, PrivateSet
 from secretariat.ledger import entries
 from secretariat.ledger import service as ledger
-from secretariat.ledger.entries import Body, Draft, EntryRef, Hex32, Note, PartyCode
+from secretariat.ledger.entries import Draft, Note
 from secretariat.records.markings import Label, tlp_rank
 from secretariat.storage.feed import LIVE, live, notify
 
@@ -39,53 +39,10 @@ if TYPE_CHECKING:
 
     from secretariat.exchange.model import Peer
     from secretariat.exchange.postgres import PostgresStore
-    from secretariat.exchange.private_values import Committed, Type
+    from secretariat.exchange.private_values import PinnedSet, Type
     from secretariat.ledger.node import Node
 
-SET: str = "private-set"
-SESSION: str = "private-question"
 _RED = tlp_rank(Label("", tlp="RED"))
-
-
-class PrivateSet(Body, frozen=True):
-    """The signer's set of one type and epoch, and the list made of it for one partner, stated before."""
-
-    to: PartyCode
-    side: Literal["asks", "answers"]
-    type: str
-    epoch: str
-    size: Annotated[int, Meta(ge=1)]
-    root: Hex32
-    """Of the tree over the set's salted leaves: the same for every partner."""
-    list: Hex32
-    """Hash of the list that will be sent: the asker's points, the answerer's tags."""
-    key: Hex32 | None = None
-    """The answerer's key for this partner, type and epoch."""
-
-
-class PrivateQuestion(Body, frozen=True):
-    """A private question took place: sizes, hashes and counts, never a value."""
-
-    to: PartyCode
-    side: Literal["asks", "answers"]
-    stage: Literal["counted", "opened"]
-    type: str
-    epoch: str
-    under: str
-    asks: EntryRef
-    """Where the asker committed to its set."""
-    answers: EntryRef
-    asked: int
-    offered: int
-    answer: Hex32
-    """Hash of the answer as it was given, in its own order."""
-    result: int | None = None
-    shown: int | None = None
-    by: Any = None
-
-
-entries.register(SET, PrivateSet)
-entries.register(SESSION, PrivateQuestion)
 
 
 # what is allowed
@@ -127,7 +84,7 @@ def forbid(node: Node, realm: str, party: str, *, by: str, now: datetime) -> Non
     with transaction(node, realm, now) as store:
         if not tables.drop_allowance(store.tx, party):
             raise NotFoundError(f"private questions with {party} are not on", where="party")
-        under_way = "WHERE party = %s AND state IN ('waiting', 'allowed', 'ready', 'committed')"
+        under_way = "WHERE party = %s AND state IN ('waiting', 'allowed', 'ready', 'pinned')"
         for one in tables.questions(store.tx, under_way, [party]):
             tables.change_question(store.tx, one.id, state="refused", why="turned off here", done_at=now)
         detail = {"party": party}
@@ -199,7 +156,7 @@ def takes_part(label: Label, party: str) -> bool:
     )
 
 
-def fixed_set(store: PostgresStore, kind: Type, epoch: str) -> Committed:
+def fixed_set(store: PostgresStore, kind: Type, epoch: str) -> PinnedSet:
     """Give the own set of a type and epoch; fixes it when it is first needed."""
     held = tables.read_set(store.tx, kind.name, epoch)
     if held is not None:
@@ -212,7 +169,7 @@ def fixed_set(store: PostgresStore, kind: Type, epoch: str) -> Committed:
         if mark in may
         for value in values.values_in(msgspec.json.decode(data), kind)
     }
-    made = values.commit(kind.name, secrets.token_bytes(32), found)
+    made = values.pin(kind.name, secrets.token_bytes(32), found)
     if not tables.put_set(store.tx, epoch, made, made.root, store.now):
         held = tables.read_set(store.tx, kind.name, epoch)  # somebody else fixed it meanwhile
         assert held is not None
@@ -220,14 +177,14 @@ def fixed_set(store: PostgresStore, kind: Type, epoch: str) -> Committed:
     return made
 
 
-def commitment(store: PostgresStore, peer: Peer, position: int | None) -> PrivateSet | None:
-    """Give what a partner's log committed to, as it came with its proofs; None while it is not here."""
+def pinned_by(store: PostgresStore, peer: Peer, position: int | None) -> PrivateSet | None:
+    """Give what a partner's log pinned, as it came with its proofs; None while it is not here."""
     entry = None if position is None else store.peer_entry(peer.origin, position)
     if entry is None:
         return None
     statement = entries.read(_payload(entry.envelope))
     if statement.kind != SET:
-        raise ProofError(f"entry {position} of {peer.party} commits to no set", where=f"entry {position}")
+        raise ProofError(f"entry {position} of {peer.party} pins no set", where=f"entry {position}")
     return entries.body_as(statement, PrivateSet)
 
 
@@ -310,7 +267,7 @@ def housekeeping(node: Node, realm: str, *, now: datetime) -> int:
     """End what the week ended, and destroy its sets, secrets and lists; gives how many sets went."""
     epoch = values.epoch_of(now)
     with node.database.app(realm) as tx:
-        old = "WHERE epoch <> %s AND state IN ('waiting', 'allowed', 'ready', 'committed')"
+        old = "WHERE epoch <> %s AND state IN ('waiting', 'allowed', 'ready', 'pinned')"
         for one in tables.questions(tx, old, [epoch]):
             tables.change_question(tx, one.id, state="refused", why="its week is over", done_at=now)
         return tables.forget(tx, epoch)

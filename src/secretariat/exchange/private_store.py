@@ -11,7 +11,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
 
-from secretariat.exchange.private_values import Committed
+from secretariat.exchange.private_values import PinnedSet
 from secretariat.storage.engine import raw
 from secretariat.storage.metadata import metadata
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 _MOMENT = sa.DateTime(timezone=True)
 Side = Literal["asks", "answers"]
-State = Literal["waiting", "allowed", "ready", "answered", "committed", "counted", "refused"]
+State = Literal["waiting", "allowed", "ready", "answered", "pinned", "counted", "refused"]
 """Of one that answers: waiting for a person, allowed, ready for the list, answered. Of one that asks:
-committed (under way), counted. Of both: refused, for this epoch."""
+pinned (under way), counted. Of both: refused, for this epoch."""
 Stage = Literal["", "wanted", "allowed", "opened", "refused"]
 """How far the second stage is: which values they are."""
 
@@ -197,7 +197,7 @@ def spent(tx: sa.Connection, party: str, under: str, epoch: str, side: Side) -> 
 # sets
 
 
-def read_set(tx: sa.Connection, kind: str, epoch: str) -> Committed | None:
+def read_set(tx: sa.Connection, kind: str, epoch: str) -> PinnedSet | None:
     """Give the set of a type and epoch where it was fixed."""
     row = (
         raw(tx)
@@ -207,10 +207,10 @@ def read_set(tx: sa.Connection, kind: str, epoch: str) -> Committed | None:
     if row is None:
         return None
     members = bytes(row[1]).decode()
-    return Committed(kind, bytes(row[0]), tuple(members.split("\n")) if members else ())
+    return PinnedSet(kind, bytes(row[0]), tuple(members.split("\n")) if members else ())
 
 
-def put_set(tx: sa.Connection, epoch: str, one: Committed, root: bytes, now: datetime) -> bool:
+def put_set(tx: sa.Connection, epoch: str, one: PinnedSet, root: bytes, now: datetime) -> bool:
     """Fix a set; False when one stands there already, which stays."""
     done = raw(tx).execute(
         "INSERT INTO private_set (type, epoch, seed, members, root, size, at)"

@@ -1,7 +1,7 @@
 """Asking private questions over HTTP, beside the requests of the node.
 
 Every few seconds each own question that is under way is taken as far as it goes: until a person at the
-partner's says yes, until the partner's commitment came through its feed, until the count is there. What the
+partner's says yes, until the partner's pin came through its feed, until the count is there. What the
 partner refuses for this week ends the question; what is only not yet so is asked again.
 """
 
@@ -103,7 +103,7 @@ async def further(node: Node, realm: str, one: Question, client: httpx2.AsyncCli
     try:
         peer = await asyncio.to_thread(service.known_peer, node, realm, one.party)
         oracle = Oracle(node, realm, peer, client)
-        if one.state == "committed":
+        if one.state == "pinned":
             why = await _count(node, realm, one, oracle)
         else:
             why = await _open(node, realm, one, oracle)
@@ -136,9 +136,9 @@ async def _count(node: Node, realm: str, one: Question, oracle: Oracle) -> str:
     if said.state == "refused":
         raise RefusedError("denied", said.why or "the partner refused", where=None, advice=None)
     if said.set is None:
-        raise PrivateAnswerError("ready, and committed to nothing", where="set")
+        raise PrivateAnswerError("ready, and nothing pinned", where="set")
     if not await asyncio.to_thread(private_asking.ready, node, realm, one.id, said.set, now=now()):
-        return "the partner's commitment is on its way"
+        return "the partner's pin is on its way"
     parts = await asyncio.to_thread(private_asking.parts_to_send, node, realm, one.id)
     for at, items in enumerate(parts):
         await oracle.part(one, at, items)

@@ -5,7 +5,7 @@ Rules:
 2. Values come from own objects: observables, and indicators whose STIX pattern is one comparison with `=`.
    Any other pattern says more than one value does, and is left out.
 3. An epoch is an ISO week in UTC. Per realm, type and epoch a party has one set; it is fixed once.
-4. The set is committed before anything is asked: leaf = SHA-256(0x00 ‖ HMAC-SHA-256(salt, type ‖ 0x00 ‖
+4. The set is pinned before anything is asked: leaf = SHA-256(0x00 ‖ HMAC-SHA-256(salt, type ‖ 0x00 ‖
    value)), in the order of the leaves, root as in RFC 9162. salt = HMAC-SHA-256(seed, value), `seed` being
    32 secret bytes: a leaf says nothing about its value without the salt, and one salt nothing of another.
 """
@@ -160,11 +160,11 @@ def end_of(epoch: str) -> datetime:
         ) from error
 
 
-# the committed set
+# the pinned set
 
 
 class Opening(msgspec.Struct, frozen=True):
-    """One value of a committed set with what proves that it stood there."""
+    """One value of a pinned set with what proves that it stood there."""
 
     value: str
     salt: bytes
@@ -172,7 +172,7 @@ class Opening(msgspec.Struct, frozen=True):
     path: tuple[bytes, ...]
 
 
-class Committed(msgspec.Struct, frozen=True):
+class PinnedSet(msgspec.Struct, frozen=True):
     """The set of one type and epoch: its values in their order, and the secret of their salts."""
 
     type: str
@@ -206,9 +206,9 @@ class Committed(msgspec.Struct, frozen=True):
         ]
 
 
-def commit(kind: str, seed: bytes, values: Iterable[str]) -> Committed:
+def pin(kind: str, seed: bytes, values: Iterable[str]) -> PinnedSet:
     """Fix a set: each value once, in the order of their bytes."""
-    return Committed(kind, seed, tuple(sorted(set(values))))
+    return PinnedSet(kind, seed, tuple(sorted(set(values))))
 
 
 def salt_of(seed: bytes, value: str) -> bytes:
@@ -226,7 +226,7 @@ def check_opening(kind: str, shown: Opening, size: int, root: bytes) -> None:
     leaf = leaf_of(kind, shown.value, shown.salt)
     if len(shown.salt) != 32 or not merkle.verify_inclusion(leaf, shown.position, size, shown.path, root):
         raise ProofError(
-            f"{shown.value[:60]!r} did not stand in the set that was committed",
+            f"{shown.value[:60]!r} did not stand in the set that was pinned",
             where="matches",
             advice="what was not logged before the question does not count",
         )

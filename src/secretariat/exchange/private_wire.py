@@ -12,6 +12,8 @@ from msgspec import Meta
 
 from secretariat.base.errors import InputError
 from secretariat.exchange.private_values import Opening
+from secretariat.ledger import entries
+from secretariat.ledger.entries import Body, EntryRef, Hex32, PartyCode
 
 VERSION: Final = 1
 Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
@@ -22,7 +24,7 @@ MATCHES: Final = 1_000
 
 
 class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """May I ask? `set` is where the asker's log commits to what it will send."""
+    """May I ask? `set` is where the asker's log pins what it will send."""
 
     v: int
     type: Word
@@ -31,7 +33,7 @@ class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Where a question stands at the answerer; `set` is where its log commits to its own list and key."""
+    """Where a question stands at the answerer; `set` is where its log pins its own list and key."""
 
     state: Literal["waiting", "ready", "refused"]
     set: Position | None = None
@@ -67,13 +69,59 @@ class Items(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """Values that both have, each with what proves that it stood in the sender's committed set."""
+    """Values that both have, each with what proves that it stood in the sender's pinned set."""
 
     matches: Annotated[tuple[Opening, ...], Meta(max_length=MATCHES)]
 
 
+SET: Final = "private-set"
+SESSION: Final = "private-question"
+
+
+class PrivateSet(Body, frozen=True):
+    """The signer's set of one type and epoch, and the list made of it for one partner, stated before."""
+
+    to: PartyCode
+    side: Literal["asks", "answers"]
+    type: str
+    epoch: str
+    size: Annotated[int, Meta(ge=1)]
+    root: Hex32
+    """Of the tree over the set's salted leaves: the same for every partner."""
+    list: Hex32
+    """Hash of the list that will be sent: the asker's points, the answerer's tags."""
+    key: Hex32 | None = None
+    """The answerer's key for this partner, type and epoch."""
+
+
+class PrivateQuestion(Body, frozen=True):
+    """A private question took place: sizes, hashes and counts, never a value."""
+
+    to: PartyCode
+    side: Literal["asks", "answers"]
+    stage: Literal["counted", "opened"]
+    type: str
+    epoch: str
+    under: str
+    asks: EntryRef
+    """Where the asker pinned its set."""
+    answers: EntryRef
+    asked: int
+    offered: int
+    answer: Hex32
+    """Hash of the answer as it was given, in its own order."""
+    result: int | None = None
+    shown: int | None = None
+    by: Any = None
+
+
+entries.register(SET, PrivateSet)
+entries.register(SESSION, PrivateQuestion)
+
+
 _Message = TypeVar("_Message", bound=msgspec.Struct)
 _KINDS: Final = (Ask, Standing, Part, Taken, Answer, Items, Shown)
+_BODIES: Final = (PrivateSet, PrivateQuestion)
 _encoder = msgspec.json.Encoder()
 
 
@@ -97,8 +145,9 @@ def read(data: bytes, kind: type[_Message]) -> _Message:
 
 
 def schemas() -> dict[str, Any]:
-    """Give the JSON Schema (2020-12) of every message."""
-    references, definitions = msgspec.json.schema_components(_KINDS, ref_template="#/$defs/{name}")
+    """Give the JSON Schema (2020-12) of every message, and of the bodies of both kinds of entry."""
+    kinds = (*_KINDS, *_BODIES)
+    references, definitions = msgspec.json.schema_components(kinds, ref_template="#/$defs/{name}")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Messages of private questions",

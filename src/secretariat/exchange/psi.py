@@ -266,7 +266,7 @@ def verify(
         raise ProofError(f"not a proof: {error.what}", where="proof") from error
     if not holds:
         raise ProofError(
-            "the answers are not the committed key's",
+            "the answers are not the pinned key's",
             where="proof",
             advice="what was answered is worthless; keep it, and ask the partner",
         )

@@ -169,7 +169,7 @@ def test_a_person_decides_where_no_standing_yes_was_given(pair):
     number = pair.ask()
     until(lambda: pair.at("KR") != [] and pair.at("KR")[0].state == "waiting", 30)
     time.sleep(0.6)
-    assert pair.state(number) == "committed"
+    assert pair.state(number) == "pinned"
     private_service.decide(
         pair.nodes["KR"], "live", pair.at("KR")[0].id, what="answer", yes=True, by="minjun", now=now()
     )
@@ -213,14 +213,14 @@ def asked(pair, number: int) -> dict[str, object]:
 
 
 def opened(pair, ask: dict[str, object]) -> httpx2.Response:
-    """Open a question once the commitment came through the feed."""
+    """Open a question once the pin came through the feed."""
     found = [pair.post("", ask)]
     until(lambda: problem(found[-1])[1] != "not-yet-seen" or found.append(pair.post("", ask)), 30)
     return found[-1]
 
 
-def commits(pair, **bent: object) -> int:
-    """Write a commitment of JP as it pleases."""
+def pins(pair, **bent: object) -> int:
+    """Write a pin of JP as it pleases."""
     (right,) = pair.entries("JP", "private-set")[:1]
     node = pair.nodes["JP"]
     with transaction(node, "live", now()) as store:
@@ -240,20 +240,20 @@ def test_an_asker_that_keeps_no_rule_gets_nothing(slow):
     assert problem(slow.post("", {**ask, "more": 1})) == (422, "bad-input")
     assert problem(slow.post(f"/{week}/domain-name/answer", None)) == (404, "not-found")
     bent = {
-        "another type than committed": ({}, {"type": "url"}, (422, "proof-failed")),
-        "another week than committed": ({"epoch": "2026-W01"}, {}, (422, "proof-failed")),
+        "another type than pinned": ({}, {"type": "url"}, (422, "proof-failed")),
+        "another week than pinned": ({"epoch": "2026-W01"}, {}, (422, "proof-failed")),
         "the answerer's side": ({"side": "answers"}, {}, (422, "proof-failed")),
         "every IPv4 address there is": ({"size": 2**32}, {}, (413, "too-large")),
         "past the budget of the week": ({"size": 1_001}, {}, (413, "too-large")),
         "too few values": ({"size": 99}, {}, (403, "denied")),
     }
     for name, (written, said, wanted) in bent.items():
-        got = opened(slow, {**ask, **said, "set": commits(slow, **written)})
+        got = opened(slow, {**ask, **said, "set": pins(slow, **written)})
         assert problem(got) == wanted, name
     assert slow.at("KR") == []  # nothing of this was even noted as a question, and nothing was multiplied
     right = opened(slow, ask)
     assert (right.status_code, right.json()["state"]) == (200, "ready")
-    again = opened(slow, {**ask, "set": commits(slow, list="0" * 64)})
+    again = opened(slow, {**ask, "set": pins(slow, list="0" * 64)})
     assert problem(again) == (409, "another-set")  # one set a week
 
     def part(items: bytes, at: int = 0) -> httpx2.Response:
@@ -423,7 +423,7 @@ def test_an_answer_that_does_not_hold_counts_nothing(slow):
         "answers of another key": (it.rehashed(rekeyed), rekeyed, None),
         "answers bent against each other": (it.rehashed(shifted), shifted, None),
         "a proof of nothing": (it.rehashed(it.answer, proof=bytes(64)), None, None),
-        "other tags than committed": (None, None, bent_list(tags)),
+        "other tags than pinned": (None, None, bent_list(tags)),
         "a tag less": (None, None, [tags[32:]]),
         "no answer": (it.rehashed([]), [], None),
         "no tags": (None, None, []),

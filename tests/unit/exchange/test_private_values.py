@@ -101,7 +101,7 @@ def test_what_is_no_epoch(epoch):
 
 @given(st.sets(st.from_regex(r"[a-z]{1,8}\.example", fullmatch=True), min_size=1, max_size=30))
 def test_what_stood_in_a_set_can_be_shown_and_nothing_else(found):
-    held = values.commit("domain-name", b"\1" * 32, found)
+    held = values.pin("domain-name", b"\1" * 32, found)
     shown = held.open([*sorted(found), "never.was.example"])
     assert {one.value for one in shown} == found
     for one in shown:
@@ -122,6 +122,6 @@ def test_what_stood_in_a_set_can_be_shown_and_nothing_else(found):
 
 
 def test_the_same_values_make_the_same_set_and_another_seed_another():
-    one = values.commit("url", b"\1" * 32, ["b", "a", "a"])
-    assert one == values.commit("url", b"\1" * 32, ["a", "b"])
-    assert one.root != values.commit("url", b"\2" * 32, ["a", "b"]).root
+    one = values.pin("url", b"\1" * 32, ["b", "a", "a"])
+    assert one == values.pin("url", b"\1" * 32, ["a", "b"])
+    assert one.root != values.pin("url", b"\2" * 32, ["a", "b"]).root
