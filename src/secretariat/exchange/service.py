@@ -89,7 +89,7 @@ class Contact(msgspec.Struct, frozen=True):
     log_state: str
     reason: str | None
     via: str = ""
-    """The party whose node is the mailbox between the two, BY_HAND where media are the only way, or nobody."""
+    """The party whose node is the mailbox between the two; BY_HAND: media are the only way; else nobody."""
 
 
 def known_peer(node: Node, realm: str, party: str) -> Peer:

@@ -32,7 +32,7 @@ from secretariat.exchange.postgres import transaction
 from secretariat.exchange.take import PageRefusedError
 from secretariat.exchange.transfer import BY_HAND, Carried
 from secretariat.exchange.transfer_files import FoundVolume, Medium
-from secretariat.exchange.volumes import SUFFIX, Binder, Link, VolumeError
+from secretariat.exchange.volumes import Binder, Link, VolumeError
 from secretariat.exchange.wire import Cursor, Taken
 from secretariat.ledger import service as ledger
 from secretariat.storage.feed import LIVE, live, notify
@@ -450,6 +450,3 @@ def standings(node: Node, realm: str, party: str | None = None, *, now: datetime
                 )
             )  # fmt: skip
     return found
-
-
-__all__ = ["SUFFIX", "export", "standings", "take"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import resource
+import signal
 import tracemalloc
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,6 +116,21 @@ def test_a_medium_that_cannot_be_written_is_said(tmp_path):
     (tmp_path / "stick").write_bytes(b"a file where a folder should be")
     with pytest.raises(InputError, match="cannot write"):
         Medium(tmp_path / "stick" / "deep", NAME, one_file=False)
+
+
+def test_a_full_medium_is_said_and_leaves_nothing(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    medium = Medium(tmp_path, NAME, one_file=False)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+        with pytest.raises(InputError, match="cannot write"):
+            write(medium, pages=4, data=b'"%s"' % (b"x" * 30_000))
+        medium.throw()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_is_sorted_and_links_and_foreign_files_are_passed_over(tmp_path):
