@@ -36,7 +36,7 @@ from secretariat.exchange.take import OutOfStepError, PageRefusedError, Result
 from secretariat.exchange.transfer import BY_HAND
 from secretariat.exchange.wire import Cursor, Place, Taken
 from secretariat.exchange.withdrawal import Called
-from secretariat.ledger import entries, object_signature, partners, witnessing
+from secretariat.ledger import entries, object_signature, partners, witness, witnessing
 from secretariat.ledger import service as ledger
 from secretariat.ledger import store as ledger_store
 from secretariat.ledger.entries import Draft, Note, Statement, Suspect
@@ -260,9 +260,9 @@ def _record_refusal(
         if error.suspends and kept is not None and kept.suspended is None:
             partners.suspend(store.tx, kept.origin, error.what)
             if error.code == ContradictionError.code:
-                store.keep_contradiction(
-                    Contradiction(kept.origin, party, kept.size, kept.note, shown.encode(), party, now)
-                )
+                keys = peer.log_keys.values() if peer is not None else ()
+                one, other = (witness.bare(note, keys) for note in (kept.note, shown.encode()))
+                store.keep_contradiction(Contradiction(kept.origin, party, kept.size, one, other, party, now))
             suspect = Suspect(party=party, kept=kept.note.decode(), shown=shown, reason=error.what)
             ledger.append(store.tx, store.keyring, [Draft("suspect", None, suspect)], now=now)
         notify(store.tx, LIVE, live(kind="refusal", party=party))

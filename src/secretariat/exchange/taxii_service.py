@@ -308,7 +308,7 @@ def _readable(tx: sa.Connection, visit: Visit, name: str) -> store.Name:
 
 def refuse_unwritable(visit: Visit, found: Shelf) -> None:
     """Refuse a client that may see a collection and not write to it, and every writing on a restored node."""
-    if visit.node.settings.restored:
+    if visit.node.settings.restored or visit.realm in visit.node.stopped:
         raise StateError("this node was restored and is read-only", advice="post again when it was checked")
     if not visit.may_write(found):
         raise DeniedError(

@@ -25,7 +25,7 @@ from sqlalchemy import Connection
 
 from secretariat.base.errors import ProofError, SecretariatError
 from secretariat.ledger import checkpoint as notes
-from secretariat.ledger import dsse, entries, merkle, statements, store, tiles
+from secretariat.ledger import dsse, entries, merkle, statements, store, tiles, witness_store
 from secretariat.ledger.checkpoint import Checkpoint, VerifierKey
 from secretariat.ledger.entries import Guest, Key, Statement
 from secretariat.ledger.keys import Keyring, key_id
@@ -213,6 +213,10 @@ class Auditor:
         for one in believed:
             self._name(one)
 
+    def named(self, witness: str) -> None:
+        """Note that a witness cosigned."""
+        self._named[witness] = None
+
     def _name(self, note: bytes) -> None:
         """Note whose lines stand on a checkpoint; one that is none is said by `checkpoint`."""
         with contextlib.suppress(SecretariatError):
@@ -371,7 +375,18 @@ def verify_database(tx: Connection, keyring: Keyring, advance: Advance = _silent
         )
     if held is None or held.size != head.size:
         auditor.problem("checkpoint", f"the newest checkpoint is not of size {head.size}")
+    _compare_words(auditor, tx)
     return auditor.report(held, whole=True)
+
+
+def _compare_words(auditor: Auditor, tx: Connection) -> None:
+    """Compare what each witness cosigned last with our own checkpoint of that size."""
+    for word in witness_store.newest(tx, auditor.origin):
+        note = store.read_note(tx, word.size)
+        root = merkle.EMPTY_ROOT if note is None else notes.parse(note).root
+        if root != word.root:
+            auditor.problem(f"cosignature of {word.witness}", f"it is on another tree of {word.size} entries")
+        auditor.named(word.witness)
 
 
 def _compare_row(auditor: Auditor, item: Entry, leaf: bytes, statement: Statement | None) -> None:

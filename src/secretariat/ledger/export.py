@@ -226,7 +226,7 @@ def write_kept(
         realm,
         log.party,
         statements.root_of(said[-1]).hex(),
-        log.note.decode(),
+        witness.with_words(log.note, witness_store.read_words(tx, origin, log.size)).decode(),
         False,
         stamp(now),
         kept=True,

@@ -154,6 +154,8 @@ def shown_in(asked: AddCheckpoint, publics: Collection[bytes] | None) -> Checkpo
         shown = notes.parse(asked.note)
     except ProofError as error:
         raise WitnessError(400, str(error)) from error
+    if shown.extensions:  # one line stands for one text: what a log adds to it, it signs alone
+        raise WitnessError(400, "a checkpoint with extension lines is not cosigned")
     if publics is None:
         raise WitnessError(404, f"no log {shown.origin!r} is witnessed here")
     try:
@@ -187,9 +189,11 @@ def give(shown: Checkpoint, ring: Keyring, seconds: int) -> Word:
 def word_in(note: bytes, name: str, publics: Iterable[bytes]) -> Word | None:
     """Give the cosignature of the witness `name` on a note, None where none is there.
 
-    Refuses one by a known key that does not hold.
+    Refuses one by a known key that does not hold; passes over one on a note with extension lines.
     """
     held = notes.parse(note)
+    if held.extensions:
+        return None
     for public in publics:
         wanted = notes.key_hash(name, public, notes.COSIGNATURE_V1)
         line = next((one for one in held.signatures if (one.name, one.key_hash) == (name, wanted)), None)

@@ -32,9 +32,16 @@ def line(name: str, data: bytes) -> str:
     return f"\u2014 {name} {base64.b64encode(data).decode()}\n"
 
 
-def note(leaves: list[bytes], *, origin: str = ORIGIN, key: Ed25519PrivateKey = LOG, more: str = "") -> str:
+def note(
+    leaves: list[bytes],
+    *,
+    origin: str = ORIGIN,
+    key: Ed25519PrivateKey = LOG,
+    extension: str = "",
+    more: str = "",
+) -> str:
     """A signed checkpoint, from the texts of C2SP signed-note and tlog-checkpoint alone."""
-    text = f"{origin}\n{len(leaves)}\n{base64.b64encode(merkle.root(leaves)).decode()}\n"
+    text = f"{origin}\n{len(leaves)}\n{base64.b64encode(merkle.root(leaves)).decode()}\n{extension}"
     public = key.public_key().public_bytes_raw()
     name = hashlib.sha256(origin.encode() + b"\n\x01" + public).digest()[:4]
     return f"{text}\n{line(origin, name + key.sign(text.encode()))}{more}"
@@ -124,6 +131,7 @@ def test_no_fork_is_ever_cosigned(kept: int, size: int, old: int) -> None:
         pytest.param(400, 5, b"old 5\n?\n\n" + note(LEAVES[:5]).encode(), id="not base64"),
         pytest.param(400, 5, body(5, [b"\1" * 32] * 64, note(LEAVES[:8])), id="64 proof lines"),
         pytest.param(400, 5, body(5, [], "x"), id="no checkpoint"),
+        pytest.param(400, 5, body(5, [], note(LEAVES[:5], extension="x\n")), id="extension line"),
         pytest.param(400, 5, b"", id="nothing"),
         pytest.param(400, 5, b"\xff" * 200, id="noise"),
         pytest.param(413, 5, body(5, [], note(LEAVES[:5], more="\u2014 x AAAAAAAA\n" * 2000)), id="too long"),
