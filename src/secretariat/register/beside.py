@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from secretariat.records.markings import TLP_ORDER, tlp_marking
 from secretariat.register.screens import address_of
 from secretariat.register.shared import says_otherwise
-from secretariat.register.wording import FIELD_WORDS, word_of
+from secretariat.register.wording import (
+    CADENCE_WORDS,
+    FIELD_WORDS,
+    KIND_WORDS,
+    LEVEL_WORDS,
+    POSITION_WORDS,
+    RELATION_WORDS,
+    SAYS_WORDS,
+    SOURCE_WORDS,
+    STATUS_WORDS,
+    word_of,
+)
 from secretariat.web.words import gettext as _
 
 if TYPE_CHECKING:
@@ -19,6 +31,18 @@ _HIDDEN = frozenset({"modified", "extensions", "spec_version", "type", "id", "cr
 _OF_ITS_OWN = _HIDDEN | {"object_marking_refs", "cites", "record", "status", "known_public", "lang"}
 """Members in which two parties' statements may differ without saying something else."""
 
+_CHOICES = {
+    "kind": KIND_WORDS,
+    "level": LEVEL_WORDS,
+    "status": STATUS_WORDS,
+    "cadence": CADENCE_WORDS,
+    "position": POSITION_WORDS,
+    "says": SAYS_WORDS,
+    "source_kind": SOURCE_WORDS,
+    "relationship_type": RELATION_WORDS,
+}
+_MARKINGS = {tlp_marking(one)["id"]: f"TLP:{one}" for one in TLP_ORDER}
+
 
 def members(one: Row, other: Row) -> list[dict[str, Any]]:
     """Give every member of two versions or statements, and whether they differ in it."""
@@ -26,12 +50,23 @@ def members(one: Row, other: Row) -> list[dict[str, Any]]:
     return [
         {
             "name": word_of(FIELD_WORDS, name),
-            "one": shown(one.body.get(name)),
-            "other": shown(other.body.get(name)),
+            "one": told(name, one.body.get(name)),
+            "other": told(name, other.body.get(name)),
             "differs": one.body.get(name) != other.body.get(name),
         }
         for name in names
     ]
+
+
+def told(name: str, value: Any) -> str:
+    """Write a member in the words of the page: choices by their word, markings by TLP, parties by code."""
+    if name in _CHOICES and isinstance(value, str):
+        return word_of(_CHOICES[name], value)
+    if name == "object_marking_refs" and isinstance(value, list):
+        return "\n".join(_MARKINGS.get(str(one), str(one)) for one in value)
+    if name == "parties" and isinstance(value, list):
+        value = sorted(value)
+    return shown(value)
 
 
 def shown(value: Any) -> str:
@@ -65,8 +100,8 @@ def also_of(row: Row, others: Sequence[Row]) -> list[dict[str, Any]]:
                 "differs": [
                     {
                         "name": word_of(FIELD_WORDS, name),
-                        "one": shown(row.body.get(name)),
-                        "other": shown(one.body.get(name)),
+                        "one": told(name, row.body.get(name)),
+                        "other": told(name, one.body.get(name)),
                     }
                     for name in differs
                 ],
