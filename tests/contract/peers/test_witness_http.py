@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from contract.peers.test_nodes import Nodes, indicator
 from secretariat.base.clock import now
+from secretariat.base.settings import Limits
 from secretariat.exchange import peer_pages, service, witness_pages
 from secretariat.exchange.witness_pages import Knocks
 from secretariat.ledger import checkpoint, merkle, witness_store, witnessing
@@ -178,3 +179,42 @@ def test_who_knocks_too_often_waits():
     knocks = Knocks(most=2)
     assert [knocks.allow("a", at) for at in (0.0, 1.0, 2.0, 61.5)] == [True, True, False, True]
     assert knocks.allow("b", 2.0)
+
+
+def test_three_nodes_that_serve_make_entries_final_by_themselves(node, monkeypatch):
+    """Only requests and answers between them: words go back, logs are compared, nobody is asked by hand."""
+    monkeypatch.setattr("secretariat.app.ROUTES", (*peer_pages.routes, *ledger_pages.routes))
+    monkeypatch.setattr("secretariat.app.BACKGROUND", tuple(peer_pages.background))
+    with contextlib.ExitStack() as stack:
+        doors = {
+            party: stack.enter_context(contextlib.closing(served["free_socket"]()))
+            for party in ("KR", "JP", "US")
+        }
+
+        def make(party: str):
+            url = f"http://127.0.0.1:{doors[party].getsockname()[1]}"
+            limits = Limits(peer_wait_s=2, peer_poll_s=1)
+            return node(party, url=url, realms=("live",), circles=("JP,KR,US",), limits=limits)
+
+        there = Nodes(make, "KR", "JP", "US")
+        there.now = now()
+        kr, jp = there.nodes["KR"], there.nodes["JP"]
+        for one in there.nodes:
+            stack.enter_context(served["serving"](there.nodes[one], doors[one]))
+        there.publish("KR", indicator("a"))
+
+        def states() -> tuple[str, str]:
+            with kr.database.app("live") as tx:
+                ours = witnessing.Standings(tx, kr.keyring("live"), kr.settings.circles)
+                grants = ledger.read_entries(tx, recipient="JP", kinds=["grant"])
+                here = [ours.of(kr.origin("live"), one.position, "JP").state for one in grants]
+            with jp.database.app("live") as tx:
+                theirs = witnessing.Standings(tx, jp.keyring("live"), jp.settings.circles)
+                kept = ledger.store.read_peer_entries(tx, origin=kr.origin("live"), kinds=["grant"])
+                there = [theirs.of(one.origin, one.position, "JP").state for one in kept]
+            return (here or [""])[0], (there or [""])[0]
+
+        served["until"](lambda: states() == ("final", "final"), 90)
+        with jp.database.app("live") as tx:
+            shown = witness_store.read_shown(tx, kr.origin("live"))
+        assert [one.told_by for one in shown] == ["US"]
