@@ -50,11 +50,13 @@ def test_a_releaser_says_yes_or_no_once(site):
     number = put(client)
     shown = client.get(f"/questions/{number}").text
     assert "JP will learn how many of its 120 values we have" in shown
+    assert "Private questions that wait for us" in client.get("/").text
     assert client.post(f"/questions/{number}/answer", data={"word": "maybe"}).status_code == 422
     done = client.post(f"/questions/{number}/answer", data={"word": "no"}, follow_redirects=False)
     assert done.status_code == 303
     assert client.post(f"/questions/{number}/answer", data={"word": "yes"}).status_code == 403
     assert "a person said no" in client.get(f"/questions/{number}").text
+    assert "Private questions that wait for us" not in client.get("/").text
     other = put(client, type="url", state="answered", stage="wanted")
     assert "Show which they are?" in client.get(f"/questions/{other}").text
     client.post(f"/questions/{other}/matches", data={"word": "yes"})

@@ -11,6 +11,7 @@ from secretariat.agreements import grants
 from secretariat.agreements.wording import deed_word
 from secretariat.base.clock import now
 from secretariat.desk import importing, narrow, partners, reports, store, withdraw
+from secretariat.exchange import private_pages
 from secretariat.exchange import store as exchange
 from secretariat.ledger import joint_pages
 from secretariat.ledger.people_pages import entries_by, kind_word
@@ -71,6 +72,7 @@ def desk_page(request: Request[Any, Any, Any]) -> Response[Any]:
         drafts = store.drafts(tx) if reads else []
         held = store.held_back(tx) if reads else []
         joint = joint_pages.waiting(tx, screen.party) if reads else []
+        private = private_pages.waiting(tx) if reads else []
         silent = exchange.silent(tx, moment - timedelta(seconds=limits.receipt_due_s)) if is_now else []
         enrolled = partners.lines(screen, store.partners(tx)) if is_now else []
         refused = store.refusals(tx) if is_now else []
@@ -104,6 +106,7 @@ def desk_page(request: Request[Any, Any, Any]) -> Response[Any]:
         [feed],
         markings=[line.marking for line in drafts],
         joint=joint,
+        private=private,
         waiting=waiting,
         drafts=drafts,
         held=held,

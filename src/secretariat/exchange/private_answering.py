@@ -22,9 +22,10 @@ from secretariat.exchange import private_service as shared
 from secretariat.exchange import private_store as tables
 from secretariat.exchange import private_values as values
 from secretariat.exchange import psi
+from secretariat.exchange.model import Refusal
 from secretariat.exchange.peers import Outgoing
 from secretariat.exchange.postgres import transaction
-from secretariat.exchange.private_store import ANSWERED, ASKED, EVALUATED, TAGS
+from secretariat.exchange.private_store import ANSWERED, ASKED, EVALUATED, PROOFS, TAGS
 from secretariat.exchange.private_wire import (
     SESSION,
     SET,
@@ -61,6 +62,12 @@ class AnotherSetError(ConflictError):
     """The asker pinned one set and came with another."""
 
     code = "another-set"
+
+
+class NoListError(InputError):
+    """What came is no list of points: it ends the question for the week."""
+
+    code = "no-list"
 
 
 def open_question(node: Node, realm: str, party: str, ask: Ask, *, now: datetime) -> Standing:
@@ -182,28 +189,46 @@ def take_part(
 ) -> Taken:
     """Take a part of the asker's list and work out its answers.
 
-    Refuses a part out of turn, more points than were pinned, and everything that is no list of points.
-    The same part again is the same part.
+    Refuses a part out of turn, more points than were pinned, and everything that is no list of points: that
+    ends the question for the week, so that nobody makes this node multiply for nothing twice. The same part
+    again is the same part.
     """
-    with transaction(node, realm, now) as store:
-        held = _held(store, party, kind, epoch, "ready")
-        count, points = tables.count_parts(store.tx, held.id, ASKED)
-        if at < count:
-            if tables.read_part(store.tx, held.id, ASKED, at) != items:
-                raise AnotherSetError(f"part {at} came before with other points", where="part")
-            return Taken(count)
-        if at > count:
-            raise ConflictError(f"part {at} after {count} parts", where="part", advice=f"send part {count}")
-        last = b"" if count == 0 else (tables.read_part(store.tx, held.id, ASKED, count - 1) or b"")[-32:]
+    try:
+        with transaction(node, realm, now) as store:
+            return _take_part(store, party, kind, epoch, at, items)
+    except NoListError as error:
+        with transaction(node, realm, now) as store:
+            held = tables.of_epoch(store.tx, "answers", party, kind, epoch)
+            assert held is not None
+            why = f"{error.code}: {error.what}"
+            tables.change_question(store.tx, held.id, state="refused", why=why, done_at=now)
+            what = f"private question {held.id}: {error.what}"
+            store.refuse([Refusal(party=party, code=error.code, what=what, where="items")])
+        raise
+
+
+def _take_part(store: PostgresStore, party: str, kind: str, epoch: str, at: int, items: bytes) -> Taken:
+    held = _held(store, party, kind, epoch, "ready")
+    count, points = tables.count_parts(store.tx, held.id, ASKED)
+    if at < count:
+        if tables.read_part(store.tx, held.id, ASKED, at) != items:
+            raise AnotherSetError(f"part {at} came before with other points", where="part")
+        return Taken(count)
+    if at > count:
+        raise ConflictError(f"part {at} after {count} parts", where="part", advice=f"send part {count}")
+    last = b"" if count == 0 else (tables.read_part(store.tx, held.id, ASKED, count - 1) or b"")[-32:]
+    most = held.size + psi.ringers(held.size)
+    assert held.secret is not None
+    try:
         asked = psi.split(items, after=last)
-        most = held.size + psi.ringers(held.size)
         if points + len(asked) > most:
             raise AnotherSetError(f"{points + len(asked)} points, {most} were pinned", where="items")
-        assert held.secret is not None
         evaluated = psi.times(held.secret, asked)
-        tables.put_parts(store.tx, held.id, ASKED, [items], count)
-        tables.put_parts(store.tx, held.id, EVALUATED, [b"".join(evaluated)], count)
-        return Taken(count + 1)
+    except InputError as error:
+        raise NoListError(error.what, where="items", advice=error.advice) from error
+    tables.put_parts(store.tx, held.id, ASKED, [items], count)
+    tables.put_parts(store.tx, held.id, EVALUATED, [b"".join(evaluated)], count)
+    return Taken(count + 1)
 
 
 def answer(node: Node, realm: str, party: str, kind: str, epoch: str, *, now: datetime) -> Answer:
@@ -286,12 +311,15 @@ def give_part(
             raise NotFoundError(f"no part {at} of {name}", where="part")
         if name != "opened":
             return Items(items)
-        asked = tables.read_part(store.tx, held.id, ASKED, at)
-        assert asked is not None
-        assert held.secret is not None
-        context = context_of(store, held)
-        nonce = psi.secret_of(secrets.token_bytes(64))
-        return Items(items, psi.prove(held.secret, _items([asked]), _items([items]), nonce, context))
+        proof = tables.read_part(store.tx, held.id, PROOFS, at)
+        if proof is None:  # made once: it is dear
+            asked = tables.read_part(store.tx, held.id, ASKED, at)
+            assert asked is not None
+            assert held.secret is not None
+            nonce = psi.secret_of(secrets.token_bytes(64))
+            proof = psi.prove(held.secret, _items([asked]), _items([items]), nonce, context_of(store, held))
+            tables.put_parts(store.tx, held.id, PROOFS, [proof], at)
+        return Items(items, proof)
 
 
 def open_answer(node: Node, realm: str, party: str, kind: str, epoch: str, *, now: datetime) -> Standing:

@@ -27,6 +27,8 @@ from secretariat.web.words import gettext as _
 from secretariat.web.words import mark
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from secretariat.exchange.private_store import Question
 
 TYPE_WORDS = {
@@ -70,11 +72,10 @@ def _row(one: Question) -> dict[str, Any]:
     }
 
 
-def waiting_for_us(screen: Screen) -> int:
-    """Count what waits for a person here."""
-    with screen.transaction() as tx:
-        where = "WHERE side = 'answers' AND (state = 'waiting' OR stage = 'wanted')"
-        return len(tables.questions(tx, where))
+def waiting(tx: Connection) -> list[tuple[Question, str]]:
+    """Give the partners' questions that wait for a person here, with the word of their type; for the Desk."""
+    where = "WHERE side = 'answers' AND (state = 'waiting' OR stage = 'wanted')"
+    return [(one, _(TYPE_WORDS[one.type])) for one in tables.questions(tx, where)]
 
 
 @page("/questions", Permission.READ_REPORTS)

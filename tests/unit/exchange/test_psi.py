@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import runpy
 import secrets
 import tracemalloc
 from itertools import pairwise
@@ -318,3 +319,51 @@ def test_a_secret_is_never_zero_and_needs_its_bytes():
     with pytest.raises(InputError):
         psi.secret_of(bytes(32))
     assert hashlib.sha256(psi.secret_of(b"\xff" * 64)).digest() != hashlib.sha256(bytes(32)).digest()
+
+
+# the vector of a whole question
+
+
+def test_the_vector_is_what_the_code_makes():
+    made = runpy.run_path(str(VECTORS / "make.py"))
+    assert (VECTORS / "question.json").read_text(encoding="utf-8") == made["text"](made["vectors"]())
+
+
+def test_a_second_implementation_can_follow_the_vector():
+    """From docs/protocol.md and the oracle alone: nothing of ours but the hash to the group is called."""
+    told = json.loads((VECTORS / "question.json").read_text(encoding="utf-8"))
+    words = [told["context"][name] for name in ("realm", "asker", "answerer", "type", "epoch")]
+    context = b"sct-private-question-v1-ristretto255-SHA512"
+    context += b"".join(len(word).to_bytes(2, "big") + word.encode() for word in words)
+    assert context.hex() == told["context"]["string"]
+    a = int.from_bytes(bytes.fromhex(told["asker"]["secret"]), "little")
+    b = int.from_bytes(bytes.fromhex(told["answerer"]["secret"]), "little")
+    base = oracle.decode(ristretto.GENERATOR)
+
+    def hashed(value: str):
+        return oracle.derive(psi.expand(value.encode(), b"HashToGroup-" + context, 64))
+
+    for value, point in told["points"].items():
+        assert oracle.encode(hashed(value)).hex() == point
+    mine = [oracle.encode(oracle.times(a, hashed(value))) for value in told["values"]["JP"]]
+    rings = [int.from_bytes(bytes.fromhex(one), "little") for one in told["asker"]["ringers"]]
+    asked = sorted([*mine, *(oracle.encode(oracle.times(one, base)) for one in rings)])
+    assert [one.hex() for one in asked] == told["asker"]["list"]
+    assert hashlib.sha256(b"".join(asked)).hexdigest() == told["asker"]["hash"]
+    opened = [oracle.encode(oracle.times(b, oracle.decode(one))) for one in asked]
+    assert [one.hex() for one in opened] == told["answerer"]["opened"]
+    assert [one.hex() for one in sorted(opened)] == told["answerer"]["answer"]
+
+    def tag(point) -> str:
+        framed = b"Tag-" + len(context).to_bytes(2, "big") + context + oracle.encode(point)
+        return hashlib.sha256(framed).hexdigest()
+
+    tags = sorted(tag(oracle.times(b, hashed(value))) for value in told["values"]["KR"])
+    assert tags == told["answerer"]["tags"]
+    undo = pow(a, -1, oracle.ORDER)
+    taken = [tag(oracle.times(undo, oracle.decode(one))) for one in sorted(opened)]
+    assert sum(one in tags for one in taken) == told["result"]
+    key = bytes.fromhex(told["answerer"]["key"])
+    psi.verify(key, asked, opened, bytes.fromhex(told["answerer"]["opened_proof"]), context)
+    sums = [psi.total(asked)], [psi.total(opened)]
+    psi.verify(key, *sums, bytes.fromhex(told["answerer"]["sum_proof"]), context)
