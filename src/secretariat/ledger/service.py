@@ -118,14 +118,17 @@ def _sealing(keyring: Keyring, drafts: Sequence[Draft], held: Head, now: datetim
 def _write(
     tx: Connection, keyring: Keyring, sealed: Iterable[Entry], held: Head, now: datetime
 ) -> list[Entry]:
-    written = store.insert(tx, sealed)
-    frontier = Frontier.from_bytes(held.size, held.frontier)
-    pieces = tiles.grow(frontier, [item.leaf for item in written])
-    root = frontier.root()
-    note = notes.sign(keyring.origin, frontier.size, root, keyring.log)
-    store.write_tree(tx, pieces, Head(frontier.size, root, frontier.to_bytes(), in_force(keyring)), note, now)
-    for recipient in sorted({item.recipient for item in written if item.recipient is not None}):
-        notify(tx, FEED, recipient)
+    with store.together(tx):
+        written = store.insert(tx, sealed)
+        frontier = Frontier.from_bytes(held.size, held.frontier)
+        pieces = tiles.grow(frontier, [item.leaf for item in written])
+        root = frontier.root()
+        note = notes.sign(keyring.origin, frontier.size, root, keyring.log)
+        grown = Head(frontier.size, root, frontier.to_bytes(), in_force(keyring))
+        check = store.write_tree(tx, pieces, grown, note, now)
+        for recipient in sorted({item.recipient for item in written if item.recipient is not None}):
+            notify(tx, FEED, recipient)
+    check()
     return written
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from psycopg import Cursor
 from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import BYTEA
 
@@ -166,10 +168,17 @@ def _head(row: Any) -> Head:
     return Head(*row)
 
 
+@contextlib.contextmanager
+def together(tx: Connection) -> Iterator[None]:
+    """Send the statements of the block without waiting for each: one round trip for all of them."""
+    with raw(tx).pipeline():
+        yield
+
+
 def insert(tx: Connection, entries: Iterable[Entry]) -> list[Entry]:
     """Write entries at their positions while `entries` is still making the next ones; give them."""
     written = []
-    with raw(tx).pipeline(), raw(tx).cursor() as cursor:
+    with raw(tx).cursor() as cursor:
         for item in entries:
             cursor.execute(
                 _INSERT_ENTRY,
@@ -192,29 +201,32 @@ def insert(tx: Connection, entries: Iterable[Entry]) -> list[Entry]:
 
 def write_tree(
     tx: Connection, pieces: Sequence[tuple[int, int, int, bytes]], head: Head, note: bytes, now: datetime
-) -> None:
-    """Add hashes to tiles, move the head, write the checkpoint of its size: one round trip.
+) -> Callable[[], None]:
+    """Add hashes to tiles, move the head, write the checkpoint of its size, `together` with others.
 
-    Refuses where a tile does not hold what the head says.
+    Gives what to call when all of it is written: it refuses where a tile does not hold what the head says.
     """
     connection = raw(tx)
-    with connection.pipeline():
-        grown = [
-            connection.execute(_GROW_TILE, (added, level, index, held * HASH_BYTES), binary=True)
-            if held
-            else connection.execute(_NEW_TILE, (added, level, index), binary=True)
-            for level, index, held, added in pieces
-        ]
-        connection.execute(
-            "UPDATE log_head SET size = %s, root = %s, frontier = %s, keys = %s",
-            (head.size, head.root, head.frontier, head.keys),
-            binary=True,
-        )
-        connection.execute(
-            "INSERT INTO checkpoint (size, root, note, at) VALUES (%s, %s, %s, %s)",
-            (head.size, head.root, note, now),
-            binary=True,
-        )
+    grown = [
+        connection.execute(_GROW_TILE, (added, level, index, held * HASH_BYTES), binary=True)
+        if held
+        else connection.execute(_NEW_TILE, (added, level, index), binary=True)
+        for level, index, held, added in pieces
+    ]
+    connection.execute(
+        "UPDATE log_head SET size = %s, root = %s, frontier = %s, keys = %s",
+        (head.size, head.root, head.frontier, head.keys),
+        binary=True,
+    )
+    connection.execute(
+        "INSERT INTO checkpoint (size, root, note, at) VALUES (%s, %s, %s, %s)",
+        (head.size, head.root, note, now),
+        binary=True,
+    )
+    return lambda: _check_grown(grown, pieces)
+
+
+def _check_grown(grown: Sequence[Cursor[Any]], pieces: Sequence[tuple[int, int, int, bytes]]) -> None:
     for done, (level, index, held, _) in zip(grown, pieces, strict=True):
         if done.rowcount != 1:
             raise StateError(
@@ -404,8 +416,16 @@ def lock_peer_log(tx: Connection, origin: str) -> PeerLog | None:
 
     Two that bring the first checkpoint of a log at once wait for each other too.
     """
-    raw(tx).execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 7))", (f"log of {origin}",))
-    return _peer_log(tx.execute(sa.select(peer_log).where(peer_log.c.origin == origin).with_for_update()))
+    connection = raw(tx)
+    with connection.pipeline():  # one round trip: what is read is read under the lock
+        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 7))", (f"log of {origin}",))
+        found = connection.execute(
+            "SELECT origin, party, size, root, note, state, reason, checked_at FROM peer_log"
+            " WHERE origin = %s FOR UPDATE",
+            (origin,),
+        )
+    row = found.fetchone()
+    return None if row is None else PeerLog(*row)
 
 
 def read_peer_logs(tx: Connection) -> list[PeerLog]:
@@ -421,10 +441,22 @@ def _peer_log(result: sa.CursorResult[Any]) -> PeerLog | None:
 
 def write_peer_log(tx: Connection, kept: PeerLog) -> None:
     """Keep a partner's log as it was verified now."""
-    values = {name: getattr(kept, name) for name in peer_log.c.keys()}  # noqa: SIM118  a column collection
-    statement = sa.dialects.postgresql.insert(peer_log).values(values)
-    del values["origin"]
-    tx.execute(statement.on_conflict_do_update(index_elements=["origin"], set_=values))
+    raw(tx).execute(
+        "INSERT INTO peer_log (origin, party, size, root, note, state, reason, checked_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (origin) DO UPDATE SET party = excluded.party,"
+        " size = excluded.size, root = excluded.root, note = excluded.note, state = excluded.state,"
+        " reason = excluded.reason, checked_at = excluded.checked_at",
+        (
+            kept.origin,
+            kept.party,
+            kept.size,
+            kept.root,
+            kept.note,
+            kept.state,
+            kept.reason,
+            kept.checked_at,
+        ),
+    )
 
 
 def set_peer_state(tx: Connection, origin: str, state: str, reason: str | None) -> bool:
