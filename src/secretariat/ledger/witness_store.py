@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
+from psycopg import Cursor
 from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
 
@@ -73,18 +75,16 @@ named_log = sa.Table(
 
 def add_words(tx: Connection, words: Iterable[Word], now: datetime) -> int:
     """Keep cosignatures; a second one of a witness on one size is passed over. Gives how many are new."""
-    new = 0
-    for one in words:
-        new += (
-            raw(tx)
-            .execute(
-                "INSERT INTO cosignature (origin, size, witness, root, seconds, line, at)"
-                " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-                (one.origin, one.size, one.witness, one.root, one.seconds, one.line, now),
-            )
-            .rowcount
-        )
-    return new
+    return sum(put_word(tx, one, now).rowcount for one in words)
+
+
+def put_word(tx: Connection, one: Word, now: datetime) -> Cursor[Any]:
+    """Keep one cosignature; in a pipeline too."""
+    return raw(tx).execute(
+        "INSERT INTO cosignature (origin, size, witness, root, seconds, line, at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        (one.origin, one.size, one.witness, one.root, one.seconds, one.line, now),
+    )
 
 
 def read_word(tx: Connection, origin: str, size: int, witness: str) -> Word | None:

@@ -21,6 +21,7 @@ from secretariat.ledger.checkpoint import Checkpoint
 from secretariat.ledger.keys import Keyring
 from secretariat.ledger.model import Contradiction, PeerLog
 from secretariat.ledger.witness import Standing, Tree, WitnessError, Word
+from secretariat.storage.engine import raw
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -56,15 +57,17 @@ def add_checkpoint(
         if error.shown is None and old is not None and notes.parse(old).root != shown.root:
             raise WitnessError(error.status, error.what, size=error.size, shown=shown) from error
         raise
-    given = witness_store.read_word(tx, shown.origin, shown.size, ring.origin)
+    grown = kept is None or shown.size > kept.size
+    given = None if grown else witness_store.read_word(tx, shown.origin, shown.size, ring.origin)
     if given is not None:
         return given.line
-    if kept is None or shown.size > kept.size:
-        note = witness.bare(asked.note, party.log_keys)
-        log = PeerLog(shown.origin, party.party, shown.size, shown.root, note, "ok", None, now)
-        keep(tx, log, now=now)
     word = witness.give(shown, ring, int(now.timestamp()))
-    witness_store.add_words(tx, [word], now)
+    with raw(tx).pipeline():  # one round trip
+        if grown:
+            note = witness.bare(asked.note, party.log_keys)
+            log = PeerLog(shown.origin, party.party, shown.size, shown.root, note, "ok", None, now)
+            keep(tx, log, now=now)
+        witness_store.put_word(tx, word, now)
     return word.line
 
 
