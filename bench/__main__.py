@@ -14,6 +14,7 @@ from pathlib import Path
 MODULES = (
     "decisions",
     "ledger",
+    "trust",
     "private",
     "publish",
     "taxii",

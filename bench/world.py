@@ -34,7 +34,7 @@ CLEAR = tlp_marking("CLEAR")["id"]
 
 
 @contextlib.contextmanager
-def node(partners: list[str] = PARTNERS) -> Iterator[Node]:
+def node(partners: list[str] = PARTNERS, host: str = "bench.example") -> Iterator[Node]:
     """Give a node of JP whose partners have all agreed an instrument up to AMBER with it."""
     folder = Path(tempfile.mkdtemp(prefix="sct-bench-"))
     folder.chmod(0o711)
@@ -44,7 +44,7 @@ def node(partners: list[str] = PARTNERS) -> Iterator[Node]:
         server.start()
         create_database(server.conninfo(superuser=True, dbname="postgres"), "bench")
         provision(server.conninfo(superuser=True, dbname="bench"), server.secret.app, REALMS, prefix="bench")
-        settings = NodeSettings(party=OWN, name="bench", data=folder, host="bench.example")
+        settings = NodeSettings(party=OWN, name="bench", data=folder, host=host)
         for realm in settings.realms:
             keys.create(keys.folder_of(folder, realm), party=OWN, realm=realm, host=settings.host)
         database = Database.open(server.conninfo(dbname="bench"), settings.realms, prefix="bench")

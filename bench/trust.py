@@ -1,0 +1,183 @@
+"""Trust: an entry is appended, its checkpoint signed, cosigned by a witness and kept; an entry is proven.
+
+Two nodes with a durable database each, the witness in a process of its own. A cosigned entry has passed
+through three durable steps: the log's own transaction; the witness's, which verifies the log's signature and
+the consistency proof and keeps tree and cosignature before it answers; and the log's again, which verifies
+the cosignature and keeps it. While the witness works, the log appends the next entry and keeps the last word
+in the same transaction, so that neither waits for the other; nothing counts before it is committed on both.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from multiprocessing.connection import Connection
+
+from bench import world
+from bench.ledger import commit, per_core, per_second
+from bench.line import Line
+from secretariat.base.clock import now
+from secretariat.ledger import checkpoint as notes
+from secretariat.ledger import merkle, service, witness, witness_store, witnessing
+from secretariat.ledger.entries import Draft, Note
+from secretariat.ledger.node import Node
+from secretariat.ledger.witness import Word
+from secretariat.ledger.witnessing import Known
+
+SINGLE = 400
+BATCH = 2_000
+BATCHES = 4
+RUNS = 3
+AHEAD = 16
+LEAVES = 1 << 17
+PROVEN = 20_000
+
+
+def run() -> list[Line]:
+    """Measure the chain with commits beside it in turn, and proofs in memory."""
+    return [*cosigned(), proven()]
+
+
+def cosigned() -> list[Line]:
+    """Append single entries and batches, each checkpoint cosigned; the better half of alternating runs."""
+    single, batches, bounds, alone = [], [], [], []
+    with world.node(partners=["P01"]) as node, _witness(node) as door:
+        chain = Chain(node, door)
+        for _ in range(RUNS):
+            bounds.append(per_second(SINGLE, lambda: [commit(node) for _ in range(SINGLE)], runs=1))
+            single.append(per_second(SINGLE, lambda: chain.run(SINGLE, 1), runs=1))
+            batches.append(per_second(BATCH * BATCHES, lambda: chain.run(BATCHES, BATCH), runs=1))
+            alone.append(per_second(SINGLE // 4, lambda: chain.run(SINGLE // 4, 1, ahead=1), runs=1))
+    row = "one row inserted and committed"
+    bound = _median(bounds)
+    return [
+        Line(
+            "entry appended, checkpoint, cosigned, durable", _median(single), "/s", bound, 800, bound_is=row
+        ),
+        Line(
+            "entries appended 2,000 at a time, cosigned, durable",
+            _median(batches),
+            "/s",
+            bound,
+            5_000,
+            bound_is=row,
+        ),
+        Line(
+            "one entry after the other until each is cosigned",
+            1000 / _median(alone),
+            "ms",
+            3000 / bound,
+            20,
+            sense="less",
+            bound_is="three rows inserted and committed one after the other",
+        ),
+    ]
+
+
+class Chain:
+    """The log's side: appends, asks the witness, keeps its words."""
+
+    def __init__(self, node: Node, door: Connection) -> None:
+        self._node, self._door = node, door
+        self._ring = node.keyring(world.LIVE)
+        self._witness: tuple[str, bytes] = door.recv()
+        self._size = 0
+        self._asked = 0
+        self._words: list[Word] = []
+
+    def run(self, times: int, entries: int, ahead: int = AHEAD) -> None:
+        """Append `entries` at a time; return when each checkpoint's cosignature is durable on both sides."""
+        drafts = [Draft("note", None, Note(act=f"deed {number}")) for number in range(entries)]
+        for _ in range(times):
+            with self._node.database.app(world.LIVE) as tx:
+                self._keep(tx)
+                service.append(tx, self._ring, drafts, now=now())
+                note = service.checkpoint(tx)
+                size = notes.parse(note).size
+                proof = service.consistency(tx, self._size, size)
+            body = witness.write_request(witness.AddCheckpoint(self._size, tuple(proof), note))
+            self._door.send_bytes(body)
+            self._size, self._asked = size, self._asked + 1
+            while self._asked >= ahead or (self._asked and self._door.poll()):
+                self._hear()
+        while self._asked:
+            self._hear()
+        with self._node.database.app(world.LIVE) as tx:
+            self._keep(tx)
+
+    def _hear(self) -> None:
+        note = self._door.recv_bytes()
+        self._asked -= 1
+        name, public = self._witness
+        word = witness.word_in(note, name, [public])
+        assert word is not None, note
+        self._words.append(word)
+
+    def _keep(self, tx: object) -> None:
+        kept = witness_store.add_words(tx, self._words, now())  # type: ignore[arg-type]
+        assert kept == len(self._words)
+        self._words.clear()
+
+
+@contextmanager
+def _witness(node: Node) -> Iterator[Connection]:
+    """Give the line to a witness of this node's log that runs in a process of its own."""
+    here, there = multiprocessing.get_context("spawn").Pipe()
+    ring = node.keyring(world.LIVE)
+    process = multiprocessing.get_context("spawn").Process(
+        target=_serve, args=(there, ring.origin, ring.log.public)
+    )
+    process.start()
+    try:
+        yield here
+    finally:
+        here.send_bytes(b"")
+        process.join(30)
+        process.kill()
+
+
+def _serve(door: Connection, origin: str, public: bytes) -> None:
+    with world.node(partners=["P01"], host="witness.example") as node:
+        ring = node.keyring(world.LIVE)
+        door.send((ring.origin, ring.witness.public))
+        known = {origin: Known("JP", (public,))}
+        while body := door.recv_bytes():
+            with node.database.app(world.LIVE) as tx:
+                line = witnessing.add_checkpoint(tx, ring, body, known.get, now=now())
+            door.send_bytes(body.partition(b"\n\n")[2] + line)
+
+
+def proven() -> Line:
+    """Verify inclusion proofs of random entries of one tree, each by itself, one core."""
+    leaves = [secrets.token_bytes(merkle.HASH_BYTES) for _ in range(LEAVES)]
+    levels = [leaves]
+    while len(levels[-1]) > 1:
+        below = levels[-1]
+        levels.append([merkle.node_hash(*below[at : at + 2]) for at in range(0, len(below), 2)])
+    root = levels[-1][0]
+    wanted = random.Random(4).sample(range(LEAVES), PROVEN)
+    paths = [[level[(at >> height) ^ 1] for height, level in enumerate(levels[:-1])] for at in wanted]
+    assert paths[0] == merkle.inclusion_path(leaves, wanted[0])
+    pairs = list(zip(wanted, paths, strict=True))
+
+    def verify() -> None:
+        assert all(merkle.verify_inclusion(leaves[at], at, LEAVES, path, root) for at, path in pairs)
+
+    two = b"\x01" + bytes(2 * merkle.HASH_BYTES)
+    bound = per_core(PROVEN, lambda: [sha256(two).digest() for _ in range(PROVEN * len(paths[0]))])
+    return Line(
+        "inclusion proofs verified, tree of 131,072 entries",
+        per_core(PROVEN, verify),
+        "/s/core",
+        bound,
+        30_000,
+        bound_is="17 bare SHA-256 over 65 bytes each",
+    )
+
+
+def _median(values: list[float]) -> float:
+    return sorted(values)[len(values) // 2]
