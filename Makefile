@@ -7,13 +7,16 @@ READY := $(VENV)/.ready
 # Not compiled at once: the first start compiles what it uses, a demo need not wait for the rest.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 DEMO_DATA ?= demo-data
+# Random worlds of `make chaos`, one in fifty of them on PostgreSQL as well.
+WORLDS ?= 10000
+SEED ?= 0
 # A week of cool-down before a new release of a package is taken.
 NEWEST := $(shell date -u -d '7 days ago' +%F 2>/dev/null || date -u -v-7d +%F)
 LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --exclude-newer $(NEWEST) $(LOCK_FLAGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench lint lock clean browser docs meaning
+.PHONY: help setup demo test chaos bench lint lock clean browser docs meaning
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +49,10 @@ browser:
 
 test: lint browser ## contracts, style, types, then every test
 	$(BIN)/pytest -n 2 --dist loadfile
+
+chaos: $(READY) ## play WORLDS random worlds (default 10000) from SEED on; REPLAY=n plays one again
+	$(BIN)/python -m tests.simulator --worlds $(WORLDS) --seed $(SEED) --jobs 2 \
+		--postgres $(shell expr $(WORLDS) / 50) $(if $(REPLAY),--replay $(REPLAY) --shrink --postgres 0)
 
 docs: $(READY) ## write the pages of docs/ that are made from the code
 	$(BIN)/python tests/docs/generated.py

@@ -1,7 +1,8 @@
 """What cheaters do, one function each, and how it must come out: found by name at its victim, or harmless.
 
-A cheater owns its keys, its log and its node, and knows everything that ever stood anywhere. It cannot sign with
-others' keys; it tries. To add a cheat: write a function under `@cheat`, and say what must come of it by `Cheat`.
+A cheater owns its keys, its log and its node, and knows everything that ever stood anywhere. It cannot sign
+with others' keys; it tries. To add a cheat: write a function under `@cheat`, and say what must come of it by
+`Cheat`.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from secretariat.agreements.model import MAY, Decision
+from secretariat.agreements.model import MAY, Consent, Decision, Facts, Question
 from secretariat.agreements.recompute import moment_text
+from secretariat.agreements.rules import decide
 from secretariat.base.errors import SecretariatError
 from secretariat.exchange import identity
 from secretariat.exchange.memory import Memory, MemoryStore
@@ -29,6 +31,7 @@ from secretariat.exchange.peers import Outgoing, Store
 from secretariat.exchange.wire import Page, encode, read_page
 from secretariat.ledger import checkpoint, entries
 from secretariat.ledger.keys import Signer
+from secretariat.records.markings import Label
 
 from .oracle import Item
 from .party import sealed
@@ -42,6 +45,17 @@ if TYPE_CHECKING:
 Act = Callable[["Play", "Party", random.Random], bool]
 Bending = Callable[["Play", "Way", Page], Page | None]
 CHEATS: dict[str, Act] = {}
+SELDOM = (
+    "forged_word",
+    "forged_word",
+    "false_consent",
+    "false_consent",
+    "revived",
+    "revived",
+    "fork",
+    "stolen_relay",
+)
+"""Cheats that seldom find an occasion are tried more often."""
 LOG_LIES = frozenset({"log-rolled-back", "log-contradicts", "log-unproven"})
 
 
@@ -84,6 +98,8 @@ def verdict(play: Play, one: Cheat) -> str:
                 return "found"
     if not play.works(one.by, one.victim):
         return "unseen"
+    if one.root is not None and not play.oracle.may_send(one.by, one.victim, one.root):
+        return "unseen"  # it was called back before it came
     return "missed" if one.strict else "harmless"
 
 
@@ -112,6 +128,22 @@ def _publish(play: Play, store: Store, party: Party, version: Version, colour: s
 
 def _made_up(key: str) -> Decision:
     return Decision(outcome=MAY, article=key, because=(key,))
+
+
+def _as_if(play: Play, party: Party, to: str, colour: str, version: Version) -> Decision:
+    """Decide as if the originator had consented: the row that a receiver who believed it would find equal."""
+    consent = Consent(by=version.originator, to=(to,), state="given")
+    question = Question(
+        sender=party.code,
+        recipient=to,
+        label=Label(version.originator, tlp=colour),
+        true=play.now(party.code),
+        direct=True,
+        facts=Facts(consents=(consent,)),
+        object_id=version.stix_id,
+    )
+    decision = decide(party.book(play.common(party, to), play.terms), question)
+    return decision if decision.outcome == MAY else _made_up("tlp-2/CLEAR")
 
 
 # --- grants that no agreement gives ----------------------------------------------------------------------
@@ -212,7 +244,7 @@ def _relay(
             store,
             party,
             [version],
-            [(to, _made_up("tlp-2/CLEAR"))],
+            [(to, _as_if(play, party, to, colour, version))],
             colour,
             facts(store, version, to),
             right=False,

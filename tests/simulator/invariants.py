@@ -42,9 +42,9 @@ def _shown(play: Play, party: Party) -> dict[bytes, bytes]:
 
 
 def fail(play: Play, what: str) -> None:
-    from .play import Violation
+    from .deeds import BrokenPromiseError
 
-    raise Violation(what)
+    raise BrokenPromiseError(what)
 
 
 def name(play: Play, root: bytes) -> str:
@@ -150,9 +150,11 @@ def who_was_put_back_finds_out(play: Play) -> None:
 
 
 def forked_logs_are_found_among_partners(play: Play) -> None:
-    """Where two partners that talk to each other saw different logs, one of them knows, or waits for a proof."""
+    """Where two partners that talk to each other saw different logs, one of them knows or waits for proof."""
     for liar in play.parties.values():
         origin = liar.ring.origin
+        if not liar.goes_on:
+            continue  # its victims saw it themselves, at the latest when it showed everybody one log again
         for one, size in liar.forks.items():
             for other in play.linked(liar.code):
                 if other in liar.forks or other == one or not play.plan.circles:

@@ -1,7 +1,7 @@
 """The network of a random world: one queue of events in time, and between two nodes the shipped `Link`.
 
 A receiver asks as its `Link` says; the sender holds the request until it has something, answers with what
-`offer` makes, and the receiver gives the bytes to `take`. Where a receiver cannot reach the sender, the sender
+`offer` makes, and the receiver gives the bytes to `take`. Where a receiver cannot reach the sender, that
 brings its pages. On its way a message may be lost, late, doubled, cut short, bent by whoever carries it, or
 replayed; a node may be down, cut off or die while it takes a page. In signed worlds every request and answer
 bears the signatures of identity.py and is checked at both doors.
@@ -31,7 +31,7 @@ TIMEOUT = 30.0
 AGAIN = 10.0
 
 
-class Died(Exception):
+class DiedError(Exception):
     """The node was killed in the middle of a transaction."""
 
 
@@ -310,7 +310,7 @@ class Network:
             receiver.dies = True
         try:
             result = self.play.take(way, data)
-        except Died:
+        except DiedError:
             self.play.count("died while it took a page")
             self.crash(way.receiver, 3.0)
             return None

@@ -112,7 +112,7 @@ class Oracle:
         return self._reached(item, lambda one: one.right and not one.taken_back)
 
     def must_hold(self, root: bytes, works: Callable[[Given], bool]) -> set[str]:
-        """Everybody whom such a chain reaches over links that work; of what was narrowed, at first hand only."""
+        """Everybody whom such a chain reaches over links that work; what was narrowed, at first hand only."""
         item = self.items[root]
         if item.withdrawn:
             return {item.originator}
@@ -130,6 +130,13 @@ class Oracle:
         if first:  # who lost it once from the originator, and got it again, may have lost it for good
             reached -= {one.to for one in self.given[root] if one.taken_back}
         return reached
+
+    def doubt(self, party: str, size: int) -> None:
+        """A node lost what others may have seen: what it took back from `size` on may have reached nobody."""
+        for given in self.given.values():
+            for one in given:
+                if one.giver == party and one.taken_back_at >= size:
+                    one.taken_back = False
 
     def told(self, root: bytes, works: Callable[[Given], bool]) -> set[str]:
         """Everybody whom a withdrawal must reach: along the grants of those who pass it on."""

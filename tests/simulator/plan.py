@@ -7,6 +7,7 @@ must still choose: leaving one out does not change the others.
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Collection
 from datetime import date
@@ -179,7 +180,7 @@ def _parties(dice: random.Random, most: int) -> list[str]:
 def _links(dice: random.Random, parties: list[str]) -> list[tuple[str, str]]:
     """Draw who is linked to whom: everybody, a hub, a ring, a line, or something between."""
     order = dice.sample(parties, len(parties))
-    line = list(zip(order, order[1:], strict=False))
+    line = list(itertools.pairwise(order))
     shapes = ["mesh", "mesh", "mesh", "hub", "ring", "line", "some"] if len(parties) <= 8 else ["hub", "some"]
     shape = dice.choice(shapes)
     if shape == "mesh":
