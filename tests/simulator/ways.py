@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -28,7 +28,7 @@ from secretariat.exchange.take import PageRefusedError, Result, retry, take
 from secretariat.exchange.wire import Page, encode, read_page
 from secretariat.ledger import entries, object_signature
 from secretariat.ledger.keys import Keyring
-from secretariat.ledger.property_tree import root_of
+from secretariat.ledger.property_tree import left_out_of, root_of
 from secretariat.records.canonical import canonical
 
 START = datetime(2026, 11, 22, 2, 9, 36, tzinfo=UTC)
@@ -98,12 +98,26 @@ class World:
         return [one.root for one in versions]
 
     def relay(
-        self, party: str, roots: Sequence[bytes], *, to: str, consent: tuple[str, int] | None = None
+        self,
+        party: str,
+        roots: Sequence[bytes],
+        *,
+        to: str,
+        consent: tuple[str, int] | None = None,
+        left_out: Sequence[str] = (),
     ) -> None:
+        """Pass on what somebody else signed, without the properties `left_out` and what is missing here."""
         with self.nodes[party].store(self.now) as store:
             store.lock()
-            store.publish(list(store.versions(roots).values()), [to])
-            self.grants(store, roots, [to], (), consent)
+            held = store.versions(roots)
+            missing = {
+                root: sorted({*left_out, *left_out_of(one.salt)})
+                for root, one in held.items()
+                if left_out or left_out_of(one.salt)
+            }
+            for root, one in held.items():
+                store.publish([one], [to], missing.get(root, ()))
+            self.grants(store, roots, [to], (), consent, missing)
         self.tick()
 
     def consent(self, party: str, roots: Sequence[bytes], *, via: str, to: str) -> tuple[str, int]:
@@ -119,11 +133,17 @@ class World:
         to: Sequence[str],
         obligations: Sequence[dict[str, Any]] = (),
         consent: tuple[str, int] | None = None,
+        missing: Mapping[bytes, Sequence[str]] | None = None,
     ) -> None:
         objects = [root.hex() for root in roots]
         (publication,) = store.append([Outgoing("publication", None, entries.Publication(objects=objects))])
         facts = {"consents": [{"origin": consent[0], "position": consent[1]}]} if consent else None
-        row = entries.GrantRow(articles=["sim/1"], objects=objects, obligations=list(obligations))
+        row = entries.GrantRow(
+            articles=["sim/1"],
+            objects=objects,
+            obligations=list(obligations),
+            left_out={root.hex(): list(names) for root, names in (missing or {}).items()},
+        )
         store.append(
             [
                 Outgoing(

@@ -5,7 +5,8 @@ Rules:
 1. Whoever keeps a newer checkpoint of a partner's log cosigns it in the same transaction. The word goes back
    with everything that is sent to that partner: the note that is kept, bare, with this node's cosignature.
 2. A partner's note of our own log that our log does not contain, signed by our own key, says that this node
-   was put back to an older state: nothing is written any more (`BehindError`, ledger/witness.py).
+   was put back to an older state: nothing is written any more (`BehindError`, ledger/witness.py). So the
+   note goes back without a cosignature also where the log was suspended meanwhile.
 3. `follows` names logs that the sender keeps, `seen` brings the newest checkpoints of such logs. A log is
    named, and shown, only to who is in a circle with its party (setting `circles`); and it is shown only to
    who named it before. So no node learns of a partnership that it does not know of already.
@@ -47,7 +48,7 @@ def ride(store: Store, to: str) -> Riding:
     peer = store.peer(to)
     if peer is None or peer.state != "accepted":
         return NOTHING
-    mine = _with_word(store, peer)
+    mine = _with_word(store, peer) or _kept(store, peer)
     others = [
         one
         for one in (store.peers() if store.circles else ())
@@ -65,6 +66,17 @@ def _with_word(store: Store, peer: Peer) -> str:
     if kept is None or word is None:
         return ""
     return (witness.bare(kept.note, peer.log_keys.values()) + word.line).decode()
+
+
+def _kept(store: Store, peer: Peer) -> str:
+    """Give the note that is kept of a log that is suspended, to its own party, without a word on it.
+
+    A node that was put back is often seen by its partners before it hears of it: it must still find out.
+    """
+    kept = store.kept_log(peer.origin)
+    if kept is None or not kept.suspended:
+        return ""
+    return witness.bare(kept.note, peer.log_keys.values()).decode()
 
 
 def take_word(store: Store, peer: Peer, brought: Riding) -> Word | None:

@@ -81,7 +81,8 @@ def test_without_a_circle_nobody_is_named_or_shown_to_anybody(world):
         for other in set(there.nodes) - {one}:
             brought = riding_of(there.page(one, other))
             assert (brought.follows, brought.seen) == ((), ())
-            assert "US" not in brought.witnessed
+            signed = {each.name for each in checkpoint.parse(brought.witnessed.encode()).signatures}
+            assert signed == {there.nodes[each].keyring.origin for each in (one, other)}
             assert len(checkpoint.parse(there.page(one, other).checkpoint.encode()).signatures) == 1
     assert words(there, "KR", "KR") == {"JP", "US"}
     assert words(there, "JP", "KR") == {"JP"}
@@ -184,6 +185,20 @@ def test_a_false_word_on_our_log_is_refused_and_stops_nothing(three):
     three.give("KR", "JP", fresh)
     assert set(three.refusals("KR")) == {"false-witness"}
     assert at > 0
+
+
+def test_a_node_that_was_put_back_finds_out_from_a_partner_that_suspended_its_log_first(three):
+    """JP saw that KR's log is smaller than before and believes no more of it; KR still has to hear of it."""
+    ring = three.nodes["KR"].keyring
+    with three.nodes["KR"].store(three.now) as store:
+        size = store.head().size
+    with three.nodes["JP"].store(three.now) as store:
+        kept = store.kept_log(ring.origin)
+        lost = checkpoint.sign(ring.origin, size + 3, b"\1" * 32, ring.log)
+        store.keep_log(msgspec.structs.replace(kept, size=size + 3, root=b"\1" * 32, note=lost))
+        store.suspend_log(ring.origin, "it has fewer entries than were shown before")
+    with pytest.raises(BehindError, match="put back to an older state"):
+        three.pull("KR", "JP")
 
 
 def test_a_node_that_was_put_back_finds_out_before_it_writes_or_signs_anything(three):
