@@ -31,13 +31,14 @@ from secretariat.base.errors import (
     ProofError,
     StateError,
 )
-from secretariat.exchange import guest_store, instruments, wire
+from secretariat.exchange import disowning, guest_store, instruments, wire
 from secretariat.exchange import store as tables
 from secretariat.exchange.fingerprint import fingerprint, same_fingerprint
 from secretariat.exchange.model import Peer
+from secretariat.exchange.postgres import PostgresStore
 from secretariat.exchange.transfer import BY_HAND
 from secretariat.exchange.wire import Descriptor, Key, RealmKeys
-from secretariat.ledger import dsse, entries
+from secretariat.ledger import dsse, entries, revocation
 from secretariat.ledger import service as ledger
 from secretariat.ledger import store as ledger_store
 from secretariat.ledger.entries import Draft, Enrol, InstrumentAgreed, Statement
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from secretariat.agreements.audience import Place
     from secretariat.agreements.store import Shown
     from secretariat.ledger.node import Node
+    from secretariat.ledger.revocation import Revoked
 
 
 class Accepted(msgspec.Struct, frozen=True):
@@ -101,7 +103,9 @@ def _realm_keys(node: Node, ring: Keyring, now: datetime) -> RealmKeys:
         witness=key(ring.witness.public),
         root=key(ring.root_public),
         sealing=None if ring.sealing is None else Key(ring.sealing.key_id, ring.sealing.public),
-        since=msgspec.UNSET if since is None else stamp(min(since, now)),
+        since=msgspec.UNSET if since is None else stamp(min(since.recorded_at, now)),
+        since_entry=msgspec.UNSET if since is None else since.position,
+        revoked=revocation.statements_of(ring.revoked) or msgspec.UNSET,
     )
 
 
@@ -203,6 +207,7 @@ def _enrol(
     fresh = Peer(
         party=found.party,
         name=found.name,
+        revoked=revoked_by(before, found, realm),
         root_key=found.root.public,
         record_keys={keys.record.id: keys.record.public},
         log_keys={keys.log.id: keys.log.public},
@@ -228,11 +233,14 @@ def _enrol(
             fresh, cursor=before.cursor, last_contact=before.last_contact,
             record_keys={**before.record_keys, **fresh.record_keys},
             retired=retired_by(before, keys.record.id, in_force_since(found, realm)),
+            ended=ended_by(before, keys.record.id, keys.since_entry),
             via=before.via if via is None else via,
         )  # fmt: skip
     if fresh.via:
         _check_mailbox(node.keyring(realm), fresh, known.get(fresh.via))
     tables.write_peer(tx, fresh)
+    if before is not None and fresh.revoked != before.revoked:
+        disowning.settle(PostgresStore(node, realm, tx, now), fresh, before.revoked)
     made_at = parse_stamp(found.made_at)
     ledger_store.add_statement(
         tx, origin=keys.origin, party=found.party, made_at=made_at, sealed=sealed, now=now
@@ -280,6 +288,24 @@ def retired_by(before: Peer, record: str, at: datetime) -> dict[str, datetime]:
     """Say from when on each record key of a partner is retired once `record` is in force."""
     others = {key: before.retired.get(key, at) for key in before.record_keys}
     return {key: since for key, since in others.items() if key != record}
+
+
+def ended_by(before: Peer, record: str, place: int | msgspec.UnsetType) -> dict[str, int]:
+    """Say from which place of its log on each former record key signs nothing, where a statement says so."""
+    if place is msgspec.UNSET:
+        return {key: at for key, at in before.ended.items() if key != record}
+    return {key: before.ended.get(key, place) for key in before.record_keys if key != record}
+
+
+def revoked_by(before: Peer | None, found: Descriptor, realm: str) -> dict[str, Revoked]:
+    """Say what is revoked of a party once this statement counts. Refuses one with such a key in force."""
+    keys = found.realms[realm]
+    stated = () if keys.revoked is msgspec.UNSET else keys.revoked
+    held = {} if before is None else before.revoked
+    revoked = revocation.merged(held, stated, latest=parse_stamp(found.made_at))
+    named = [keys.record, keys.log, keys.transport, keys.witness]
+    revocation.check_in_force([one.id for one in named if one is not None], revoked)
+    return revoked
 
 
 def state_agreed(tx: sa.Connection, node: Node, realm: str, partner: str, *, now: datetime) -> bool:

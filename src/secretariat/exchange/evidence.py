@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from secretariat.base.errors import SecretariatError
+from secretariat.exchange import disowning
 from secretariat.exchange.model import LogEntry
 from secretariat.exchange.offer import references_of
 from secretariat.ledger import dsse, entries, statements
@@ -47,7 +48,7 @@ def evidence_of(
                     ),
                 )
             )
-            statement = _third(store, envelope, one.origin)
+            statement = _third(store, envelope, one.origin, one.position)
             if statement is not None:
                 found.setdefault((one.origin, one.position), statement)
         found |= kept_evidence(store, line.statement)
@@ -57,28 +58,33 @@ def evidence_of(
 def kept_evidence(store: Store, statement: Statement) -> dict[tuple[str, int], Statement]:
     found = {}
     for origin, position in references_of(statement):
-        copies = (_third(store, kept.envelope, origin) for kept in store.attached(origin, position))
+        copies = (_third(store, kept.envelope, origin, position) for kept in store.attached(origin, position))
         holds = next((one for one in copies if one is not None), None)
         if holds is not None:
             found[origin, position] = holds
     return found
 
 
-def _third(store: Store, envelope: bytes, origin: str) -> Statement | None:
+def _third(store: Store, envelope: bytes, origin: str, position: int) -> Statement | None:
     claimed = _claim(envelope)
     if claimed is None or (claimed.origin, claimed.realm) != (origin, store.realm):
         return None
     try:
-        return spoken(store, claimed.party, envelope)
+        return spoken(store, claimed.party, envelope, position)
     except SecretariatError:
         return None
 
 
-def spoken(store: Store, party: str, envelope: bytes) -> Statement:
-    """Verify an entry that somebody else carried with the keys its party had at the time that it states."""
+def spoken(store: Store, party: str, envelope: bytes, position: int | None = None) -> Statement:
+    """Verify an entry that somebody else carried with the keys its party had at the time and place it states.
+
+    Under a revoked key it counts only at a place that is proven here; `position` is None where none is said.
+    """
     peer = store.peer(party)
-    retired = {} if peer is None else peer.retired
-    return statements.verify_entry(envelope, store.record_keys(party), retired)
+    retired, ended = ({}, {}) if peer is None else (peer.retired, peer.ended)
+    said = statements.verify_entry(envelope, store.record_keys(party), retired, ended, position or 0)
+    disowning.check_carried(store, party, envelope, said.origin, position)
+    return said
 
 
 def _claim(envelope: bytes) -> Statement | None:

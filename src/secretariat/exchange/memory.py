@@ -46,10 +46,11 @@ if TYPE_CHECKING:
     from secretariat.exchange.wire import Cursor
     from secretariat.ledger.keys import Keyring
     from secretariat.ledger.model import Contradiction, ShownLog
+    from secretariat.ledger.revocation import Revoked
     from secretariat.ledger.witness import Word
 
 SHOWN = frozenset(SHOWN_STATES.values())
-_SHARED = ("log", "leaves", "logs", "words", "notes")
+_SHARED = ("log", "leaves", "logs", "words", "word_at", "notes")
 
 
 class Memory:
@@ -94,6 +95,7 @@ class Memory:
         self.posted: dict[tuple[str, str], tuple[int, bytes]] = {}
         self.circles: tuple[str, ...] = ()
         self.words: dict[tuple[str, int, str], Word] = {}
+        self.word_at: dict[tuple[str, int, str], datetime] = {}
         self.notes: dict[tuple[str, int], bytes] = {}
         self.named: dict[str, list[str]] = {}
         self.shown_logs: dict[tuple[str, str], ShownLog] = {}
@@ -303,6 +305,12 @@ class MemoryStore(MemoryMail, MemoryTransfers, MemoryShelf, MemoryWitness):
         peer = self._m.peers.get(party) or self.hosted().get(party)
         return peer.record_keys if peer is not None and peer.state != "removed" else {}
 
+    def revoked(self, party: str) -> Mapping[str, Revoked]:
+        if party == self.party:
+            return self._m.keyring.revoked
+        peer = self._m.peers.get(party)
+        return {} if peer is None else peer.revoked
+
     def kept_log(self, origin: str) -> KeptLog | None:
         return self._m.logs.get(origin)
 
@@ -342,6 +350,24 @@ class MemoryStore(MemoryMail, MemoryTransfers, MemoryShelf, MemoryWitness):
             for root in roots
             if (held := self._m.arrivals.get(root, {}).values())
         }
+
+    def granted_here(self, roots: Sequence[bytes]) -> Mapping[bytes, Sequence[Granted]]:
+        return {
+            root: [Granted(sender, origin, one.position) for (origin, sender), one in sorted(held.items())]
+            for root in roots
+            if (held := self._m.arrivals.get(root))
+        }
+
+    def held_from(self, party: str, origin: str, part: int) -> Iterator[Sequence[Version]]:
+        found = [
+            one
+            for root, one in self._m.held.items()
+            if one.state in {*SHOWN, "waiting"}
+            and (one.originator == party or any(log == origin for log, _ in self._m.arrivals.get(root, ())))
+            and root in self._m.arrivals
+        ]
+        for start in range(0, len(found), part):
+            yield found[start : start + part]
 
     def arrive(self, arrivals: Sequence[Arrival]) -> None:
         for one in arrivals:

@@ -12,6 +12,7 @@ import msgspec
 
 from secretariat.exchange.wire import CarriedEntry, Cursor
 from secretariat.ledger.entries import Statement
+from secretariat.ledger.revocation import Revoked
 
 PeerState = Literal["invited", "accepted", "suspended", "removed"]
 Outcome = Literal["received", "own", "quarantined", "waiting", "disputed", "refused", "gone"]
@@ -54,6 +55,10 @@ class Peer(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     retired: dict[str, datetime] = {}
     """Record keys that a newer statement no longer named, and since when: see ledger/statements.py."""
+    ended: dict[str, int] = {}
+    """The same as a place in the party's log: the `key` entry from which on the key signs nothing."""
+    revoked: dict[str, Revoked] = {}
+    """Keys of any role that count no more, and since when: ledger/revocation.py."""
     cursor: Cursor = Cursor()
     last_contact: datetime | None = None
     last_error: str | None = None
@@ -150,6 +155,8 @@ class Line(msgspec.Struct, frozen=True):
     roots: list[bytes]
     speaker: Peer
     """Who signed it: the party whose log it is, or a guest of that party."""
+    disowned: str = ""
+    """Why it counts nothing, though it stands in the log: the key was revoked (disowning.py)."""
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):

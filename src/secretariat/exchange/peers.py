@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         Version,
     )
     from secretariat.ledger.entries import Statement
+    from secretariat.ledger.revocation import Revoked
 
 WAIT_S: Final = 25
 POLL_S: Final = 30.0
@@ -209,6 +210,10 @@ class Store(WitnessStore, Protocol):
         """Give the record keys pinned for a party (the own ones too), by key id; empty when it is unknown."""
         ...
 
+    def revoked(self, party: str) -> Mapping[str, Revoked]:
+        """Give the keys that a party (this one too) revoked, by key id."""
+        ...
+
     def kept_log(self, origin: str) -> KeptLog | None:
         """Give the newest checkpoint kept of a partner's log."""
         ...
@@ -255,6 +260,14 @@ class Store(WitnessStore, Protocol):
 
     def arrived(self, roots: Sequence[bytes]) -> Mapping[bytes, Sequence[Granted]]:
         """Give the grants under which this node shows each of `roots`."""
+        ...
+
+    def granted_here(self, roots: Sequence[bytes]) -> Mapping[bytes, Sequence[Granted]]:
+        """Give every grant that brought each of `roots`, shown or not."""
+        ...
+
+    def held_from(self, party: str, origin: str, part: int) -> Iterator[Sequence[Version]]:
+        """Give what is shown or waits, by a party or by grants in the log `origin`, so many at a time."""
         ...
 
     def arrive(self, arrivals: Sequence[Arrival]) -> None:

@@ -22,7 +22,7 @@ from secretariat.storage.engine import raw
 from secretariat.storage.rls import EVERYBODYS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     import sqlalchemy as sa
 
@@ -309,6 +309,35 @@ class ObjectRows(Transaction):
         kind = "clear" if recipient == PUBLIC else "partner"
         number = collections.ensure(self.tx, kind, recipient, party=self.party, realm=self.realm)
         collections.remove(self.tx, self._ids(roots), collection=number)
+
+    def granted_here(self, roots: Sequence[bytes]) -> Mapping[bytes, Sequence[Granted]]:
+        rows = raw(self.tx).execute(
+            "SELECT root, sender, origin, position FROM arrival WHERE root = ANY(%s) ORDER BY origin, sender",
+            (list(roots),),
+        )
+        found: dict[bytes, list[Granted]] = defaultdict(list)
+        for root, *rest in rows:
+            found[root].append(Granted(*rest))
+        return found
+
+    def held_from(self, party: str, origin: str, part: int) -> Iterator[Sequence[Version]]:
+        last = -1
+        while True:
+            rows = (
+                raw(self.tx)
+                .execute(
+                    f"SELECT v.id, {_VERSION} FROM object_version v WHERE v.id > %s AND v.state = ANY(%s)"
+                    " AND EXISTS (SELECT 1 FROM arrival a WHERE a.root = v.root AND (v.originator = %s"
+                    " OR a.origin = %s)) ORDER BY v.id LIMIT %s",
+                    (last, [*SHOWN, "waiting"], party, origin, part),
+                    binary=True,
+                )
+                .fetchall()
+            )
+            if not rows:
+                return
+            yield [_version(row[1:]) for row in rows]
+            last = rows[-1][0]
 
     def arrived(self, roots: Sequence[bytes]) -> Mapping[bytes, Sequence[Granted]]:
         rows = raw(self.tx).execute(

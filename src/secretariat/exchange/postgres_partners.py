@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from secretariat.exchange.wire import Cursor
+    from secretariat.ledger.revocation import Revoked
 
 
 class PartnerRows(Transaction):
@@ -95,6 +96,12 @@ class PartnerRows(Transaction):
                 own = peer.record_keys if peer is not None and peer.state != "removed" else {}
                 self._keys[party] = {**guest_store.met_keys(self.tx, party), **own}
         return self._keys[party]
+
+    def revoked(self, party: str) -> Mapping[str, Revoked]:
+        if party == self.party:
+            return self.keyring.revoked
+        peer = self.peer(party)
+        return {} if peer is None else peer.revoked
 
     def kept_log(self, origin: str) -> KeptLog | None:
         kept = partners.kept_log(self.tx, origin)

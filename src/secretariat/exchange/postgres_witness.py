@@ -12,11 +12,13 @@ from secretariat.exchange.postgres_transaction import Transaction
 from secretariat.ledger import partners, witness_store, witnessing
 from secretariat.ledger import service as ledger
 from secretariat.ledger import store as ledger_store
+from secretariat.ledger.model import PeerLog
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime
 
-    from secretariat.exchange.model import Peer
+    from secretariat.exchange.model import KeptLog, Peer
     from secretariat.exchange.witnesses import Riding
     from secretariat.ledger.model import Contradiction, ShownLog
     from secretariat.ledger.witness import Word
@@ -54,6 +56,18 @@ class WitnessRows(Transaction):
 
     def covering(self, origin: str, position: int) -> Sequence[Word]:
         return witness_store.covering(self.tx, origin, position)
+
+    def words_before(self, origin: str, moment: datetime) -> Sequence[Word]:
+        return witness_store.before(self.tx, origin, moment)
+
+    def strike(self, witness: str, since: datetime, *, unless: Collection[bytes]) -> None:
+        witness_store.strike(self.tx, witness, since, unless=unless)
+
+    def rewind(self, log: KeptLog) -> None:
+        witnessing.rewind(
+            self.tx,
+            PeerLog(log.origin, log.party, log.size, log.root, log.note, "ok", None, self.now),
+        )
 
     def kept_notes(self, origin: str, sizes: Sequence[int]) -> Mapping[int, bytes]:
         return ledger_store.read_peer_notes(self.tx, origin, sizes)

@@ -8,7 +8,9 @@ Rules:
    names is not believed; what that key signed for an earlier time, and every object under its signature,
    stays good. Log, transport and sealing keys are replaced.
 4. Which log a party writes is bound like its root key: a statement of another log is refused.
-5. The sync takes it by itself: who meets a key that it does not know asks for the descriptor, and who is not
+5. What it revokes counts no more here, in the same transaction (disowning.py); a key that was revoked never
+   comes back, whatever a later statement says.
+6. The sync takes it by itself: who meets a key that it does not know asks for the descriptor, and who is not
    known brings its own. Both doors are open to anybody, for the seal alone is what counts.
 """
 
@@ -23,10 +25,17 @@ import msgspec
 from secretariat.base.clock import now as present
 from secretariat.base.clock import parse_stamp, stamp
 from secretariat.base.errors import ConflictError, DeniedError, ProofError, UnavailableError
-from secretariat.exchange import enrolment
+from secretariat.exchange import disowning, enrolment
 from secretariat.exchange import store as tables
-from secretariat.exchange.enrolment import in_force_since, open_descriptor, retired_by
+from secretariat.exchange.enrolment import (
+    ended_by,
+    in_force_since,
+    open_descriptor,
+    retired_by,
+    revoked_by,
+)
 from secretariat.exchange.fingerprint import fingerprint
+from secretariat.exchange.postgres import PostgresStore
 from secretariat.ledger import service as ledger
 from secretariat.ledger import store as ledger_store
 from secretariat.ledger.entries import Draft, Enrol
@@ -57,6 +66,7 @@ def renew(node: Node, realm: str, sealed: bytes, *, now: datetime) -> bool:
         if fresh is None:
             return False
         tables.write_peer(tx, fresh)
+        disowned = disowning.settle(PostgresStore(node, realm, tx, now), fresh, before.revoked)
         made_at = parse_stamp(found.made_at)
         ledger_store.add_statement(
             tx, origin=fresh.origin, party=fresh.party, made_at=made_at, sealed=sealed, now=now
@@ -66,7 +76,8 @@ def renew(node: Node, realm: str, sealed: bytes, *, now: datetime) -> bool:
             party=fresh.party,
             root_key=fresh.root_key.hex(),
             origin=fresh.origin,
-            reason=f"new keys by its own statement of {stamp(made_at)}",
+            reason=f"new keys by its own statement of {stamp(made_at)}"
+            + (f"; {disowned} objects under revoked keys count no more" if disowned else ""),
         )
         ledger.append(tx, node.keyring(realm), [Draft("enrol", None, act)], now=now)
     return True
@@ -94,6 +105,8 @@ def renewed(before: Peer, found: Descriptor, realm: str, sealed: bytes) -> Peer 
         sealing_keys={} if keys.sealing is None else {keys.sealing.id: keys.sealing.public},
         witness_keys={} if keys.witness is None else {keys.witness.id: keys.witness.public},
         retired=retired_by(before, keys.record.id, in_force_since(found, realm)),
+        ended=ended_by(before, keys.record.id, keys.since_entry),
+        revoked=revoked_by(before, found, realm),
         url=keys.url,
         descriptor=sealed,
     )

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, distinct_on
 from secretariat.base.clock import AsOf, parse_stamp, stamp
 from secretariat.exchange.model import Due, Holding, Peer
 from secretariat.exchange.wire import Cursor
+from secretariat.ledger.revocation import Revoked
 from secretariat.storage.engine import raw
 from secretariat.storage.metadata import metadata
 from secretariat.storage.rls import CUSTODIAN
@@ -238,6 +239,8 @@ def _peer(row: Sequence[Any]) -> Peer:
         root_key=root_key,
         record_keys=held["record"],
         retired={key: parse_stamp(at) for key, at in keys.get("retired", {}).items()},
+        ended=dict(keys.get("ended", {})),
+        revoked=msgspec.convert(keys.get("revoked", {}), dict[str, Revoked]),
         log_keys=held["log"],
         transport_keys=held["transport"],
         origin=origin,
@@ -268,7 +271,11 @@ def write_peer(tx: sa.Connection, one: Peer) -> None:
         "name": one.name,
         "root_key": one.root_key,
         "keys": {role: {key: public.hex() for key, public in keys.items()} for role, keys in held.items()}
-        | {"retired": {key: stamp(at) for key, at in one.retired.items()}},
+        | {
+            "retired": {key: stamp(at) for key, at in one.retired.items()},
+            "ended": dict(one.ended),
+            "revoked": msgspec.to_builtins(one.revoked),
+        },
         "origin": one.origin,
         "url": one.url,
         "state": one.state,

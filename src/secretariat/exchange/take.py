@@ -7,7 +7,8 @@ The log        3. the checkpoint is signed by the pinned log key
                5. the stated counts, the hash and the end of the page are what it carries
 Each entry     6. stands in the log at its position (inclusion)
                7. is signed by the pinned record key, by this party, for this realm and log; what a guest
-                  of this party says, by the guest's key (speakers.py)
+                  of this party says, by the guest's key (speakers.py); one under a key that was revoked
+                  before anybody else saw it is passed over, and what it grants refused (disowning.py)
                8. is addressed to us
 Each object    9-12, see arrivals.py.
 
@@ -27,7 +28,7 @@ import msgspec
 from msgspec import UNSET
 
 from secretariat.base.errors import ConflictError, ProofError, SecretariatError
-from secretariat.exchange import riding, speakers, wire, withdrawal
+from secretariat.exchange import disowning, riding, speakers, wire, withdrawal
 from secretariat.exchange.arrivals import read_objects, receipts, retry, rule
 from secretariat.exchange.evidence import evidence_of
 from secretariat.exchange.model import KeptLog, Line, LogEntry, Refusal
@@ -35,6 +36,7 @@ from secretariat.exchange.offer import roots_of
 from secretariat.exchange.wire import Cursor
 from secretariat.ledger import checkpoint, entries, following, merkle, statements
 from secretariat.ledger.entries import Statement
+from secretariat.ledger.revocation import CODE, RevokedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -113,22 +115,35 @@ def take(
     among = speakers.speakers(store, peer)
     lines = [_check_entry(store, peer, among, page, log, carried) for carried in page.entries]
     _check_amount(page, lines, log.size)
+    whole, lines = lines, [line for line in lines if not line.disowned]
     evidence, attached = evidence_of(store, lines)
     fates, refusals, incoming = read_objects(store, lines, limits, check)
+    for line in whole:
+        if line.disowned:
+            position = line.entry.position
+            fates += [(position, bytes.fromhex(one.root), "refused", CODE) for one in line.carried.objects]
+            refusals.append(
+                Refusal(party=line.speaker.party, code=CODE, what=line.disowned, position=position)
+            )
     # Everything above only reads. From here on the log is ours: arrivals and receipts are in its order.
-    if lines:
+    if whole:
         store.lock()
     if log != store.kept_log(page.origin):
         store.keep_log(log)
         store.cosign(log.origin)
         riding.settle(store, log.origin)
     riding.compare(store, peer, brought.seen)
-    first = [(line.entry, line.carried.proof) for line in lines if line.carried.envelope is not UNSET]
+    first = [
+        (line.entry, line.carried.proof)
+        for line in whole
+        # a grant that counts nothing may go on in the next page, which carries it no more
+        if line.carried.envelope is not UNSET and (line.roots or not line.disowned)
+    ]
     store.keep_entries(log, first)
     for origin, entry in attached:
         store.attach(origin, entry)
     arrivals = rule(store, incoming, evidence, recompute, fates, refusals)
-    outgoing = receipts({line.entry.position: line.speaker for line in lines}, fates)
+    outgoing = receipts({line.entry.position: line.speaker for line in whole}, fates)
     others: list[tuple[int, Statement]] = []
     for line in lines:
         try:
@@ -147,7 +162,7 @@ def take(
     return Result(
         page.next,
         log.size,
-        len(lines),
+        len(whole),
         {str(fate): count for fate, count in outcomes.items()},
         others,
         refusals,
@@ -257,7 +272,9 @@ def _check_entry(
     where = f"entry {position}"
     try:
         speaker = speakers.claimed(among, peer, envelope)
-        statement = statements.verify_entry(envelope, speaker.record_keys, speaker.retired)
+        statement = statements.verify_entry(
+            envelope, speaker.record_keys, speaker.retired, speaker.ended, position
+        )
     except SecretariatError as error:
         raise PageRefusedError(
             "entry-signature", error.what, where=where, advice=error.advice, position=position
@@ -279,7 +296,12 @@ def _check_entry(
             position=position,
         )
     entry = LogEntry(position, statement.kind, speaker.party, store.party, envelope, carried.salt)
-    return Line(entry, statement, carried, roots, speaker)
+    disowned = ""
+    try:
+        disowning.check_entry(store, speaker, page.origin, position, envelope)
+    except RevokedError as error:
+        disowned = error.what
+    return Line(entry, statement, carried, roots, speaker, disowned)
 
 
 def _check_amount(page: Page, lines: Sequence[Line], size: int) -> None:

@@ -21,6 +21,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from secretariat.base.errors import InputError
 from secretariat.exchange.witnesses import Riding
+from secretariat.ledger.revocation import Revocation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -173,6 +174,10 @@ class RealmKeys(msgspec.Struct, frozen=True):
     sealing: Key | None = None
     since: str | msgspec.UnsetType = msgspec.UNSET
     """From when on `record` signs alone: no later than the descriptor's own date."""
+    since_entry: int | msgspec.UnsetType = msgspec.UNSET
+    """The place of the `key` entry that put `record` into force: from it on no former record key signs."""
+    revoked: tuple[Revocation, ...] | msgspec.UnsetType = msgspec.UNSET
+    """Keys of this realm that count no more (ledger/revocation.py)."""
 
 
 class Descriptor(msgspec.Struct, frozen=True):

@@ -10,11 +10,11 @@ from secretariat.exchange import riding
 from secretariat.ledger import checkpoint, merkle, witness
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from secretariat.exchange.memory import Memory
-    from secretariat.exchange.model import Peer
+    from secretariat.exchange.model import KeptLog, Peer
     from secretariat.exchange.witnesses import Riding
     from secretariat.ledger.model import Contradiction, ShownLog
     from secretariat.ledger.witness import Word
@@ -61,6 +61,7 @@ class MemoryWitness:
     def keep_words(self, words: Sequence[Word]) -> None:
         for one in words:
             self._seen.words.setdefault((one.origin, one.size, one.witness), one)
+            self._seen.word_at.setdefault((one.origin, one.size, one.witness), self.now)
 
     def covering(self, origin: str, position: int) -> Sequence[Word]:
         first: dict[str, Word] = {}
@@ -68,6 +69,29 @@ class MemoryWitness:
             if one.origin == origin and one.size > position:
                 first.setdefault(one.witness, one)
         return [first[name] for name in sorted(first)]
+
+    def words_before(self, origin: str, moment: datetime) -> Sequence[Word]:
+        last: dict[str, Word] = {}
+        for one in sorted(self._seen.words.values(), key=lambda word: word.size):
+            if one.origin == origin and one.seconds < moment.timestamp():
+                last[one.witness] = one
+        return [last[name] for name in sorted(last)]
+
+    def strike(self, witness: str, since: datetime, *, unless: Collection[bytes]) -> None:
+        for key, one in list(self._seen.words.items()):
+            if one.witness == witness and self._seen.word_at[key] >= since and _hash(one) not in unless:
+                del self._seen.words[key], self._seen.word_at[key]
+
+    def rewind(self, log: KeptLog) -> None:
+        for key in [key for key in self._seen.words if key[0] == log.origin and key[1] > log.size]:
+            del self._seen.words[key], self._seen.word_at[key]
+        for at in [at for at in self._seen.notes if at[0] == log.origin and at[1] > log.size]:
+            del self._seen.notes[at]
+        for place in [
+            place for place in self._seen.kept_entries if place[0] == log.origin and place[1] >= log.size
+        ]:
+            del self._seen.kept_entries[place]
+        self._seen.logs[log.origin] = log
 
     def kept_notes(self, origin: str, sizes: Sequence[int]) -> Mapping[int, bytes]:
         found = {size: self._seen.notes.get((origin, size)) for size in sizes}
@@ -102,3 +126,7 @@ class MemoryWitness:
 
     def stopped(self) -> str | None:
         return self._seen.why_stopped
+
+
+def _hash(word: Word) -> bytes:
+    return checkpoint.line_hash(word.line)

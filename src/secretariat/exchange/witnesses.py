@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
-    from secretariat.exchange.model import Peer
+    from secretariat.exchange.model import KeptLog, Peer
     from secretariat.ledger.model import Contradiction, ShownLog
     from secretariat.ledger.witness import Word
 
@@ -61,6 +61,18 @@ class WitnessStore(Protocol):
 
     def covering(self, origin: str, position: int) -> Sequence[Word]:
         """Give of each witness its first cosignature on a tree of a log that holds `position`."""
+        ...
+
+    def words_before(self, origin: str, moment: datetime) -> Sequence[Word]:
+        """Give of each witness its cosignature on the largest tree of a log that it saw before a moment."""
+        ...
+
+    def strike(self, witness: str, since: datetime, *, unless: Collection[bytes]) -> None:
+        """Forget a witness's words that came here from `since` on, but those by the keys of these hashes."""
+        ...
+
+    def rewind(self, log: KeptLog) -> None:
+        """Go back to an earlier tree of a partner's log: forget larger ones, words and entries included."""
         ...
 
     def kept_notes(self, origin: str, sizes: Sequence[int]) -> Mapping[int, bytes]:

@@ -208,6 +208,11 @@ def written(line: SignatureLine) -> bytes:
     return _line(line.name, line.key_hash, line.signature)
 
 
+def line_hash(line: bytes) -> bytes:
+    """Give the key hash of one written signature line."""
+    return _signature(line.decode().rstrip("\n"), 0).key_hash
+
+
 def _cosigned(text: bytes, seconds: int) -> bytes:
     return b"cosignature/v1\ntime %d\n%b" % (seconds, text)
 

@@ -26,6 +26,7 @@ from msgspec import Meta
 from secretariat.base.clock import parse_stamp, stamp
 from secretariat.base.errors import InputError, ProofError, SecretariatError
 from secretariat.ledger import dsse
+from secretariat.ledger.revocation import Revocation
 from secretariat.records.canonical import canonical
 
 if TYPE_CHECKING:
@@ -89,6 +90,8 @@ class GrantRow(Body, frozen=True):
     conditions: list[Any] = []
     default_tlp: str | None = None
     """How those of them that bear no TLP marking were taken; absent: as RED."""
+    left_out: dict[Hex32, list[str]] = {}
+    """Of which of them the recipient gets a partial, by root, and the properties that are missing of it."""
 
 
 class Grant(Body, frozen=True):
@@ -226,6 +229,7 @@ class Key(Body, frozen=True):
 
     keys: list[KeyLine]
     retired: list[str] = []
+    revoked: list[Revocation] = []
     reason: str = ""
 
 

@@ -11,6 +11,8 @@ Rules:
 3. Private keys are PKCS 8 PEM files that only their owner may read. Nothing here prints or logs one.
 4. `live` and `exercise` never share a key.
 5. A guest's key is kept beside these (guest_keys.py).
+6. Which keys are revoked stands in `revoked.json` beside them (revocation.py); public halves of former keys
+   stay under `retired/`, for old signatures.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
+import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
@@ -31,11 +34,14 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from secretariat.base.clock import parse_stamp
 from secretariat.base.errors import ConflictError, InputError, NotFoundError, StateError
-from secretariat.ledger import sealing
+from secretariat.ledger import revocation, sealing
+from secretariat.ledger.revocation import Revocation, Revoked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
     from pathlib import Path
 
     from secretariat.ledger.sealing import SealingKeys
@@ -44,6 +50,7 @@ ALGORITHM = "ed25519"
 PUBLIC_BYTES = 32
 SIGNATURE_BYTES = 64
 ROLES = ("root", "record", "log", "transport", "witness")
+REVOKED_FILE = "revoked.json"
 
 
 def key_id(public: bytes) -> str:
@@ -126,6 +133,8 @@ class Keyring:
     root_public: bytes
     retired: Mapping[str, bytes] = field(default_factory=dict)
     """Public keys that this party used before, by key id."""
+    revoked: Mapping[str, Revoked] = field(default_factory=dict)
+    """Keys of this party that count no more, by key id (revocation.py)."""
     sealing: SealingKeys | None = None
     """What opens letters that come through a mailbox; None in a set that was made without."""
     host: Keyring | None = None
@@ -230,15 +239,30 @@ def load(folder: Path, *, party: str, realm: str, host: str) -> Keyring:
         signers["witness"],
         root_public,
         retired,
+        _read_revoked(folder),
         sealing.load(folder),
     )
 
 
-def rotate(folder: Path, role: str, *, party: str, realm: str, host: str) -> Keyring:
+def with_root(ring: Keyring, root: Signer) -> Keyring:
+    """Give the ring with its root key, brought for one step. Refuses another party's, or another realm's."""
+    if root.public != ring.root_public:
+        raise InputError(
+            f"not the root key of {ring.party} in {ring.realm}",
+            where=root.key_id,
+            advice=f"that is {key_id(ring.root_public)}",
+        )
+    return replace(ring, root=root)
+
+
+def rotate(
+    folder: Path, role: str, *, party: str, realm: str, host: str, root: Signer | None = None
+) -> Keyring:
     """Replace one key by a new one and keep the public half of the old one under `retired/`.
 
-    Refuses `root`: a new root is a new enrolment. The caller then appends a `key` entry, which needs the
-    root key on this machine; until then partners refuse what the new key signs.
+    `root` is the root key where it is kept off this machine. Refuses the role `root`: a new root is a new
+    enrolment. The caller then appends a `key` entry, which the root key signs; until then partners refuse
+    what the new key signs.
     """
     if role not in ROLES or role == "root":
         raise InputError(
@@ -246,9 +270,10 @@ def rotate(folder: Path, role: str, *, party: str, realm: str, host: str) -> Key
             advice=f"one of {', '.join(ROLES[1:])}; a new root is a new enrolment",
         )
     held = load(folder, party=party, realm=realm, host=host)
+    held = held if root is None else with_root(held, root)
     if held.root is None:
         raise StateError(
-            "the root key is not on this machine", where=str(folder), advice="bring root.pem for the rotation"
+            "the root key is not on this machine", where=str(folder), advice="bring it: --root FILE"
         )
     old: Signer = getattr(held, role)
     retired = folder / "retired"
@@ -259,7 +284,26 @@ def rotate(folder: Path, role: str, *, party: str, realm: str, host: str) -> Key
     write_private(folder / f"{role}.pem.new", fresh.to_pem())
     write_public(folder / f"{role}.pub", fresh.public)
     (folder / f"{role}.pem.new").replace(folder / f"{role}.pem")
-    return load(folder, party=party, realm=realm, host=host)
+    return replace(load(folder, party=party, realm=realm, host=host), root=held.root)
+
+
+def revoke(folder: Path, ring: Keyring, one: Revocation, *, now: datetime) -> Keyring:
+    """Write down that a former key counts no more; the caller then appends a `key` entry that says so.
+
+    Refuses a key in force, which is replaced first, and one that was never this party's.
+    """
+    revocation.check_in_force(
+        {key_id(public) for public in ring.by_role.values()}, {one.key: Revoked(one.role, now, one.reason)}
+    )
+    if one.key not in ring.retired:
+        raise NotFoundError(
+            f"{one.key} is no former key here", where=str(folder), advice="secretariat keys status"
+        )
+    revoked = revocation.merged(ring.revoked, [one], latest=now)
+    fresh = folder / "revoked.json.new"
+    fresh.write_bytes(msgspec.json.format(msgspec.json.encode(revocation.statements_of(revoked)), indent=2))
+    fresh.replace(folder / REVOKED_FILE)
+    return replace(ring, revoked=revoked)
 
 
 def write_private(path: Path, pem: bytes) -> None:
@@ -274,6 +318,17 @@ def write_private(path: Path, pem: bytes) -> None:
 def write_public(path: Path, public: bytes) -> None:
     """Write a public key."""
     path.write_text(f"{ALGORITHM} {public.hex()}\n", encoding="ascii")
+
+
+def _read_revoked(folder: Path) -> dict[str, Revoked]:
+    path = folder / REVOKED_FILE
+    if not path.exists():
+        return {}
+    try:
+        stated = msgspec.json.decode(path.read_bytes(), type=list[Revocation])
+    except msgspec.MsgspecError as error:
+        raise InputError(f"not a list of revoked keys: {error}", where=str(path)) from error
+    return {one.key: Revoked(one.role, parse_stamp(one.since), one.reason) for one in stated}
 
 
 def _read_public(path: Path) -> bytes:

@@ -23,7 +23,7 @@ from sqlalchemy import Connection
 
 from secretariat.base.errors import InputError, NotFoundError, ProofError, StateError
 from secretariat.ledger import checkpoint as notes
-from secretariat.ledger import dsse, entries, merkle, store, tiles
+from secretariat.ledger import dsse, entries, merkle, revocation, store, tiles
 from secretariat.ledger.entries import Draft, Guest, Key, KeyLine, Statement
 from secretariat.ledger.keys import Keyring, Signer, key_id
 from secretariat.ledger.merkle import Frontier
@@ -171,7 +171,9 @@ def _opening(keyring: Keyring) -> Draft:
 def key_draft(keyring: Keyring, *, reason: str) -> Draft:
     """Give the `key` entry that names the keys now in force: after a rotation, append it."""
     lines = [KeyLine(role, key_id(public), public.hex()) for role, public in keyring.by_role.items()]  # type: ignore[arg-type]
-    return Draft("key", None, Key(keys=lines, retired=sorted(keyring.retired), reason=reason))
+    revoked = list(revocation.statements_of(keyring.revoked))
+    body = Key(keys=lines, retired=sorted(keyring.retired), revoked=revoked, reason=reason)
+    return Draft("key", None, body)
 
 
 def open_log(tx: Connection, keyring: Keyring, *, now: datetime) -> Head:
@@ -295,14 +297,21 @@ def read_entries(
     )
 
 
-def record_key_since(tx: Connection, number: str) -> datetime | None:
-    """Say since when the log names this record key without a break; None where it names another, or none."""
+def record_key_since(tx: Connection, number: str) -> Entry | None:
+    """Give the `key` entry since which the log names this record key without a break; None without one."""
     since = None
-    for one in read_entries(tx, kinds=["key"]):
-        body = entries.body_as(entries.read(dsse.payload_of(one.envelope)), Key)
+    for one, body in key_entries(tx):
         named = any(line.role == "record" and line.key_id == number for line in body.keys)
-        since = (since or one.recorded_at) if named else None
+        since = (since or one) if named else None
     return since
+
+
+def key_entries(tx: Connection) -> list[tuple[Entry, Key]]:
+    """Give every `key` entry of the log, in order, with what it says."""
+    found: list[tuple[Entry, Key]] = []
+    while part := read_entries(tx, start=found[-1][0].position + 1 if found else 0, kinds=["key"]):
+        found += [(one, entries.body_as(entries.read(dsse.payload_of(one.envelope)), Key)) for one in part]
+    return found
 
 
 def entry(tx: Connection, position: int) -> Entry:

@@ -5,7 +5,10 @@ Rules:
 1. A statement counts when the root key that the enrolment pinned sealed it; another root proves nothing.
 2. The newest by its own date names the keys in force. A record or log key that a newer statement no longer
    names is retired from the rotation that it states, else from its date on: what it signed for an earlier
-   time stays good, an entry that says it was recorded later is not believed.
+   time stays good, an entry that says it was recorded later is not believed. Dates can be written by a thief,
+   places in a log cannot: where the statement names the `key` entry of the rotation, an entry under the old
+   key that stands at that place or after it is not believed, whatever date it bears.
+3. What a statement revokes is judged by revocation.py, whatever the other statements say.
 """
 
 from __future__ import annotations
@@ -16,8 +19,9 @@ import msgspec
 
 from secretariat.base.clock import parse_stamp
 from secretariat.base.errors import ProofError, SecretariatError
-from secretariat.ledger import dsse, entries
+from secretariat.ledger import dsse, entries, revocation
 from secretariat.ledger.keys import key_id
+from secretariat.ledger.revocation import Revocation, Revoked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -40,6 +44,8 @@ class _Realm(msgspec.Struct, frozen=True):
     record: _Key
     log: _Key
     since: str | None = None
+    since_entry: int | None = None
+    revoked: list[Revocation] = []
 
 
 class _Payload(msgspec.Struct, frozen=True):
@@ -59,6 +65,9 @@ class Stated(msgspec.Struct, frozen=True):
     log: bytes
     since: datetime
     """When the record key came into force; never after `at`."""
+    since_entry: int | None = None
+    """The place of the `key` entry that put it into force."""
+    revoked: tuple[Revocation, ...] = ()
 
 
 class _Place(msgspec.Struct, frozen=True):
@@ -82,11 +91,13 @@ class Introduced(msgspec.Struct, frozen=True):
 
 
 class KeyTimes(msgspec.Struct, frozen=True):
-    """A party's record and log keys by id, and from when on a record key is retired."""
+    """A party's record and log keys by id, and from when and which place on a record key is retired."""
 
     record: dict[str, bytes]
     log: dict[str, bytes]
     retired: dict[str, datetime]
+    ended: dict[str, int]
+    revoked: dict[str, Revoked]
 
 
 def root_of(sealed: bytes) -> bytes:
@@ -113,7 +124,16 @@ def read(sealed: bytes, realm: str, root: bytes) -> Stated:
     if realm not in found.realms:
         raise ProofError(f"a statement of {found.party} without the realm {realm}")
     keys = found.realms[realm]
-    return Stated(found.party, keys.origin, at, keys.record.public, keys.log.public, since)
+    return Stated(
+        found.party,
+        keys.origin,
+        at,
+        keys.record.public,
+        keys.log.public,
+        since,
+        keys.since_entry,
+        tuple(keys.revoked),
+    )
 
 
 def introduces(sealed: bytes) -> bool:
@@ -140,14 +160,20 @@ def times(stated: Iterable[Stated]) -> KeyTimes:
     record: dict[str, bytes] = {}
     log: dict[str, bytes] = {}
     retired: dict[str, datetime] = {}
+    ended: dict[str, int] = {}
+    revoked: dict[str, Revoked] = {}
     for one in sorted(stated, key=lambda each: each.at):
         now = key_id(one.record)
         for before in record.keys() - {now}:
             retired.setdefault(before, one.since)
+            if one.since_entry is not None:
+                ended.setdefault(before, one.since_entry)
         retired.pop(now, None)
+        ended.pop(now, None)
         record[now] = one.record
         log[key_id(one.log)] = one.log
-    return KeyTimes(record, log, retired)
+        revoked = revocation.merged(revoked, one.revoked, latest=one.at)
+    return KeyTimes(record, log, retired, ended, revoked)
 
 
 def valid_at(keys: Mapping[str, bytes], retired: Mapping[str, datetime], at: datetime) -> dict[str, bytes]:
@@ -155,8 +181,23 @@ def valid_at(keys: Mapping[str, bytes], retired: Mapping[str, datetime], at: dat
     return {key: public for key, public in keys.items() if key not in retired or at < retired[key]}
 
 
-def verify_entry(envelope: bytes, keys: Mapping[str, bytes], retired: Mapping[str, datetime]) -> Statement:
-    """Verify an entry with the keys that may have signed at the time it states (rule 2), and read it."""
+def verify_entry(
+    envelope: bytes,
+    keys: Mapping[str, bytes],
+    retired: Mapping[str, datetime],
+    ended: Mapping[str, int],
+    position: int,
+) -> Statement:
+    """Verify an entry with the keys that may have signed at its time and place (rule 2), and read it.
+
+    Whether a revoked key's signature counts is another question: revocation.py.
+    """
     if retired:
         keys = valid_at(keys, retired, entries.read(dsse.payload_of(envelope)).at)
+        keys = {key: public for key, public in keys.items() if key not in ended or position < ended[key]}
     return entries.verify(envelope, keys)
+
+
+def signers(envelope: bytes, keys: Mapping[str, bytes]) -> set[str]:
+    """Name those of `keys` that stand under a verified envelope."""
+    return {one.keyid for one in dsse.parse(envelope).signatures} & keys.keys()

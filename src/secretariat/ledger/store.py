@@ -501,6 +501,12 @@ def add_peer_note(tx: Connection, origin: str, size: int, note: bytes, now: date
     )
 
 
+def forget_peer_beyond(tx: Connection, origin: str, size: int) -> None:
+    """Forget a partner's checkpoints of more than `size` entries, and its entries from there on."""
+    raw(tx).execute("DELETE FROM peer_note WHERE origin = %s AND size > %s", (origin, size))
+    raw(tx).execute("DELETE FROM peer_entry WHERE origin = %s AND position >= %s", (origin, size))
+
+
 def read_peer_notes(tx: Connection, origin: str, sizes: Sequence[int]) -> dict[int, bytes]:
     """Give kept checkpoints of a partner's log, by size."""
     rows = raw(tx).execute(

@@ -15,6 +15,7 @@ from psycopg import Cursor
 from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
 
+from secretariat.ledger import checkpoint as notes
 from secretariat.ledger.model import Contradiction, ShownLog
 from secretariat.ledger.witness import Word
 from secretariat.storage.engine import raw
@@ -129,6 +130,38 @@ def newest(tx: Connection, origin: str) -> list[Word]:
         (origin,),
     )
     return [Word(*row) for row in rows]
+
+
+def before(tx: Connection, origin: str, moment: datetime) -> list[Word]:
+    """Give of each witness its cosignature on the largest tree of a log that it saw before a moment."""
+    rows = raw(tx).execute(
+        "SELECT DISTINCT ON (witness) origin, size, root, witness, seconds, line FROM cosignature"
+        " WHERE origin = %s AND seconds < extract(epoch FROM %s::timestamptz) ORDER BY witness, size DESC",
+        (origin, moment),
+    )
+    return [Word(*row) for row in rows]
+
+
+def strike(tx: Connection, witness: str, since: datetime, *, unless: Collection[bytes]) -> None:
+    """Forget a witness's words that came here from `since` on, but those by the keys of these hashes."""
+    rows = (
+        raw(tx)
+        .execute(
+            "SELECT origin, size, line FROM cosignature WHERE witness = %s AND at >= %s", (witness, since)
+        )
+        .fetchall()
+    )
+    gone = [(origin, size) for origin, size, line in rows if notes.line_hash(line) not in unless]
+    raw(tx).execute(
+        "DELETE FROM cosignature c USING unnest(%s::text[], %s::int8[]) AS gone (origin, size)"
+        " WHERE c.witness = %s AND c.origin = gone.origin AND c.size = gone.size",
+        ([origin for origin, _ in gone], [size for _, size in gone], witness),
+    )
+
+
+def forget_beyond(tx: Connection, origin: str, size: int) -> None:
+    """Forget every word on trees of a log that are larger than `size`."""
+    raw(tx).execute("DELETE FROM cosignature WHERE origin = %s AND size > %s", (origin, size))
 
 
 def count_by_size(tx: Connection, origin: str, sizes: Collection[int]) -> dict[int, list[str]]:

@@ -88,6 +88,13 @@ def keep(tx: Connection, log: PeerLog, *, now: datetime) -> None:
     store.add_peer_note(tx, log.origin, log.size, log.note, now)
 
 
+def rewind(tx: Connection, log: PeerLog) -> None:
+    """Go back to an earlier tree of a partner's log: forget what was kept of larger ones, words included."""
+    store.forget_peer_beyond(tx, log.origin, log.size)
+    witness_store.forget_beyond(tx, log.origin, log.size)
+    store.write_peer_log(tx, log)
+
+
 def cosign_kept(tx: Connection, ring: Keyring, origin: str, *, now: datetime) -> Word | None:
     """Give our word on the tree that is kept of a partner's log, the one given before where there is one.
 

@@ -1,0 +1,194 @@
+"""What a party's revocation of a key changes here: what counts no more, and what becomes of it (no I/O).
+
+Rules (those of ledger/revocation.py, applied to what this node takes and holds):
+
+1. An entry of a page under a revoked record key that nobody else saw in time is passed over alone: the
+   log goes on, what it grants is refused (`key-revoked`) with a receipt that says so, and does nothing here.
+   The party grants anew, under its new key, what it stands by.
+2. A third party's entry under a revoked key counts only at a place that is proven here.
+3. An object under a revoked key counts where rule 3 of revocation.py says so. A relay's word is not enough.
+4. What is held already and does not count goes to quarantine: out of every collection, nobody reads
+   it or is given it, with the reason. It returns when it is granted again by an entry that counts.
+5. Of a witness's words those are struck out that rule 5 of revocation.py does not let count.
+6. A log key that is revoked signs no further checkpoint; the tree that is kept stays. Where the party's log
+   does not continue that tree, as a thief showed one of his own, a person goes back to the last tree that
+   this node cosigned before `since` (`rewind`), and takes the log from there under the new key.
+7. A transport key that is revoked is gone at once: requests under it are strangers'.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from secretariat.base.clock import stamp
+from secretariat.base.errors import ConflictError, NotFoundError
+from secretariat.exchange.model import Arrival, KeptLog, Refusal
+from secretariat.exchange.wire import Cursor
+from secretariat.ledger import checkpoint, revocation, statements
+from secretariat.ledger.revocation import CODE, RevokedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from secretariat.exchange.model import Peer, Version
+    from secretariat.exchange.peers import Store
+    from secretariat.ledger.revocation import Revoked, Seen
+
+_PART = 500
+
+
+def seen(store: Store, origin: str) -> Seen:
+    """Give the question of revocation.py for one log: how large was it when somebody else saw it in time."""
+
+    def size(since: datetime) -> int:
+        return revocation.seen_in_time(store.words_before(origin, since), since, author=origin)
+
+    return size
+
+
+def check_entry(store: Store, speaker: Peer, origin: str, position: int, envelope: bytes) -> None:
+    """Refuse an entry at a proven place that counts no more (rule 1)."""
+    if speaker.revoked:
+        signers = statements.signers(envelope, speaker.record_keys)
+        revocation.check_entry(speaker.party, signers, speaker.revoked, position, seen(store, origin))
+
+
+def check_carried(store: Store, party: str, envelope: bytes, origin: str, position: int | None) -> None:
+    """Refuse an entry that somebody else carried under a revoked key, unless its place is proven (rule 2)."""
+    revoked = store.revoked(party)
+    signers = statements.signers(envelope, store.record_keys(party)) if revoked else set()
+    if signers - revoked.keys() or not revoked:
+        return
+    if position is not None:
+        kept = store.entry(position) if origin == store.origin else store.peer_entry(origin, position)
+        if kept is not None and kept.envelope == envelope:
+            if origin != store.origin:
+                revocation.check_entry(party, signers, revoked, position, seen(store, origin))
+            return
+    raise RevokedError(f"an entry of {party} under a revoked key, at a place that is not proven here")
+
+
+def check_object(store: Store, sender: str, originator: str, root: bytes, signature: bytes) -> None:
+    """Refuse an object of a page whose originator revoked the key under it (rule 3)."""
+    revoked = store.revoked(originator)
+    if not revoked or sender == originator or _good(store, originator, signature, revoked):
+        return
+    since = min(revoked[key].since for key in _signers(store, originator, signature))
+    if not _vouched(store, originator, root, since):
+        raise RevokedError(
+            f"{originator} revoked the key under this object since {stamp(since)}, nobody saw it before",
+            where=root.hex(),
+            advice=f"it counts when {originator} grants it under its new key",
+        )
+
+
+def _signers(store: Store, party: str, signature: bytes) -> set[str]:
+    return statements.signers(signature, store.record_keys(party))
+
+
+def _good(store: Store, originator: str, signature: bytes, revoked: Mapping[str, Revoked]) -> bool:
+    return bool(_signers(store, originator, signature) - revoked.keys())
+
+
+def _vouched(store: Store, originator: str, root: bytes, since: datetime) -> bool:
+    """Whether an entry that counts names an object: its originator's, or one that was seen in time."""
+    return any(
+        _counts(store, one.origin, one.position)
+        and (one.sender == originator or one.position < seen(store, one.origin)(since))
+        for one in store.arrived([root]).get(root, ())
+    )
+
+
+def _counts(store: Store, origin: str, position: int) -> bool:
+    """Whether the entry at a place of a partner's log, kept here, counts."""
+    kept = store.peer_entry(origin, position)
+    if kept is None:
+        return False
+    revoked = store.revoked(kept.party)
+    signers = statements.signers(kept.envelope, store.record_keys(kept.party))
+    return revocation.counts(signers, revoked, position, seen(store, origin))
+
+
+def settle(store: Store, peer: Peer, before: Mapping[str, Revoked]) -> int:
+    """Do what a partner's newer statement of revoked keys asks for; gives how many objects count no more.
+
+    `before` is what it had revoked when this was done last.
+    """
+    news = {key: one for key, one in peer.revoked.items() if before.get(key) != one}
+    since = [one.since for one in news.values() if one.role == "witness"]
+    if since:  # its present key's words stay; before the entries, for they may rest on these words
+        store.strike(peer.origin, min(since), unless=_hashes(peer))
+    if not any(one.role == "record" for one in news.values()):
+        return 0
+    told = 0
+    for part in store.held_from(peer.party, peer.origin, _PART):
+        gone = [one for one in part if not _stands(store, peer, one)]
+        if gone:
+            told += len(gone)
+            _quarantine(store, peer, gone)
+    return told
+
+
+def _hashes(peer: Peer) -> frozenset[bytes]:
+    return frozenset(
+        checkpoint.key_hash(peer.origin, public, checkpoint.COSIGNATURE_V1)
+        for public in peer.witness_keys.values()
+    )
+
+
+def _stands(store: Store, peer: Peer, version: Version) -> bool:
+    """Whether a held object still counts: some entry that counts granted it, and rule 3 holds."""
+    grants = store.granted_here([version.root]).get(version.root, ())
+    if not any(_counts(store, one.origin, one.position) for one in grants):
+        return False
+    if version.originator != peer.party or _good(store, peer.party, version.signature, peer.revoked):
+        return True
+    signers = _signers(store, peer.party, version.signature)
+    since = min((peer.revoked[key].since for key in signers), default=None)
+    return since is not None and _vouched(store, peer.party, version.root, since)
+
+
+def _quarantine(store: Store, peer: Peer, versions: list[Version]) -> None:
+    why = f"{peer.party} revoked the key that signed it, and nobody else saw it before"
+    arrivals = [
+        Arrival(
+            version=msgspec.structs.replace(version, state="quarantined"),
+            label=None,
+            origin=one.origin,
+            position=one.position,
+            sender=one.sender,
+            why=why,
+        )
+        for version in versions
+        for one in store.granted_here([version.root]).get(version.root, ())
+    ]
+    store.retire([one.root for one in versions])
+    store.settle(arrivals)
+    store.refuse([Refusal(party=peer.party, code=CODE, what=why, root=one.root.hex()) for one in versions])
+
+
+def rewind(store: Store, peer: Peer) -> KeptLog:
+    """Go back to the last tree of a partner's log that this node cosigned before its log key was revoked.
+
+    Refuses where no log key of it is revoked, where nothing newer is kept, or nothing was seen before.
+    """
+    since = min((one.since for one in peer.revoked.values() if one.role == "log"), default=None)
+    kept = store.kept_log(peer.origin)
+    if since is None or kept is None:
+        raise ConflictError(
+            f"{peer.party} revoked no log key", advice="secretariat log resume takes a suspended log again"
+        )
+    word = next((one for one in store.words_before(peer.origin, since) if one.witness == store.origin), None)
+    note = None if word is None else store.kept_notes(peer.origin, [word.size]).get(word.size)
+    if word is None or note is None:
+        raise NotFoundError(f"nothing of {peer.origin} was cosigned here before {stamp(since)}")
+    if word.size == kept.size and kept.suspended is None:
+        raise ConflictError(f"the tree kept of {peer.origin} was seen before {stamp(since)}: nothing to undo")
+    log = KeptLog(peer.origin, peer.party, word.size, word.root, note)
+    store.rewind(log)
+    if peer.cursor > Cursor(word.size):
+        store.advance(peer.party, Cursor(word.size))
+    return log
