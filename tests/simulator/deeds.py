@@ -435,7 +435,10 @@ class Deeds:
         root, to = dice.choice(mine)
         now = self.now(party.code)
         with party.node.store(now) as store:
-            version = store.versions([root])[root]
+            version = store.versions([root]).get(root)
+            if version is None and (party.lives or not party.honest):
+                return False
+            assert version is not None
             decision = self.decided(party, to, self.oracle.items[root].colour, version)
             if decision is None:
                 return False
@@ -457,8 +460,8 @@ class Deeds:
         stix_id = dice.choice(live)
         now = self.now(party.code)
         with party.node.store(now) as store:
-            if not party.honest and not store.history(stix_id):
-                return False  # it stands in its other log
+            if not store.history(stix_id) and (party.lives or not party.honest):
+                return False  # it stands in another log, or was lost with one
             store.lock()
             at = store.head().size
             withdrawal.withdraw(

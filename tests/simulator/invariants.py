@@ -56,12 +56,16 @@ def name(play: Play, root: bytes) -> str:
 
 def nothing_without_a_grant(play: Play, shown: dict[str, dict[bytes, bytes]]) -> None:
     """No object is shown at a party that no chain of standing, permitted grants reaches."""
+
+    def heard(one: Given) -> bool:
+        return play.works(one.giver, one.to)
+
     for party in counted(play):
         for root, data in shown[party.code].items():
             item = play.oracle.items.get(root)
             if item is not None and item.data != data:
                 fail(play, f"{party.code} shows other content than was published as {name(play, root)}")
-            if item is None or party.code not in play.oracle.may_hold(root):
+            if item is None or party.code not in play.oracle.may_hold(root, heard):
                 if item is not None and item.withdrawn and excused(play, root, party.code):
                     continue
                 fail(play, f"{party.code} shows {name(play, root)} without a grant")

@@ -104,12 +104,15 @@ class Oracle:
             return False
         return any((one.giver, one.to) == (giver, to) and not one.taken_back for one in self.given[root])
 
-    def may_hold(self, root: bytes) -> set[str]:
-        """Everybody whom a chain of standing, permitted grants reaches."""
+    def may_hold(self, root: bytes, works: Callable[[Given], bool]) -> set[str]:
+        """Everybody whom a chain of standing, permitted grants reaches.
+
+        Who cannot hear its giver any more may still hold what that took back: it is named as owing an answer.
+        """
         item = self.items[root]
         if item.withdrawn:
             return {item.originator}
-        return self._reached(item, lambda one: one.right and not one.taken_back)
+        return self._reached(item, lambda one: one.right and not (one.taken_back and works(one)))
 
     def must_hold(self, root: bytes, works: Callable[[Given], bool]) -> set[str]:
         """Everybody whom such a chain reaches over links that work; what was narrowed, at first hand only."""

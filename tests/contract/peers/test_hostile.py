@@ -132,6 +132,17 @@ def test_a_forged_grant_is_quarantined_unseen(world):
     assert there.holders("KR", roots) == {"CN": "quarantined"}
 
 
+def test_a_forged_grant_that_waited_first_is_recorded_when_it_is_ruled_on(world):
+    there = world("KR", "CN")
+    there.ignorant = {"CN"}
+    there.publish("KR", indicator("annex"), to=["CN"])
+    there.converge()
+    assert (there.states("CN", "annex"), there.refusals("CN")) == (["waiting"], [])
+    there.ignorant = set()
+    there.retry("CN")
+    assert (there.states("CN", "annex"), there.refusals("CN")) == (["quarantined"], ["grant-differs"])
+
+
 def test_a_grant_changed_on_the_way_is_not_in_the_log(world):
     def change(page):
         envelope = page["entries"][0]["envelope"]
