@@ -3,7 +3,8 @@
 Rules (the numbers continue those of take.py):
 
  9. It stands where the grant lists it; its bytes are canonical JSON and STIX.
-10. Its root follows from its bytes and salt, and the originator signed exactly that.
+10. Its root follows from its bytes and salt, and the originator signed exactly that, with a key that it did
+    not revoke before (disowning.py).
 11. It was not withdrawn before by its originator.
 12. Our own recomputation of the grant with the facts it pins gives the same answer: else quarantine; where
     something is missing here it waits and is ruled on again when something came; where the same originator
@@ -20,7 +21,7 @@ from msgspec import UNSET
 
 from secretariat.base.clock import parse_stamp
 from secretariat.base.errors import ProofError, SecretariatError
-from secretariat.exchange import withdrawal
+from secretariat.exchange import disowning, withdrawal
 from secretariat.exchange.evidence import kept_evidence
 from secretariat.exchange.model import SHOWN_STATES, Arrival, Due, Fate, Line, Refusal, Ruling, Version
 from secretariat.exchange.peers import Outgoing
@@ -28,6 +29,7 @@ from secretariat.exchange.speakers import speakers
 from secretariat.ledger import entries, object_signature
 from secretariat.ledger.entries import Statement
 from secretariat.ledger.property_tree import root_of
+from secretariat.ledger.revocation import RevokedError
 from secretariat.records import canonical
 
 if TYPE_CHECKING:
@@ -346,6 +348,10 @@ def read_object(
         raise ObjectRefusedError(
             "wrong-root", "the object is not the one that the grant names", where=carried.root
         )
+    try:
+        disowning.check_object(store, peer.party, carried.originator, root, signature)
+    except RevokedError as error:
+        raise ObjectRefusedError(error.code, error.what, where=error.where, advice=error.advice) from error
     if check is not None:
         check(value)
     for name in ("id", "type"):
