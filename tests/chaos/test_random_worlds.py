@@ -44,3 +44,10 @@ def test_a_world_that_fails_is_made_smaller(monkeypatch):
     less = shrink(plan)
     assert play(less).failed
     assert len(less.deeds) < len(plan.deeds) / 2
+
+
+@pytest.mark.parametrize("seed", [0, 3, 11])
+def test_and_with_the_honest_nodes_on_postgresql(server, seed):
+    from simulator.databases import play_on
+
+    assert not play_on(server, seed, "template_sct").failed
