@@ -110,8 +110,9 @@ def measure(size: int, *, count_only: bool) -> dict[str, float]:
     asked = psi.in_order([*psi.blind(mine, asker, context), *psi.times_generator(scalars)])
     tags = psi.in_order(psi.tag(item, context) for item in psi.blind(theirs, answerer, context))
     evaluated = psi.times(answerer, asked)
-    sums = [psi.total(asked)], [psi.total(evaluated)]
-    proof = psi.prove(answerer, *sums, psi.secret_of(secrets.token_bytes(64)), context)
+    asked_sum = [psi.total(asked)]
+    nonce = psi.secret_of(secrets.token_bytes(64))
+    proof = psi.prove(answerer, asked_sum, psi.times(answerer, asked_sum), nonce, context)
     answered = psi.in_order(evaluated)
     psi.verify(key, [psi.total(asked)], [psi.total(answered)], proof, context)
     assert psi.missing_ringers(set(answered), scalars, key) == 0
