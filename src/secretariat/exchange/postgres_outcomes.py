@@ -105,13 +105,18 @@ class OutcomeRows(Transaction):
         return [Refusal(**dict(zip(names, row, strict=True))) for row in rows]
 
     def owe(self, dues: Sequence[Due]) -> None:
-        for one in dues:
-            raw(self.tx).execute(
-                "INSERT INTO obligation_timer (root, duty, article, owed_to, due_at)"
-                " VALUES (%s, %s, %s, %s, %s)"
-                " ON CONFLICT DO NOTHING",
-                (one.root, one.duty, one.article, one.owed_to, one.at),
-            )
+        raw(self.tx).execute(
+            "INSERT INTO obligation_timer (root, duty, article, owed_to, due_at)"
+            " SELECT * FROM unnest(%s::bytea[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])"
+            " ON CONFLICT DO NOTHING",
+            (
+                [one.root for one in dues],
+                [one.duty for one in dues],
+                [one.article for one in dues],
+                [one.owed_to for one in dues],
+                [one.at for one in dues],
+            ),
+        )
 
     def obligations(self, root: bytes) -> Sequence[Due]:
         rows = raw(self.tx).execute(
