@@ -248,8 +248,9 @@ def answer(node: Node, realm: str, party: str, kind: str, epoch: str, *, now: da
             )
         context = context_of(store, held)
         evaluated = _items(tables.read_parts(store.tx, held.id, EVALUATED))
-        sums = [psi.total(_items(asked_parts))], [psi.total(evaluated)]
-        proof = psi.prove(held.secret, *sums, psi.secret_of(secrets.token_bytes(64)), context)
+        asked_sum = [psi.total(_items(asked_parts))]
+        nonce = psi.secret_of(secrets.token_bytes(64))
+        proof = psi.prove(held.secret, asked_sum, psi.times(held.secret, asked_sum), nonce, context)
         if held.state == "ready":
             parts = list(psi.parts(psi.in_order(evaluated)))
             tables.put_parts(store.tx, held.id, ANSWERED, parts)

@@ -154,7 +154,11 @@ _COLUMNS = ", ".join(f'"{name}"' for name in Question.__struct_fields__)
 
 
 def allowance(tx: sa.Connection, party: str) -> Allowance | None:
-    """Give what is turned on for a partner, if anything is."""
+    """Give what is turned on for a partner, if anything is.
+
+    It is locked until the transaction ends: two questions at one moment count one after the other.
+    """
+    raw(tx).execute("SELECT 1 FROM private_allowance WHERE party = %s FOR UPDATE", (party,))
     return next((one for one in allowances(tx) if one.party == party), None)
 
 

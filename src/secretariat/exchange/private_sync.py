@@ -1,7 +1,7 @@
 """Asking private questions over HTTP, beside the requests of the node.
 
 Every few seconds each own question that is under way is taken as far as it goes: until a person at the
-partner's says yes, until the partner's pin came through its feed, until the count is there. What the
+partner's says yes, until the partner's entry came through its feed, until the count is there. What the
 partner refuses for this week ends the question; what is only not yet so is asked again.
 """
 
@@ -138,7 +138,7 @@ async def _count(node: Node, realm: str, one: Question, oracle: Oracle) -> str:
     if said.set is None:
         raise PrivateAnswerError("ready, and nothing pinned", where="set")
     if not await asyncio.to_thread(private_asking.ready, node, realm, one.id, said.set, now=now()):
-        return "the partner's pin is on its way"
+        return "the partner's entry is on its way"
     parts = await asyncio.to_thread(private_asking.parts_to_send, node, realm, one.id)
     for at, items in enumerate(parts):
         await oracle.part(one, at, items)

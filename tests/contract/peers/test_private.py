@@ -9,6 +9,7 @@ import runpy
 import secrets
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -347,6 +348,21 @@ def test_sizes_and_budgets_hold_for_the_asker_too(slow):
     slow.allow(types=("url",))
     with pytest.raises(DeniedError, match="0 values"):
         slow.ask("url")
+
+
+def test_two_questions_at_one_moment_count_one_after_the_other(slow):
+    slow.allow(elements=120)
+
+    def ask(_: int) -> object:
+        try:
+            return slow.ask()
+        except ConflictError as error:
+            return error.code
+
+    with ThreadPoolExecutor(3) as both:
+        found = list(both.map(ask, range(3)))
+    assert sorted(map(str, found))[1:] == ["conflict", "conflict"]
+    assert len(slow.entries("JP", "private-set")) == 1
 
 
 def test_an_answerer_with_too_few_values_answers_nothing(slow):
