@@ -333,9 +333,12 @@ class Candidate:
                 found.append(Obligation(who, _DEEDS[article.rule], ref))
             elif article.rule == "RETENTION":
                 days = article.get("days")
-                found.append(
-                    Obligation(who, "delete", ref, self.day + timedelta(days=days) if days else None)
-                )
+                least = article.get("at_least_days")
+                if days is not None or least is None:
+                    last = self.day + timedelta(days=days) if days else None
+                    found.append(Obligation(who, "delete", ref, last))
+                if least is not None:
+                    found.append(Obligation(who, "keep_by_law", ref, self.day + timedelta(days=least)))
             elif article.rule == "LOSS_REPORT":
                 hours = article.get("within_hours")
                 found.append(
@@ -352,6 +355,10 @@ class Candidate:
         within = f"P{days}D" if days is not None else None
         if article.rule == "RETURN_OR_DESTROY":
             trigger = article.get("trigger", "no_longer_needed")
+            if trigger == "request":
+                hours = article.get("within_hours")
+                term = f"PT{hours}H" if hours is not None else within
+                return [Obligation(who, "destroy_or_return", ref, within=term, upon="request")]
             if trigger != "termination":
                 by = None
             return [Obligation(who, "destroy_or_return", ref, by, within if by is None else None)]

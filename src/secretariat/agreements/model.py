@@ -265,6 +265,8 @@ class Obligation(msgspec.Struct, frozen=True, omit_defaults=True):
     art: str
     by: date | None = None
     within: str | None = None
+    upon: str | None = None
+    """What the term runs from, where that is no date of the instrument: `request`, the originator's call."""
 
 
 class Mark(msgspec.Struct, frozen=True):

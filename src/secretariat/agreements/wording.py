@@ -36,6 +36,7 @@ DEED_WORDS = {
     "destroy_or_return": mark("destroy or return it"),
     "destroy": mark("destroy it"),
     "delete": mark("delete it"),
+    "keep_by_law": mark("keep it as long as the law demands"),
     "keep_confidential": mark("keep it confidential"),
     "report_loss": mark("report loss or compromise"),
     "keep_protected": mark("keep it protected after the end of the instrument"),

@@ -73,7 +73,7 @@ def desk_page(request: Request[Any, Any, Any]) -> Response[Any]:
         held = store.held_back(tx) if reads else []
         joint = joint_pages.waiting(tx, screen.party) if reads else []
         private = private_pages.waiting(tx) if reads else []
-        silent = exchange.silent(tx, moment - timedelta(seconds=limits.receipt_due_s)) if is_now else []
+        silent = exchange.silent(tx, moment, timedelta(seconds=limits.receipt_due_s)) if is_now else []
         enrolled = partners.lines(screen, store.partners(tx)) if is_now else []
         refused = store.refusals(tx) if is_now else []
         duties = [

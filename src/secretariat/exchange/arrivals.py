@@ -22,6 +22,7 @@ from msgspec import UNSET
 from secretariat.base.clock import parse_stamp
 from secretariat.base.errors import ProofError, SecretariatError
 from secretariat.exchange import disowning, withdrawal
+from secretariat.exchange.duties import ENDING
 from secretariat.exchange.evidence import kept_evidence
 from secretariat.exchange.model import SHOWN_STATES, Arrival, Due, Fate, Line, Refusal, Ruling, Version
 from secretariat.exchange.peers import Outgoing
@@ -406,23 +407,32 @@ def _told(peer: Peer, code: str, what: str, position: int, version: Version) -> 
     )
 
 
-def _duties(statement: Statement, party: str) -> dict[bytes, list[tuple[str, str, datetime]]]:
+def _duties(statement: Statement, party: str) -> dict[bytes, list[tuple[str, str, datetime | None]]]:
     """Give what a grant obliges us to by a date, per object root.
 
     A duty whose date cannot be read sets no timer: our own recomputation differs then, and the object is in
-    quarantine.
+    quarantine. One that runs from the end of an instrument has no date (None) before that end is known.
     """
-    found: dict[bytes, list[tuple[str, str, datetime]]] = defaultdict(list)
+    found: dict[bytes, list[tuple[str, str, datetime | None]]] = defaultdict(list)
     for row in entries.body_as(statement, entries.Grant).rows:
         stated = [
-            (str(one.get("do", "duty")), str(one.get("art", "")), one.get("by"))
+            (str(one.get("do", "duty")), str(one.get("art", "")), one)
             for one in row.obligations
             if isinstance(one, dict) and one.get("who") in {None, party}
         ]
-        duties = [(duty, article, at) for duty, article, day in stated if (at := _moment(day)) is not None]
+        duties = [
+            (duty, article, at)
+            for duty, article, one in stated
+            if (at := _moment(one.get("by"))) is not None or _ends_with_instrument(duty, one)
+        ]
         for root in row.objects if duties else ():
             found[bytes.fromhex(root)] += duties
     return found
+
+
+def _ends_with_instrument(duty: str, stated: Mapping[str, Any]) -> bool:
+    undated = stated.get("by") is None and stated.get("upon") is None
+    return duty in ENDING and undated and isinstance(stated.get("within"), str)
 
 
 def _moment(day: object) -> datetime | None:

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from secretariat.base.clock import parse_stamp
+from secretariat.exchange.duties import stated_in
 from secretariat.exchange.instrument_memory import MemoryShelf
 from secretariat.exchange.mailbox_memory import MemoryMail
 from secretariat.exchange.model import (
+    KEEP_DUTIES,
     SHOWN_STATES,
     Arrival,
     Granted,
@@ -381,8 +383,13 @@ class MemoryStore(MemoryMail, MemoryTransfers, MemoryShelf, MemoryWitness):
 
     def entomb(self, roots: Sequence[bytes], tomb: Tomb) -> None:
         for root in roots:
-            if tomb not in self._m.tombs[root]:
-                self._m.tombs[root].append(tomb)
+            known = self._m.tombs[root]
+            place = (tomb.origin, tomb.position)
+            at = next((n for n, one in enumerate(known) if (one.origin, one.position) == place), None)
+            if at is None:
+                known.append(tomb)
+            else:  # what was kept is destroyed later
+                known[at] = tomb
 
     def tombs(self, roots: Sequence[bytes]) -> Mapping[bytes, Sequence[Tomb]]:
         return {root: self._m.tombs[root] for root in roots if self._m.tombs.get(root)}
@@ -404,6 +411,22 @@ class MemoryStore(MemoryMail, MemoryTransfers, MemoryShelf, MemoryWitness):
 
     def obligations(self, root: bytes) -> Sequence[Due]:
         return [one for one in self._m.dues if one.root == root]
+
+    def fallen_due(self, now: datetime, most: int) -> Sequence[Due]:
+        kept = {
+            one.root
+            for one in self._m.dues
+            if one.duty in KEEP_DUTIES and (one.at is None or one.at > now)
+            if (held := self._m.held.get(one.root)) is not None and held.state == "withdrawn"
+        }
+        due = [one for one in self._m.dues if one.at is not None and one.at <= now and one.root not in kept]
+        return sorted(due, key=lambda one: (one.at or now, one.root, one.duty, one.article))[:most]
+
+    def fulfil(self, dues: Sequence[Due]) -> None:
+        self._m.dues = [one for one in self._m.dues if one not in dues]
+
+    def promised(self, recipient: str, roots: Sequence[bytes]) -> Sequence[Any]:
+        return stated_in(self.addressed(recipient, 0), roots)
 
     def first_use(self, key_id: str, nonce: str, at: datetime) -> bool:
         if (key_id, nonce) in self._m.nonces:

@@ -33,6 +33,8 @@ HoldingState = Literal[
     "cannot-answer",
 ]
 """What a holder said it did, or (`asked`, `cannot-answer`) what we know it was told."""
+KEEP_DUTIES: Final = frozenset({"keep", "keep_by_law", "retain", "retain_by_law", "archive"})
+DESTROY_DUTIES: Final = frozenset({"destroy", "delete", "destroy_or_return", "return_or_destroy"})
 ANSWERS: Final = ("destroyed", "returned", "kept-by-law", "kept-otherwise")
 Fate = tuple[int, bytes, Outcome, str]
 """Position of the grant, root, what became of the object, and why."""
@@ -183,6 +185,9 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
     position: int
     at: datetime
     note: str | None = None
+    due: datetime | None = None
+    """By when an answer to the call is due, under `article`; None: no instrument says."""
+    article: str = ""
 
 
 class Due(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,4 +197,5 @@ class Due(msgspec.Struct, frozen=True, kw_only=True):
     duty: str
     article: str
     owed_to: str
-    at: datetime
+    at: datetime | None
+    """None: the day is not known yet, it follows from the end of an instrument."""

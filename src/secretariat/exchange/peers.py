@@ -302,6 +302,18 @@ class Store(WitnessStore, Protocol):
         """Give the duties of a version that are still open."""
         ...
 
+    def fallen_due(self, now: datetime, most: int) -> Sequence[Due]:
+        """Give open duties due by `now`, earliest first; none of what a duty to keep holds unseen."""
+        ...
+
+    def fulfil(self, dues: Sequence[Due]) -> None:
+        """Mark duties as done; what is done stays done."""
+        ...
+
+    def promised(self, recipient: str, roots: Sequence[bytes]) -> Sequence[Any]:
+        """Give the duties stated in our grants under which `recipient` may read any of `roots`."""
+        ...
+
     def first_use(self, key_id: str, nonce: str, at: datetime) -> bool:
         """Remember a nonce of a request; False when the key used it before."""
         ...

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from secretariat.exchange import store as tables
-from secretariat.exchange.model import Due, Holding, Refusal
+from secretariat.exchange.model import KEEP_DUTIES, Due, Holding, Refusal
 from secretariat.exchange.peers import Tomb
 from secretariat.exchange.postgres_transaction import Transaction
 from secretariat.storage.engine import raw
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
 
 class OutcomeRows(Transaction):
@@ -30,7 +31,7 @@ class OutcomeRows(Transaction):
         newest = {(one.root, one.holder): one for one in holdings}
         columns = zip(
             *(
-                (a.root, a.holder, a.state, a.via, a.origin, a.position, a.at, a.note)
+                (a.root, a.holder, a.state, a.via, a.origin, a.position, a.at, a.note, a.due, a.article)
                 for a in newest.values()
             ),
             strict=True,
@@ -38,18 +39,19 @@ class OutcomeRows(Transaction):
         values = [list(column) for column in columns]
         raw(self.tx).execute(
             "INSERT INTO holding_past"
-            " (root, holder, state, via, origin, position, at, note, recorded_at, until)"
-            " SELECT h.root, h.holder, h.state, h.via, h.origin, h.position, h.at, h.note, h.recorded_at, %s"
+            " (root, holder, state, via, origin, position, at, note, due_at, article, recorded_at, until)"
+            " SELECT h.root, h.holder, h.state, h.via, h.origin, h.position, h.at, h.note, h.due_at,"
+            " h.article, h.recorded_at, %s"
             " FROM holding h JOIN unnest(%s::bytea[], %s::text[]) AS n (root, holder) USING (root, holder)",
             (self.now, values[0], values[1]),
         )
         raw(self.tx).execute(
-            "INSERT INTO holding (root, holder, state, via, origin, position, at, note, recorded_at)"
-            " SELECT *, %s FROM unnest(%s::bytea[], %s::text[], %s::text[], %s::text[], %s::text[],"
-            " %s::int8[], %s::timestamptz[], %s::text[])"
+            "INSERT INTO holding (recorded_at, root, holder, state, via, origin, position, at, note, due_at,"
+            " article) SELECT %s, * FROM unnest(%s::bytea[], %s::text[], %s::text[], %s::text[], %s::text[],"
+            " %s::int8[], %s::timestamptz[], %s::text[], %s::timestamptz[], %s::text[])"
             " ON CONFLICT (root, holder, custodian) DO UPDATE SET state = excluded.state, via = excluded.via,"
             " origin = excluded.origin, position = excluded.position, at = excluded.at, note = excluded.note,"
-            " recorded_at = excluded.recorded_at",
+            " due_at = excluded.due_at, article = excluded.article, recorded_at = excluded.recorded_at",
             [self.now, *values],
         )
 
@@ -59,7 +61,8 @@ class OutcomeRows(Transaction):
     def entomb(self, roots: Sequence[bytes], tomb: Tomb) -> None:
         raw(self.tx).execute(
             "INSERT INTO tomb (root, origin, position, asked_by, kind, done, at)"
-            " SELECT r, %s, %s, %s, %s, %s, %s FROM unnest(%s::bytea[]) AS n (r) ON CONFLICT DO NOTHING",
+            " SELECT r, %s, %s, %s, %s, %s, %s FROM unnest(%s::bytea[]) AS n (r)"
+            " ON CONFLICT (root, origin, position, custodian) DO UPDATE SET done = excluded.done",
             (tomb.origin, tomb.position, tomb.asked_by, tomb.kind, tomb.done, self.now, list(roots)),
         )
 
@@ -125,3 +128,9 @@ class OutcomeRows(Transaction):
             (root,),
         )
         return [Due(root=a, duty=b, article=c, owed_to=d, at=e) for a, b, c, d, e in rows]
+
+    def fallen_due(self, now: datetime, most: int) -> Sequence[Due]:
+        return tables.read_due(self.tx, now, KEEP_DUTIES, most)
+
+    def fulfil(self, dues: Sequence[Due]) -> None:
+        tables.close_due(self.tx, dues, self.now)

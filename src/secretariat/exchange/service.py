@@ -21,17 +21,27 @@ from secretariat.agreements import store as agreements
 from secretariat.agreements.offered import readable
 from secretariat.base.clock import parse_stamp, stamp
 from secretariat.base.errors import DeniedError, NotFoundError, SecretariatError
-from secretariat.exchange import arrivals, enrolment, guest_store, instruments, take, wire, withdrawal
+from secretariat.exchange import (
+    arrivals,
+    dating,
+    duties,
+    enrolment,
+    guest_store,
+    instruments,
+    take,
+    wire,
+    withdrawal,
+)
 from secretariat.exchange import store as tables
 from secretariat.exchange.guest_view import view
 from secretariat.exchange.instruments import Want
-from secretariat.exchange.model import Due, Granted, Holding, Peer, Refusal
+from secretariat.exchange.model import Holding, Peer, Refusal
 from secretariat.exchange.offer import offer
 from secretariat.exchange.peers import Outgoing
 from secretariat.exchange.postgres import PostgresStore, serving, transaction
 from secretariat.exchange.recomputing import rulings
 from secretariat.exchange.riding import take_word
-from secretariat.exchange.speakers import reached, speakers
+from secretariat.exchange.speakers import speakers
 from secretariat.exchange.take import OutOfStepError, PageRefusedError, Result
 from secretariat.exchange.transfer import BY_HAND
 from secretariat.exchange.wire import Cursor, Place, Taken
@@ -53,8 +63,6 @@ if TYPE_CHECKING:
     from secretariat.ledger.node import Node
 
 log = logging.getLogger("secretariat.exchange")
-DESTROY_DUTIES = frozenset({"destroy", "destroy_or_return", "return_or_destroy"})
-
 
 _ALWAYS_KEPT = frozenset({
     "type", "spec_version", "id", "created", "modified", "created_by_ref", "object_marking_refs",
@@ -549,54 +557,19 @@ def _contact(peer: Peer, logs: Mapping[str, Any], oldest: datetime) -> Contact:
 
 
 def run_timers(node: Node, realm: str, *, now: datetime) -> int:
-    """Do what obligations demand by now: destroy what is due, and tell whom it is owed to. Gives how many.
+    """Do what duties demand by now, as duties.py says. Gives how many versions it destroyed.
 
-    Duties that a program cannot fulfil (report, return on paper) stay open and are shown as overdue.
+    Days that follow from the end of an instrument are set first, by what is recorded of it now.
     """
     with transaction(node, realm, now) as store:
-        due = [one for one in tables.read_due(store.tx, now) if one.duty in DESTROY_DUTIES]
-        if not due:
+        dating.date_all(store.tx, store.party, now=now)
+        if not store.fallen_due(now, 1):
             return 0
         store.lock()
-        return _destroy_due(store, due)
-
-
-def _destroy_due(store: PostgresStore, due: Sequence[Due]) -> int:
-    roots = sorted({one.root for one in due})
-    held = store.versions(roots)
-    kept = {
-        one.root for one in due if any(d.duty in withdrawal.KEEP_DUTIES for d in store.obligations(one.root))
-    }
-    gone = [root for root in roots if root in held and root not in kept]
-    arrived = store.arrived(gone)
-    known = reached(store)
-    told: dict[Granted, list[bytes]] = {}
-    for root, places in arrived.items():
-        for place_of in places:
-            told.setdefault(place_of, []).append(root)
-    reasons = sorted({f"{one.duty} {one.article}".strip() for one in due})
-    outgoing = [
-        Outgoing(
-            "receipt",
-            one.sender,
-            entries.Receipt(
-                to=one.sender,
-                about=entries.EntryRef(one.origin, one.position),
-                state="destroyed",
-                objects=[root.hex() for root in batch],
-                count=len(batch),
-                reason="; ".join(reasons),
-            ),
-        )
-        for one, batch in told.items()
-        if one.sender in known
-    ]
-    if gone:
-        store.destroy(gone)
-        body = entries.Destroy(objects=[root.hex() for root in gone], reason="; ".join(reasons), duty="timer")
-        store.append([*outgoing, Outgoing("destroy", None, body)])
-    tables.close_due(store.tx, due, store.now)
-    return len(gone)
+        done = duties.fall_due(store, now)
+        if done.destroyed or done.kept:
+            notify(store.tx, LIVE, live(kind="timer"))
+    return done.destroyed
 
 
 def refusals(node: Node, realm: str, *, party: str | None = None) -> list[tables.Refused]:

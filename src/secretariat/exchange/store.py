@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -108,6 +108,8 @@ holding = sa.Table(
     sa.Column("position", sa.BigInteger, nullable=False),
     sa.Column("at", MOMENT, nullable=False),
     sa.Column("note", sa.Text),
+    sa.Column("due_at", MOMENT),
+    sa.Column("article", sa.Text, nullable=False, server_default=""),
     sa.Column("recorded_at", MOMENT, nullable=False),
     sa.Column("custodian", sa.Text, primary_key=True, server_default=sa.text(CUSTODIAN)),
     sa.Index("ix_holding_asked", "at", postgresql_where=sa.text("state = 'asked'")),
@@ -125,6 +127,8 @@ holding_past = sa.Table(
     sa.Column("position", sa.BigInteger, nullable=False),
     sa.Column("at", MOMENT, nullable=False),
     sa.Column("note", sa.Text),
+    sa.Column("due_at", MOMENT),
+    sa.Column("article", sa.Text, nullable=False, server_default=""),
     sa.Column("recorded_at", MOMENT, nullable=False),
     sa.Column("until", MOMENT, nullable=False),
     sa.Column("custodian", sa.Text, nullable=False, server_default=sa.text(CUSTODIAN)),
@@ -172,7 +176,7 @@ obligation_timer = sa.Table(
     sa.Column("duty", sa.Text, primary_key=True),
     sa.Column("article", sa.Text, primary_key=True),
     sa.Column("owed_to", sa.Text, nullable=False),
-    sa.Column("due_at", MOMENT, nullable=False),
+    sa.Column("due_at", MOMENT),
     sa.Column("done_at", MOMENT),
     sa.Column("custodian", sa.Text, primary_key=True, server_default=sa.text(CUSTODIAN)),
     sa.Index("ix_obligation_timer_open", "due_at", postgresql_where=sa.text("done_at IS NULL")),
@@ -347,35 +351,72 @@ def read_holdings(tx: sa.Connection, roots: Sequence[bytes], as_of: AsOf = NOW) 
     wanted = sa.literal(list(roots), ARRAY(BYTEA))
     rows = tx.execute(
         sa.select(
-            held.root, held.holder, held.state, held.via, held.origin, held.position, held.at, held.note
+            held.root,
+            held.holder,
+            held.state,
+            held.via,
+            held.origin,
+            held.position,
+            held.at,
+            held.note,
+            held.due_at,
+            held.article,
         )
         .where(held.root == sa.any_(wanted))
         .order_by(held.holder, held.root)
     )
     return [
         Holding(
-            root=root, holder=holder, state=state, via=via, origin=origin, position=position, at=at, note=note
+            root=root,
+            holder=holder,
+            state=state,
+            via=via,
+            origin=origin,
+            position=position,
+            at=at,
+            note=note,
+            due=due,
+            article=article,
         )
-        for root, holder, state, via, origin, position, at, note in rows
+        for root, holder, state, via, origin, position, at, note, due, article in rows
     ]
 
 
-def silent(tx: sa.Connection, before: datetime) -> list[tuple[str, int, datetime]]:
-    """Name the holders that were asked before a moment and have not answered: party, how many, since when."""
+class Silence(msgspec.Struct, frozen=True):
+    """A holder that was asked and owes its answer: how many objects, since when, under which article."""
+
+    holder: str
+    objects: int
+    asked: datetime
+    due: datetime
+    article: str
+    """Empty: no instrument states a term, the term is the setting `receipt_due_s`."""
+
+
+def silent(tx: sa.Connection, now: datetime, term: timedelta) -> list[Silence]:
+    """Name the holders whose answer to a call is overdue: by their instrument, else `term` after the call."""
     rows = raw(tx).execute(
-        "SELECT holder, count(*), min(at) FROM holding WHERE state = 'asked' AND at < %s GROUP BY holder"
-        " ORDER BY min(at)",
-        (before,),
+        "SELECT holder, count(*), min(at), min(coalesce(due_at, at + %s)), article FROM holding"
+        " WHERE state = 'asked' AND coalesce(due_at, at + %s) < %s GROUP BY holder, article ORDER BY 4",
+        (term, term, now),
     )
-    return [(holder, count, since) for holder, count, since in rows]
+    return [Silence(*row) for row in rows]
 
 
-def read_due(tx: sa.Connection, before: datetime, limit: int = 1000) -> list[Due]:
-    """Give open duties that fall due before a moment."""
+_OPEN_KEEP = (
+    "EXISTS (SELECT FROM obligation_timer k WHERE k.root = t.root AND k.done_at IS NULL"
+    " AND k.duty = ANY(%s) AND (k.due_at IS NULL OR k.due_at > %s))"
+)
+
+
+def read_due(tx: sa.Connection, before: datetime, keep: Collection[str], limit: int = 1000) -> list[Due]:
+    """Give open duties that fall due before a moment; none of versions that a duty to keep holds unseen."""
     rows = raw(tx).execute(
-        "SELECT root, duty, article, owed_to, due_at FROM obligation_timer"
-        " WHERE done_at IS NULL AND due_at <= %s ORDER BY due_at LIMIT %s",
-        (before, limit),
+        "SELECT root, duty, article, owed_to, due_at FROM obligation_timer t"
+        f" WHERE done_at IS NULL AND due_at <= %s AND NOT ({_OPEN_KEEP}"
+        " AND EXISTS (SELECT FROM object_version v WHERE v.root = t.root AND v.state = 'withdrawn'))"
+        " ORDER BY due_at, root, duty, article LIMIT %s",
+        (before, list(keep), before, limit),
     )
     return [Due(root=a, duty=b, article=c, owed_to=d, at=e) for a, b, c, d, e in rows]
 

@@ -24,8 +24,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from secretariat.base.clock import end_of_day, parse_stamp
+from secretariat.base.clock import end_of_day, parse_stamp, stamp
 from secretariat.base.errors import DeniedError, InputError, NotFoundError, SecretariatError, StateError
+from secretariat.exchange.duties import Term, held_by, term_of
 from secretariat.exchange.evidence import spoken
 from secretariat.exchange.model import ANSWERS, Holding, Refusal, Version
 from secretariat.exchange.offer import references_of
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
     """Give root, salt and the originator's signature of an object, from its value and its canonical bytes."""
 
 EVERYBODY: Final = "*"
-KEEP_DUTIES: Final = frozenset({"keep", "keep_by_law", "retain", "retain_by_law", "archive"})
 _FINAL = frozenset({*ANSWERS, "gone", "refused"})
 _UNSAID = frozenset({"asked", "cannot-answer"})
 _HOLDING = frozenset({"received", "disputed", "quarantined", "waiting", "passed-on"})
@@ -59,6 +59,8 @@ class Called(msgspec.Struct, frozen=True):
     asked: tuple[str, ...]
     cannot_answer: tuple[str, ...]
     revoked: str | None = None
+    due: tuple[tuple[str, datetime, str], ...] = ()
+    """By when which party has to answer, by which article; others by the setting `receipt_due_s`."""
 
 
 def end_of(text: str) -> datetime:
@@ -171,13 +173,19 @@ def _call(
     duty: str | None = None,
 ) -> Called:
     nodes = reached(store)
+    terms = {party: term_of(store.promised(party, roots), now) for party, roots in holders.items()}
     asked = sorted(party for party in holders if party in nodes)
     mute = sorted(party for party in holders if party not in nodes)
     extra: dict[str, Any] = {} if revoked is None else {"revoked": revoked.root.hex()}
     if duty is not None:
         extra["duty"] = duty
     positions = (
-        store.append([_request(kind, party, holders[party], reason, extra) for party in asked])
+        store.append(
+            [
+                _request(kind, party, holders[party], reason, {**extra, **_stated(terms[party])})
+                for party in asked
+            ]
+        )
         if asked
         else []
     )
@@ -191,6 +199,7 @@ def _call(
                 origin=store.origin,
                 position=position,
                 at=now,
+                **_due(terms[party]),
             )
             for party, position in zip(asked, positions, strict=True)
             for root in holders[party]
@@ -213,7 +222,17 @@ def _call(
         ]
     )
     count = len({root for roots in holders.values() for root in roots})
-    return Called(stix_id, count, tuple(asked), tuple(mute), revoked.version if revoked else None)
+    due = tuple((party, term.by, term.article) for party in asked if (term := terms[party]) is not None)
+    return Called(stix_id, count, tuple(asked), tuple(mute), revoked.version if revoked else None, due)
+
+
+def _stated(term: Term | None) -> dict[str, Any]:
+    """What a call says of its term: by when it is to be answered, and by which article."""
+    return {} if term is None else {"by": stamp(term.by), "article": term.article}
+
+
+def _due(term: Term | None) -> dict[str, Any]:
+    return {} if term is None else {"due": term.by, "article": term.article}
 
 
 def _request(kind: str, to: str, roots: Iterable[bytes], reason: str, extra: dict[str, Any]) -> Outgoing:
@@ -253,7 +272,7 @@ def obey(
         store.depart(roots, peer.origin, peer.party, before=entry.position)
     outgoing = _pass_on(store, peer, entry, statement, source, acted, now)
     told = sorted({one.recipient for one in outgoing if one.recipient})
-    kept = [one.root for one in acted if any(due.duty in KEEP_DUTIES for due in store.obligations(one.root))]
+    kept = [one.root for one in acted if held_by(store.obligations(one.root), now)]
     gone = [one.root for one in acted if one.root not in set(kept)]
     # What never arrived, or was destroyed before, must not arrive later either.
     absent = [root for root in roots if root not in held and root not in tombs]
@@ -370,8 +389,9 @@ def _pass_on(
         refs = list(references_of(statement))
         origin, position = refs[0] if source is not None and refs else (peer.origin, entry.position)
         extra["passed_on"] = {"origin": origin, "position": position}
+    terms = {party: term_of(store.promised(party, roots), now) for party, roots in holders.items()}
     outgoing = [
-        _request(statement.kind, party, roots, reason, extra)
+        _request(statement.kind, party, roots, reason, {**extra, **_stated(terms[party])})
         for party, roots in sorted(holders.items())
         if party in nodes
     ]
@@ -388,6 +408,7 @@ def _pass_on(
                 origin=store.origin,
                 position=-1,
                 at=now,
+                **_due(terms[party]),
             )
             for party, roots in holders.items()
             for root in roots

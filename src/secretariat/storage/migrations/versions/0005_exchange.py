@@ -95,6 +95,8 @@ def upgrade() -> None:
         sa.Column("position", sa.BigInteger, nullable=False),
         sa.Column("at", MOMENT, nullable=False),
         sa.Column("note", sa.Text),
+        sa.Column("due_at", MOMENT),
+        sa.Column("article", sa.Text, nullable=False, server_default=""),
         sa.Column("recorded_at", MOMENT, nullable=False),
         sa.Column("custodian", sa.Text, primary_key=True, server_default=sa.text(CUSTODIAN)),
     )
@@ -109,6 +111,8 @@ def upgrade() -> None:
         sa.Column("position", sa.BigInteger, nullable=False),
         sa.Column("at", MOMENT, nullable=False),
         sa.Column("note", sa.Text),
+        sa.Column("due_at", MOMENT),
+        sa.Column("article", sa.Text, nullable=False, server_default=""),
         sa.Column("recorded_at", MOMENT, nullable=False),
         sa.Column("until", MOMENT, nullable=False),
         sa.Column("custodian", sa.Text, nullable=False, server_default=sa.text(CUSTODIAN)),
@@ -151,7 +155,7 @@ def upgrade() -> None:
         sa.Column("duty", sa.Text, primary_key=True),
         sa.Column("article", sa.Text, primary_key=True),
         sa.Column("owed_to", sa.Text, nullable=False),
-        sa.Column("due_at", MOMENT, nullable=False),
+        sa.Column("due_at", MOMENT),
         sa.Column("done_at", MOMENT),
         sa.Column("custodian", sa.Text, primary_key=True, server_default=sa.text(CUSTODIAN)),
     )
