@@ -111,7 +111,9 @@ class Story(Stage):
         self.annex()
         self.chinas_report()
         self.item_of_us()
-        Trust(self).joint_statement(_report(self.parts["kr_advisory"]))
+        trust = Trust(self)
+        trust.joint_statement(_report(self.parts["kr_advisory"]))
+        trust.evidence()
         Cooperation(self).play()
 
     def advisory(self) -> None:

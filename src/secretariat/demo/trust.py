@@ -10,7 +10,8 @@ from secretariat.base.clock import now
 from secretariat.demo.delivery import until
 from secretariat.demo.nodes import DemoNode
 from secretariat.demo.stage import REALM, Stage
-from secretariat.ledger import joint_service
+from secretariat.ledger import joint_service, witnessing
+from secretariat.ledger import service as ledger
 from secretariat.ledger.joint import Stance
 
 RESERVATION = "SYNTHETIC reservation: point 2 does not bind us to a date."
@@ -50,6 +51,20 @@ class Trust:
             held=agreed,
         )
 
+    def evidence(self) -> None:
+        """KR's newest grant to JP: JP vouches for it as recipient, US as uninvolved party."""
+        kr = self.cluster["KR"]
+        with kr.node.database.app(REALM) as tx:
+            lines = ledger.list_entries(tx, kinds=["grant"], recipient="JP", limit=1)
+        position = lines[0].position if lines else 0
+        final = until(lambda: _stands(kr, position, "JP") == "final")
+        self.tell(
+            f"KR's entry {position}, a grant to JP, is final: JP and an uninvolved party signed that they saw"
+            " KR's log with it; whoever shows another log from now on is found out",
+            kr.page(f"/ledger/entries/{position}"),
+            held=final,
+        )
+
     def _say(self, party: str, digest: bytes, stance: Stance, text: str) -> None:
         one = self.cluster[party]
         by = f"{party.lower()}-releaser"
@@ -60,6 +75,13 @@ def _state(one: DemoNode, digest: bytes) -> str | None:
     """How the statement stands at a node; None where it has not arrived."""
     with one.node.database.app(REALM) as tx:
         return next((f.outcome for f in joint_service.newest(tx, 10) if f.kept.digest == digest), None)
+
+
+def _stands(one: DemoNode, position: int, recipient: str) -> str:
+    """What stands behind an entry of a node's own log."""
+    with one.node.database.app(REALM) as tx:
+        ring = one.node.keyring(REALM)
+        return witnessing.standing_of_own(tx, ring, position, recipient).state
 
 
 def _silent(one: DemoNode, digest: bytes) -> list[str]:
