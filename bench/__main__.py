@@ -23,6 +23,8 @@ MODULES = (
     "overlap",
     "latency",
     "arrival",
+    "sync",
+    "pulling",
     "memory",
     "demo",
 )

@@ -70,11 +70,11 @@ def _memory(one: DemoNode, extra: int | None = None) -> float:
         for process in tree:
             if process.pid not in seen:
                 seen.add(process.pid)
-                total += _pss(process.pid)
+                total += pss(process.pid)
     return total / 1e6
 
 
-def _pss(pid: int) -> int:
+def pss(pid: int) -> int:
     try:
         with Path(f"/proc/{pid}/smaps_rollup").open(encoding="ascii") as lines:
             return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
