@@ -114,7 +114,7 @@ def test_the_public_page_shows_what_was_released_to_the_public_and_nothing_else(
     with node.database.app("live") as tx:
         clear = collections.ensure(tx, "clear", "clear", party=node.party, realm="live")
         every = [number for key, number in ids.items() if key != "draft"]
-        collections.add_fresh(tx, {clear: [(None, every)]}, now=now())
+        collections.add_fresh(tx, {clear: [(None, every, ())]}, now=now())
     page = stranger.get("/public/register").text
     assert "Title of open" in page
     for key in ("draft", "green", "later", "quiet"):

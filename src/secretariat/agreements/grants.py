@@ -181,11 +181,11 @@ def classes_by_id(tx: sa.Connection, ids: Sequence[int]) -> list[GrantClass]:
     return [GrantClass(*row) for row in rows]
 
 
-def granted(tx: sa.Connection, recipient: str, version_ids: Sequence[int]) -> set[int]:
-    """Give those of these versions that stand granted to `recipient` now."""
+def granted(tx: sa.Connection, recipient: str, version_ids: Sequence[int]) -> dict[int, Sequence[str]]:
+    """Give those of these versions that stand granted to `recipient` now, with what is left out of each."""
     rows = raw(tx).execute(
-        "SELECT i.version FROM item i JOIN grant_class g ON g.id = i.grant_class"
+        "SELECT i.version, coalesce(i.left_out, '{}') FROM item i JOIN grant_class g ON g.id = i.grant_class"
         " WHERE i.version = ANY(%s) AND g.recipient = %s",
         (list(version_ids), recipient),
     )
-    return {version for (version,) in rows}
+    return dict(rows.fetchall())

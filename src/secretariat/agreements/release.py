@@ -13,12 +13,15 @@ Rules (decisions.md 1 and 3):
 5. Above this realm's ceiling nothing is released.
 6. An object is signed once, by its originator; a relay passes the originator's signature on as it stands.
    Two releases of one object at once come one after the other.
+7. Whoever relays may leave out properties that STIX does not require: the recipient gets a partial, which
+   still verifies against the originator's signature. What is missing here already is named as missing there.
+   Who was granted a partial from here may get more of it later, never less by a release.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -36,8 +39,8 @@ from secretariat.ledger import object_signature
 from secretariat.ledger import service as ledger
 from secretariat.ledger.entries import DecisionRecord, Draft, GrantRow, LogPin, Publication
 from secretariat.ledger.entries import Grant as GrantBody
-from secretariat.ledger.property_tree import root_of
-from secretariat.records import collections
+from secretariat.ledger.property_tree import left_out_of, root_of
+from secretariat.records import collections, leaving_out, stix
 from secretariat.records import store as records
 from secretariat.records.ceiling import refuse_above
 from secretariat.records.markings import Label
@@ -54,7 +57,7 @@ if TYPE_CHECKING:
 PUBLIC = "*"
 """Reader of the public collection: everybody, for what is CLEAR."""
 
-_RELEASABLE = frozenset({"draft", "published", "kept"})
+_RELEASABLE = frozenset({"draft", "published", "kept", "partial"})
 _SALT = 32
 _T = TypeVar("_T")
 _PART = 1000
@@ -100,6 +103,7 @@ def publish(
     to: Iterable[str] | None = None,
     basis: Basis,
     purpose: str | None = None,
+    leave_out: Collection[str] = (),
     now: datetime,
 ) -> Published:
     """Release the newest versions of `objects` (STIX ids or row ids) to `to`, or to every partner that may.
@@ -110,7 +114,17 @@ def publish(
     """
     with node.database.app(realm) as tx:
         ledger.lock(tx)  # whoever publishes the same at once comes first or after, never between
-        return publish_in(tx, node, realm, find(tx, objects), to=to, basis=basis, purpose=purpose, now=now)
+        return publish_in(
+            tx,
+            node,
+            realm,
+            find(tx, objects),
+            to=to,
+            basis=basis,
+            purpose=purpose,
+            leave_out=leave_out,
+            now=now,
+        )
 
 
 def find(tx: sa.Connection, objects: Sequence[str | int]) -> list[Stored]:
@@ -134,17 +148,20 @@ def publish_in(
     public: bool | None = None,
     basis: Basis,
     purpose: str | None = None,
+    leave_out: Collection[str] = (),
     now: datetime,
 ) -> Published:
     """Release versions in the caller's transaction; those not stored yet are written as published.
 
-    What is CLEAR goes to the public as well where no recipient is named, or as `public` says.
-    Refuses versions that somebody else released, withdrew or marked since the caller read them.
+    What is CLEAR goes to the public as well where no recipient is named, or as `public` says. Of what is not
+    this party's own the properties `leave_out` stay here (rule 7).
+    Refuses versions that somebody else released, withdrew or marked since the caller read them, and to leave
+    out what must stay.
     """
     keyring = node.keyring(realm)
     head = ledger.open_log(tx, keyring, now=now)
     records.refuse_changed(tx, [one for one in versions if isinstance(one, Stored)])
-    batch = _Batch(tx, node, realm, _with_company(tx, versions), now)
+    batch = _Batch(tx, node, realm, _with_company(tx, versions), now, leave_out)
     partners = _partners(tx, keyring, to)
     answers = [batch.ask(code, purpose) for code in partners]
     if to is None if public is None else public:
@@ -234,12 +251,14 @@ class _Answer:
         self.classes: list[_Class] = []
         self.denied: dict[tuple[str, str | None], list[int]] = {}
         self.matrix: list[list[Any]] = []
+        self.partials: list[int] = []
+        """Row ids of what it holds with more left out than now."""
         self.count = 0
 
     def decide_all(self) -> None:
         """Decide label by label; object by object where a consent may name single objects."""
         batch, classes = self.batch, dict[Any, _Class]()
-        there = batch.granted(self.party)
+        there, self.partials = batch.granted(self.party)
         whole = not there and not batch.any_from(self.party)
         for number, (label, members) in enumerate(batch.by_label.items()):
             fresh = (
@@ -292,7 +311,7 @@ class _Answer:
         """Add what granted objects refer to (rule 4), under the articles of the first that refers to it."""
         batch = self.batch
         have = there | {one for group in self.classes for one in group.members}
-        for group in self.classes:
+        for group in list(self.classes):
             wanted = {
                 companion
                 for one in group.members
@@ -317,7 +336,7 @@ class _Answer:
             publication=publication,
             instruments=self.book.hash,
             engine=ENGINE,
-            rows=[group.row(self.batch.roots) for group in self.classes],
+            rows=[self._row(group) for group in self.classes],
             basis=msgspec.to_builtins(basis),
             purpose=purpose,
             route=None,
@@ -329,6 +348,11 @@ class _Answer:
             },
         )
         return Draft("grant", self.party, body)
+
+    def _row(self, group: _Class) -> GrantRow:
+        row, missing = group.row(self.batch.roots), self.batch.missing
+        partials = {self.batch.roots[one]: list(missing[one]) for one in group.members if one in missing}
+        return msgspec.structs.replace(row, left_out=partials) if partials else row
 
     def withheld(self, now: datetime) -> list[Withheld]:
         """Say what this recipient did not get."""
@@ -349,7 +373,13 @@ class _Batch:
     """The versions of one publish call, grouped by label."""
 
     def __init__(
-        self, tx: sa.Connection, node: Node, realm: str, versions: Sequence[Version], now: datetime
+        self,
+        tx: sa.Connection,
+        node: Node,
+        realm: str,
+        versions: Sequence[Version],
+        now: datetime,
+        leave_out: Collection[str] = (),
     ) -> None:
         if not versions:
             raise InputError("nothing to publish", advice="name at least one object")
@@ -372,6 +402,7 @@ class _Batch:
         self.has_company = any(one.type in COMPANY for one in versions)
         self.company = self._company() if self.has_company else {}
         self._unsigned = all(one.root is None for one in versions)
+        self.missing = self._missing(frozenset(leave_out))
         self._sources = {one.source for one in versions} | {one.originator for one in versions}
 
     def _company(self) -> dict[int, tuple[int, ...]]:
@@ -387,6 +418,37 @@ class _Batch:
             company[number] = tuple(sorted({*first, *second}))
         return company
 
+    def _missing(self, names: frozenset[str]) -> dict[int, tuple[str, ...]]:
+        """Say, per version that goes as a partial, which properties its recipients do not get (rule 7)."""
+        found = {}
+        for number, one in enumerate(self.versions):
+            gone = left_out_of(one.salt) if one.state == "partial" else []
+            less = frozenset[str]()
+            if names and one.originator != self.node.party and one.type not in COMPANY:
+                value = msgspec.json.decode(one.data)
+                less = names & set(value)
+                leaving_out.refuse_required(value, less)
+                if less:
+                    stix.check({name: held for name, held in value.items() if name not in less})
+            if gone or less:
+                found[number] = tuple(sorted({*gone, *less}, key=lambda name: name.encode("utf-16-be")))
+        if names and not any(names.intersection(one) for one in found.values()):
+            raise InputError(
+                f"nothing to leave out: no object of others has {', '.join(sorted(names))}",
+                where="leave_out",
+                advice="name properties that the objects have; of an own object make a version without them",
+            )
+        return found
+
+    def by_missing(self, members: Sequence[int]) -> Iterable[tuple[tuple[str, ...], Sequence[int]]]:
+        """Sort versions by what their recipients do not get."""
+        if not self.missing:
+            return [((), members)]
+        groups: dict[tuple[str, ...], list[int]] = {}
+        for one in members:
+            groups.setdefault(self.missing.get(one, ()), []).append(one)
+        return groups.items()
+
     def any_from(self, party: str) -> bool:
         """Whether any of these versions came from `party` or is its own."""
         return party in self._sources
@@ -398,12 +460,14 @@ class _Batch:
         one = self.versions[place]
         return party in {one.source, one.originator}
 
-    def granted(self, party: str) -> set[int]:
-        """Give the places of what `party` holds granted already."""
+    def granted(self, party: str) -> tuple[set[int], list[int]]:
+        """Give the places of what `party` holds granted already, and row ids of what it gets more of."""
         if self._unsigned:
-            return set()
+            return set(), []
         numbers = {one.id: place for place, one in enumerate(self.versions) if isinstance(one, Stored)}
-        return {numbers[one] for one in grants.granted(self.tx, party, list(numbers))}
+        held = grants.granted(self.tx, party, list(numbers))
+        less = [one for one, names in held.items() if set(names) > set(self.missing.get(numbers[one], ()))]
+        return {numbers[one] for one in held.keys() - set(less)}, less
 
     def ask(self, party: str, purpose: str | None) -> _Answer:
         """Decide the whole batch for one partner."""
@@ -569,7 +633,7 @@ def _place(
 
     def write() -> dict[int, tuple[str, range]]:
         readers: dict[int, str] = {}
-        batches: dict[int, list[tuple[int | None, Sequence[int]]]] = {}
+        batches: dict[int, list[tuple[int | None, Sequence[int], Sequence[str]]]] = {}
         for number, answer in enumerate(answers):
             entry = publication + 1 + number
             ids = grants.put_classes(
@@ -582,9 +646,12 @@ def _place(
             collection = collections.ensure(tx, kind, answer.party, party=publisher, realm=realm)
             readers[collection] = answer.party
             batches[collection] = [
-                (class_id, [answer.batch.id_at(place) for place in group.members])
+                (class_id, [answer.batch.id_at(place) for place in some], left_out)
                 for class_id, group in zip(ids, answer.classes, strict=True)
+                for left_out, some in answer.batch.by_missing(group.members)
             ]
+            if answer.partials:  # more of what is there already as a partial takes its place
+                collections.remove(tx, answer.partials, collection=collection)
         seqs = collections.add_fresh(tx, batches, now=now) if batches else {}
         return {collection: (readers[collection], given) for collection, given in seqs.items()}
 

@@ -3,12 +3,13 @@
 Rules (the numbers continue those of take.py):
 
  9. It stands where the grant lists it; its bytes are canonical JSON and STIX.
-10. Its root follows from its bytes and salt, and the originator signed exactly that, with a key that it did
-    not revoke before (disowning.py).
+10. Its root follows from its bytes and salt, and the originator signed exactly that. Of a partial, just what
+    the grant's row names is missing, by number and place, and nothing that must stay.
 11. It was not withdrawn before by its originator.
 12. Our own recomputation of the grant with the facts it pins gives the same answer: else quarantine; where
     something is missing here it waits and is ruled on again when something came; where the same originator
     signed other content under this id and version, it is shown as disputed and never passed on.
+    A fuller copy takes the place of a partial; never the reverse.
 """
 
 from __future__ import annotations
@@ -24,14 +25,23 @@ from secretariat.base.errors import ProofError, SecretariatError
 from secretariat.exchange import disowning, withdrawal
 from secretariat.exchange.duties import ENDING
 from secretariat.exchange.evidence import kept_evidence
-from secretariat.exchange.model import SHOWN_STATES, Arrival, Due, Fate, Line, Refusal, Ruling, Version
+from secretariat.exchange.model import SHOWN, SHOWN_STATES, Arrival, Due, Fate, Line, Refusal, Ruling, Version
+from secretariat.exchange.offer import left_out_in
 from secretariat.exchange.peers import Outgoing
 from secretariat.exchange.speakers import speakers
 from secretariat.ledger import entries, object_signature
 from secretariat.ledger.entries import Statement
-from secretariat.ledger.property_tree import root_of
+from secretariat.ledger.property_tree import (
+    SALT_BYTES,
+    Partial,
+    check_names,
+    left_out_of,
+    partial_of,
+    proof_of,
+    root_with,
+)
 from secretariat.ledger.revocation import RevokedError
-from secretariat.records import canonical
+from secretariat.records import canonical, leaving_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -43,9 +53,6 @@ if TYPE_CHECKING:
     from secretariat.exchange.wire import CarriedObject
 
     Check = Callable[[dict[str, Any]], object]
-
-
-SHOWN = frozenset(SHOWN_STATES.values())
 
 
 class ObjectRefusedError(ProofError):
@@ -70,14 +77,15 @@ def read_objects(
     refusals: list[Refusal] = []
     incoming: list[Incoming] = []
     for line in lines:
-        peer = line.speaker
+        peer, left_out = line.speaker, left_out_in(line.statement)
         for carried in line.carried.objects:
             position, root = line.entry.position, bytes.fromhex(carried.root)
             if carried.gone is not None:
                 fates.append((position, root, "gone", carried.gone))
                 continue
             try:
-                incoming.append(Incoming(line, read_object(store, peer, carried, limits, check)))
+                names = left_out.get(root, [])
+                incoming.append(Incoming(line, read_object(store, peer, carried, names, limits, check)))
             except SecretariatError as error:
                 code = error.code if isinstance(error, ObjectRefusedError) else "bad-object"
                 fates.append((position, root, "refused", code))
@@ -97,7 +105,7 @@ def rule(
     if not incoming:
         return []
     tombs = store.tombs([one.version.root for one in incoming])
-    here = store.versions([one.version.root for one in incoming])
+    here = dict(store.versions([one.version.root for one in incoming]))
     alike = store.same({one.version.stix_id for one in incoming})
     fresh: dict[bytes, Arrival] = {}
     moved: list[Arrival] = []
@@ -125,7 +133,7 @@ def rule(
             if outcome in {"own", "refused"}:
                 continue
             arrival = Arrival(
-                version=msgspec.structs.replace(version, state=SHOWN_STATES.get(outcome, outcome)),
+                version=msgspec.structs.replace(version, state=_state(outcome, version)),
                 label=ruling.label,
                 origin=peer.origin,
                 position=position,
@@ -136,10 +144,18 @@ def rule(
                 refusals.append(_told(peer, "grant-differs", why, position, version))
             if held is not None:
                 unseen = held.state in {"waiting", "quarantined"}
-                (moved if unseen and outcome == "received" else again).append(arrival)
+                fuller = held.state == "partial" and _fuller(version, held)
+                if outcome == "received" and (unseen or fuller):
+                    if version.salt != held.salt:  # what is seen is what this grant permits, not what waited
+                        store.replace(version)
+                    here[version.root] = arrival.version
+                    moved.append(arrival)
+                else:
+                    again.append(arrival)
             elif version.root in fresh:
                 # Granted twice on one page: what may be seen under one of the two may be seen.
-                if fresh[version.root].version.state not in SHOWN:
+                before = fresh[version.root].version
+                if before.state not in SHOWN or (outcome == "received" and _fuller(version, before)):
                     fresh[version.root] = arrival
             elif _rival(version, alike.get(version.stix_id, ())):
                 store.keep_rival(arrival)
@@ -222,7 +238,7 @@ class _Settling:
             else:
                 self._departed.append(one)
             return fate
-        version = msgspec.structs.replace(one.version, state=SHOWN_STATES.get(outcome, outcome))
+        version = msgspec.structs.replace(one.version, state=_state(outcome, one.version))
         arrival = Arrival(
             version=version,
             label=ruling.label,
@@ -296,6 +312,17 @@ def _outcome(
     return "received", ""
 
 
+def _state(outcome: Outcome, version: Version) -> str:
+    if outcome == "received" and left_out_of(version.salt):
+        return "partial"
+    return SHOWN_STATES.get(outcome, outcome)
+
+
+def _fuller(one: Version, other: Version) -> bool:
+    """Whether a copy of the same version lacks less than the other, and nothing that the other has."""
+    return set(left_out_of(one.salt)) < set(left_out_of(other.salt))
+
+
 def _contradicted(version: Version, alike: Sequence[Version]) -> bool:
     """Whether another copy of this version has other content. Observables have no versions."""
     return bool(version.modified) and any(
@@ -317,15 +344,18 @@ def _same_time(one: str, other: str) -> bool:
 
 
 def read_object(
-    store: Store, peer: Peer, carried: CarriedObject, limits: Limits, check: Check | None
+    store: Store,
+    peer: Peer,
+    carried: CarriedObject,
+    left_out: Sequence[str],
+    limits: Limits,
+    check: Check | None,
 ) -> Version:
     """Rules 9 and 10 for one object; refuses with an error that says which."""
+    proof = _proof(carried, left_out)
     if (
-        carried.object is UNSET
-        or carried.salt is None
-        or carried.signature is UNSET
-        or not carried.originator
-    ):
+        carried.object is UNSET or proof is None or carried.signature is UNSET or not carried.originator
+    ):  # fmt: skip
         raise ObjectRefusedError(
             "incomplete", "an object without salt, signature or originator", where=carried.root
         )
@@ -338,9 +368,9 @@ def read_object(
     keys = store.record_keys(carried.originator)
     try:
         if keys:
-            root = bytes.fromhex(object_signature.verify_object(signature, data, carried.salt, keys).root)
+            root = bytes.fromhex(object_signature.verify_copy(signature, data, proof, keys).root)
         else:  # it will wait until its originator is enrolled, and be verified then
-            root = root_of(data, carried.salt)
+            root = root_with(data, proof)
     except ProofError as error:
         raise ObjectRefusedError(
             "broken-signature", error.what, where=error.where, advice=error.advice
@@ -353,6 +383,8 @@ def read_object(
         disowning.check_object(store, peer.party, carried.originator, root, signature)
     except RevokedError as error:
         raise ObjectRefusedError(error.code, error.what, where=error.where, advice=error.advice) from error
+    if partial_of(proof) is not None:
+        _check_left_out(value, proof, carried.root)
     if check is not None:
         check(value)
     for name in ("id", "type"):
@@ -366,7 +398,7 @@ def read_object(
         originator=carried.originator,
         source=peer.party,
         root=root,
-        salt=carried.salt,
+        salt=proof,
         data=data,
         signature=signature,
         state="kept",
@@ -376,9 +408,31 @@ def read_object(
     )
 
 
+def _proof(carried: CarriedObject, left_out: Sequence[str]) -> bytes | None:
+    """Give what proves the copy: the salt of a whole one, or the leaves with the names of the grant's row.
+
+    None where neither came, both came, or the row promised the other.
+    """
+    if carried.leaves:
+        return proof_of(Partial(list(carried.leaves), list(left_out))) if carried.salt is None else None
+    return None if left_out or carried.salt is None or len(carried.salt) != SALT_BYTES else carried.salt
+
+
+def _check_left_out(value: dict[str, Any], proof: bytes, root: str) -> None:
+    known = partial_of(proof)
+    assert known is not None
+    try:
+        check_names(known, known.left_out)
+        leaving_out.refuse_required(value, known.left_out)
+    except SecretariatError as error:
+        raise ObjectRefusedError(
+            "wrongly-left-out", error.what, where=error.where or root, advice=error.advice
+        ) from error
+
+
 def _signed(version: Version, keys: Mapping[str, bytes]) -> bool:
     try:
-        object_signature.verify_object(version.signature, version.data, version.salt, keys)
+        object_signature.verify_copy(version.signature, version.data, version.salt, keys)
     except SecretariatError:
         return False
     return True

@@ -21,7 +21,7 @@ from secretariat.exchange.instrument_memory import MemoryShelf
 from secretariat.exchange.mailbox_memory import MemoryMail
 from secretariat.exchange.model import (
     KEEP_DUTIES,
-    SHOWN_STATES,
+    SHOWN,
     Arrival,
     Granted,
     Holding,
@@ -30,10 +30,12 @@ from secretariat.exchange.model import (
     Peer,
     Version,
 )
+from secretariat.exchange.offer import without
 from secretariat.exchange.peers import Head, Outgoing, Tomb
 from secretariat.exchange.transfer_memory import MemoryTransfers
 from secretariat.exchange.witness_memory import MemoryWitness
 from secretariat.ledger import checkpoint, entries, merkle
+from secretariat.ledger.property_tree import left_out_of
 from secretariat.ledger.witness import RECOVERY, StoppedError
 
 if TYPE_CHECKING:
@@ -51,7 +53,6 @@ if TYPE_CHECKING:
     from secretariat.ledger.revocation import Revoked
     from secretariat.ledger.witness import Word
 
-SHOWN = frozenset(SHOWN_STATES.values())
 _SHARED = ("log", "leaves", "logs", "words", "word_at", "notes")
 
 
@@ -77,6 +78,7 @@ class Memory:
         self.rivals: dict[bytes, Arrival] = {}
         self.arrivals: dict[bytes, dict[tuple[str, str], Arrival]] = defaultdict(dict)
         self.granted: dict[str, set[bytes]] = defaultdict(set)
+        self.left_out: dict[tuple[str, bytes], tuple[str, ...]] = {}
         self.from_partners: set[bytes] = set()
         self.peers: dict[str, Peer] = {}
         self.logs: dict[str, KeptLog] = {}
@@ -183,7 +185,11 @@ class MemoryStore(MemoryMail, MemoryTransfers, MemoryShelf, MemoryWitness):
         found: dict[bytes, Version] = {}
         for memory in (*self._m.guests.values(), self._m):  # a guest's grants stand in the same log
             may = memory.granted.get(recipient, set())
-            found |= {one: memory.held[one] for one in roots if one in may and one in memory.held}
+            found |= {
+                one: without(memory.held[one], memory.left_out.get((recipient, one), ()))
+                for one in roots
+                if one in may and one in memory.held
+            }
         return found
 
     def versions(self, roots: Sequence[bytes]) -> Mapping[bytes, Version]:
@@ -228,12 +234,24 @@ class MemoryStore(MemoryMail, MemoryTransfers, MemoryShelf, MemoryWitness):
             if one.version.state == "waiting" and root in self._m.held
         ]
 
-    def publish(self, versions: Sequence[Version], recipients: Sequence[str]) -> None:
+    def publish(
+        self, versions: Sequence[Version], recipients: Sequence[str], left_out: Sequence[str] = ()
+    ) -> None:
         """Write own versions and let `recipients` read them (what a release does on a real node)."""
         for one in versions:
             self._m.held[one.root] = one
             for party in recipients:
                 self._m.granted[party].add(one.root)
+                self._m.left_out[party, one.root] = tuple(left_out)
+
+    def replace(self, version: Version) -> None:
+        held = self._m.held[version.root]
+        state = held.state
+        if state in {"kept", "partial"}:
+            state = "partial" if left_out_of(version.salt) else "kept"
+        self._m.held[version.root] = msgspec.structs.replace(
+            held, data=version.data, salt=version.salt, state=state
+        )
 
     def revise(self, version: Version, replaces: Sequence[bytes]) -> None:
         self._m.held[version.root] = version

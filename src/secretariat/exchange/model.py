@@ -39,6 +39,8 @@ ANSWERS: Final = ("destroyed", "returned", "kept-by-law", "kept-otherwise")
 Fate = tuple[int, bytes, Outcome, str]
 """Position of the grant, root, what became of the object, and why."""
 SHOWN_STATES: Final = {"received": "kept", "disputed": "disputed"}
+SHOWN: Final = frozenset({"kept", "partial", "disputed"})
+"""States of versions that viewers see: a received one is `partial` where a relay left something out."""
 
 
 class Peer(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,6 +109,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     root: bytes
     salt: bytes
+    """The salt of a whole copy, or the proof of a partial (ledger/property_tree.py)."""
     data: bytes
     signature: bytes
     state: str

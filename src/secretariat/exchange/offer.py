@@ -7,6 +7,8 @@ Rules:
    (withdrawn, narrowed, destroyed) is named as gone; it is never left out in silence.
 3. A page ends after `max_objects` objects or once it holds `max_bytes`; it always makes progress.
 4. A page says how much it carries and hashes it (wire.page_hash).
+5. Where a row of the grant says that properties are left out, the object goes as that partial. A version that
+   the partner may read only with less than the row says is named as gone, too.
 """
 
 from __future__ import annotations
@@ -19,9 +21,11 @@ from secretariat.base.errors import InputError
 from secretariat.exchange import wire
 from secretariat.exchange.wire import Attached, CarriedEntry, CarriedObject, Counts, Cursor, Page
 from secretariat.ledger import dsse, entries
+from secretariat.ledger.property_tree import left_out_of, partial_of, reduced
+from secretariat.records.canonical import canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from secretariat.exchange.model import LogEntry, Version
     from secretariat.exchange.peers import Store
@@ -39,6 +43,14 @@ def roots_of(statement: entries.Statement) -> list[bytes]:
     roots = [root for row in entries.body_as(statement, entries.Grant).rows for root in row.objects]
     entries.check_roots(roots, "grant/rows")
     return [bytes.fromhex(root) for root in roots]
+
+
+def left_out_in(statement: entries.Statement) -> dict[bytes, list[str]]:
+    """Say by root what a grant leaves out; versions that go whole are not in it."""
+    if statement.kind != "grant":
+        return {}
+    rows = entries.body_as(statement, entries.Grant).rows
+    return {bytes.fromhex(root): names for row in rows for root, names in row.left_out.items() if names}
 
 
 def references_of(statement: entries.Statement) -> Iterator[tuple[str, int]]:
@@ -83,10 +95,11 @@ def offer(
             more = True
             break
         offset = after.offset if entry.position == after.position else 0
-        roots = roots_of(entries.read(dsse.payload_of(entry.envelope)))
+        statement = entries.read(dsse.payload_of(entry.envelope))
+        roots, left_out = roots_of(statement), left_out_in(statement)
         if offset > len(roots):
             raise InputError(f"entry {entry.position} brings {len(roots)} objects", where=f"after={after}")
-        run, weight = _run(store, to, roots[offset:], max_objects - objects, max_bytes - size)
+        run, weight = _run(store, to, roots[offset:], left_out, max_objects - objects, max_bytes - size)
         carried.append(_carried(store, entry, offset, len(roots), run))
         done = offset + len(run)
         hashed.append(
@@ -141,19 +154,29 @@ def _carried(
 
 
 def _run(
-    store: Store, to: str, roots: Sequence[bytes], max_objects: int, max_bytes: int
+    store: Store,
+    to: str,
+    roots: Sequence[bytes],
+    left_out: Mapping[bytes, Sequence[str]],
+    max_objects: int,
+    max_bytes: int,
 ) -> tuple[list[CarriedObject], int]:
     """Carry objects from the front of `roots` until a limit; at least one when there is one."""
     run: list[CarriedObject] = []
     weight = 0
     for start in range(0, min(len(roots), max_objects), _LOOK_AHEAD):
         part = roots[start : min(start + _LOOK_AHEAD, max_objects)]
-        found = store.granted(to, part)
+        whole = store.granted(to, part)
+        found = {root: one for root, one in whole.items() if _enough(one, left_out.get(root, ()))}
         missing = [root for root in part if root not in found]
         reasons = _reasons(store, missing)
         for root in part:
             version = found.get(root)
-            one = CarriedObject(root.hex(), gone=reasons.get(root)) if version is None else _object(version)
+            one = (
+                CarriedObject(root.hex(), gone=reasons.get(root))
+                if version is None
+                else _object(without(version, left_out.get(root, ())))
+            )
             cost = 80 if version is None else len(version.data) + len(version.signature)
             if run and weight + cost > max_bytes:
                 return run, weight
@@ -162,13 +185,28 @@ def _run(
     return run, weight
 
 
+def _enough(version: Version, names: Sequence[str]) -> bool:
+    """Whether the partner may read what the row says: nothing more is missing than `names`."""
+    return set(left_out_of(version.salt)) <= set(names)
+
+
+def without(version: Version, names: Collection[str]) -> Version:
+    """Give a copy that lacks at least these properties."""
+    if set(names) <= set(left_out_of(version.salt)):
+        return version
+    value, proof = reduced(version.data, version.salt, names)
+    return msgspec.structs.replace(version, data=canonical(value), salt=proof)
+
+
 def _object(version: Version) -> CarriedObject:
+    less = partial_of(version.salt)
     return CarriedObject(
         version.root.hex(),
         msgspec.Raw(version.data),
-        version.salt,
+        version.salt if less is None else None,
         msgspec.Raw(version.signature),
         version.originator,
+        leaves=() if less is None else tuple(less.leaves),
     )
 
 

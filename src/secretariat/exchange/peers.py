@@ -129,7 +129,10 @@ class Store(WitnessStore, Protocol):
 
     # objects
     def granted(self, recipient: str, roots: Sequence[bytes]) -> Mapping[bytes, Version]:
-        """Give those of `roots` that `recipient` may read now, as the database itself sees it."""
+        """Give those of `roots` that `recipient` may read now, as the database itself sees it.
+
+        A version comes without what is left out for this recipient.
+        """
         ...
 
     def versions(self, roots: Sequence[bytes]) -> Mapping[bytes, Version]:
@@ -158,6 +161,10 @@ class Store(WitnessStore, Protocol):
 
     def waiting(self) -> Sequence[Arrival]:
         """Give what grants still wait to be ruled on, each with the version as it is held now."""
+        ...
+
+    def replace(self, version: Version) -> None:
+        """Put another copy of a version that is held in its place: its content and proof, nothing else."""
         ...
 
     def revise(self, version: Version, replaces: Sequence[bytes]) -> None:
@@ -250,8 +257,13 @@ class Store(WitnessStore, Protocol):
         """Give what viewers see of partners' objects, disputed copies among them."""
         ...
 
-    def publish(self, versions: Sequence[Version], recipients: Sequence[str]) -> None:
-        """Write versions where they are new and let `recipients` read them; the caller appends the grants."""
+    def publish(
+        self, versions: Sequence[Version], recipients: Sequence[str], left_out: Sequence[str] = ()
+    ) -> None:
+        """Write versions where they are new and let `recipients` read them; the caller appends the grants.
+
+        They read them without the properties `left_out`, which are what is missing of each.
+        """
         ...
 
     def holdings(self, roots: Sequence[bytes]) -> Sequence[Holding]:

@@ -139,8 +139,7 @@ class _Serving(PostgresStore):
         return Head(held.size, held.root, note)
 
     def granted(self, recipient: str, roots: Sequence[bytes]) -> Mapping[bytes, Version]:
-        del recipient  # the database knows who reads
-        return self._find(self.tx, "v.root = ANY(%s)", [list(roots)])
+        return self._readable(recipient, roots)
 
     def attached(self, origin: str, position: int) -> Sequence[LogEntry]:
         return self.whole().attached(origin, position)

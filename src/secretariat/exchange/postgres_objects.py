@@ -12,8 +12,10 @@ import msgspec
 
 from secretariat.base.clock import parse_stamp
 from secretariat.exchange import guest_store
-from secretariat.exchange.model import SHOWN_STATES, Arrival, Granted, Version
+from secretariat.exchange.model import SHOWN, Arrival, Granted, Version
+from secretariat.exchange.offer import without
 from secretariat.exchange.postgres_transaction import Transaction
+from secretariat.ledger.property_tree import left_out_of
 from secretariat.records import collections
 from secretariat.records import store as records
 from secretariat.records.collections import Placed
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
-SHOWN = frozenset(SHOWN_STATES.values())
 PUBLIC = "*"
 _VERSION = (
     "v.stix_id, coalesce(v.modified, v.created, ''), v.type, v.originator, v.source, v.root, v.salt, v.bytes,"
@@ -77,12 +78,7 @@ class ObjectRows(Transaction):
     def granted(self, recipient: str, roots: Sequence[bytes]) -> Mapping[bytes, Version]:
         kept_for = "" if self.keyring.host is None else self.party
         guest_store.in_keeping_of(self.tx, EVERYBODYS)  # a guest's grants stand in the same log
-        found = self._find(
-            self.tx,
-            "v.root = ANY(%s) AND EXISTS (SELECT 1 FROM item i JOIN collection c ON c.id = i.collection"
-            " WHERE i.version = v.id AND c.kind IN ('partner', 'clear') AND c.reader IN (%s, '*'))",
-            [list(roots), recipient],
-        )
+        found = self._readable(recipient, roots)
         guest_store.in_keeping_of(self.tx, kept_for)
         return found
 
@@ -101,6 +97,18 @@ class ObjectRows(Transaction):
 
     def history(self, stix_id: str) -> Sequence[Version]:
         return self._list("v.stix_id = %s ORDER BY v.version DESC, v.id DESC", [stix_id])
+
+    def _readable(self, recipient: str, roots: Sequence[bytes]) -> dict[bytes, Version]:
+        """Give versions as a recipient may read them: by its own place or the public one."""
+        rows = raw(self.tx).execute(
+            f"SELECT DISTINCT ON (v.root) {_VERSION}, i.left_out FROM object_version v"
+            " JOIN item i ON i.version = v.id JOIN collection c ON c.id = i.collection"
+            " WHERE v.root = ANY(%s) AND c.kind IN ('partner', 'clear') AND c.reader IN (%s, '*')"
+            " ORDER BY v.root, coalesce(cardinality(i.left_out), 0)".encode(),
+            [list(roots), recipient],
+            binary=True,
+        )
+        return {one.root: one for one in (without(_version(row[:-1]), row[-1] or ()) for row in rows)}
 
     def _find(self, tx: sa.Connection, where: str, bound: Sequence[Any]) -> dict[bytes, Version]:
         rows = raw(tx).execute(
@@ -239,17 +247,21 @@ class ObjectRows(Transaction):
             for row in rows
         ]
 
-    def publish(self, versions: Sequence[Version], recipients: Sequence[str]) -> None:
+    def publish(
+        self, versions: Sequence[Version], recipients: Sequence[str], left_out: Sequence[str] = ()
+    ) -> None:
         here = self.versions([one.root for one in versions])
         fresh = [self._row(one, None) for one in versions if one.root not in here]
         records.put(self.tx, fresh)
         ids = self._ids([one.root for one in versions])
         batches = {
             collections.ensure(self.tx, "partner", party, party=self.party, realm=self.realm): [
-                Placed(number) for number in ids
+                Placed(number, left_out=tuple(left_out)) for number in ids
             ]
             for party in recipients
         }
+        for number in batches:
+            collections.remove_other(self.tx, ids, number, left_out)
         collections.add_many(self.tx, batches, now=self.now)
 
     def shown(self) -> Sequence[Version]:
@@ -263,6 +275,11 @@ class ObjectRows(Transaction):
             ),
             *rivals,
         ]
+
+    def replace(self, version: Version) -> None:
+        records.replace_copy(
+            self.tx, version.root, version.data, version.salt, partial=bool(left_out_of(version.salt))
+        )
 
     def revise(self, version: Version, replaces: Sequence[bytes]) -> None:
         old = records.by_roots(self.tx, replaces)

@@ -21,6 +21,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from secretariat.base.errors import InputError
 from secretariat.exchange.witnesses import Riding
+from secretariat.ledger.property_tree import Present
 from secretariat.ledger.revocation import Revocation
 
 if TYPE_CHECKING:
@@ -55,7 +56,10 @@ def read_cursor(text: str) -> Cursor:
 
 
 class CarriedObject(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One object version of a grant: its bytes, salt and originator's signature, or why it is gone."""
+    """One object version of a grant: its bytes, salt and originator's signature, or why it is gone.
+
+    A partial brings `leaves` in the place of `salt`: [name, salt of the name] or a bare leaf, in hex.
+    """
 
     root: Root
     object: msgspec.Raw | UnsetType = UNSET
@@ -63,6 +67,7 @@ class CarriedObject(msgspec.Struct, frozen=True, omit_defaults=True):
     signature: msgspec.Raw | UnsetType = UNSET
     originator: str | None = None
     gone: str | None = None
+    leaves: tuple[Present | Root, ...] = ()
 
 
 class Attached(msgspec.Struct, frozen=True):

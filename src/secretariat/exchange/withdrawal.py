@@ -29,11 +29,12 @@ from secretariat.base.errors import DeniedError, InputError, NotFoundError, Secr
 from secretariat.exchange.duties import Term, held_by, term_of
 from secretariat.exchange.evidence import spoken
 from secretariat.exchange.model import ANSWERS, Holding, Refusal, Version
-from secretariat.exchange.offer import references_of
+from secretariat.exchange.offer import left_out_in, references_of, without
 from secretariat.exchange.peers import Outgoing, Tomb
 from secretariat.exchange.speakers import author, reached
 from secretariat.ledger import dsse, entries
 from secretariat.ledger.entries import Statement
+from secretariat.ledger.property_tree import left_out_of
 from secretariat.records.canonical import canonical
 
 if TYPE_CHECKING:
@@ -262,6 +263,7 @@ def obey(
         if version is None or version.originator == store.party:
             done[_done_before(tombs.get(root, ()))].append(root)
         elif statement.kind == "narrow" and _stands(store, peer, entry, root, granted.get(root, ())):
+            _lessen(store, peer, entry, version, granted.get(root, ()))
             done["kept-otherwise"].append(root)
         elif not (_may_call(statement, source, peer, version) or _unproven(store, peer, version)):
             done["refused"].append(root)
@@ -349,6 +351,20 @@ def _stands(store: Store, peer: Peer, entry: LogEntry, root: bytes, granted: Seq
         else one.sender not in below
         for one in granted
     )
+
+
+def _lessen(store: Store, peer: Peer, entry: LogEntry, version: Version, granted: Sequence[Granted]) -> None:
+    """Destroy of a version what only the grant taken back permitted: the others may leave something out."""
+    names: list[Collection[str]] = []
+    for one in granted:
+        taken_back = (one.sender, one.origin) == (peer.party, peer.origin) and one.position < entry.position
+        line = None if taken_back else store.peer_entry(one.origin, one.position)
+        if line is not None:
+            statement = entries.read(dsse.payload_of(line.envelope))
+            names.append(left_out_in(statement).get(version.root, ()))
+    less = min(names, key=len, default=())
+    if not set(less) <= set(left_out_of(version.salt)):
+        store.replace(without(version, less))
 
 
 def _not_theirs(peer: Peer, entry: LogEntry, version: Version) -> Refusal:

@@ -18,7 +18,7 @@ import msgspec
 
 from secretariat.base.errors import InputError, ProofError
 from secretariat.ledger import dsse
-from secretariat.ledger.property_tree import Partial, root_of, root_of_partial
+from secretariat.ledger.property_tree import Partial, partial_of, root_of, root_of_partial
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,6 +80,16 @@ def verify_partial(
     statement = statement_of(envelope, keys)
     _same(statement, obj, root_of_partial(obj, proof))
     return statement
+
+
+def verify_copy(
+    envelope: bytes, obj: Mapping[str, Any] | bytes, proof: bytes, keys: Mapping[str, bytes]
+) -> ObjectStatement:
+    """Verify a copy as it is kept, whole or partial, by what stands beside it (property_tree.py)."""
+    known = partial_of(proof)
+    if known is None:
+        return verify_object(envelope, obj, proof, keys)
+    return verify_partial(envelope, obj, known, keys)
 
 
 def _root(obj: Mapping[str, Any] | bytes, salt: bytes) -> bytes:

@@ -16,6 +16,9 @@ binds their number. 0x02 keeps a root apart from leaves (0x00) and from nodes of
 
 A leaf tells nothing about its property without the salt. Whoever holds all properties gets `salt`; a partial
 carries one salt(name) per property that is left in, never `salt` itself.
+
+What a node keeps and hands on beside an object's bytes is its **proof**: the salt of a whole copy (32
+bytes), or a `Partial` as JSON. More may be left out of a partial; only a fuller copy puts anything back.
 """
 
 from __future__ import annotations
@@ -47,13 +50,15 @@ class Partial(msgspec.Struct, frozen=True):
     """What a relay passes on beside the reduced object.
 
     `leaves` has one item per property of the whole object, in JCS order: a name with its salt where the
-    property is there, a bare leaf where it was left out. Salts and leaves in hex.
+    property is there, a bare leaf where it was left out. Salts and leaves in hex. `left_out` names what is
+    missing, as whoever left it out says: only its number and places are proven (`check_names`).
     """
 
-    leaves: list[Kept | str]
+    leaves: list[Present | str]
+    left_out: list[str] = []
 
 
-class Kept(msgspec.Struct, frozen=True, array_like=True):
+class Present(msgspec.Struct, frozen=True, array_like=True):
     """A property that is still there: its name, its salt in hex."""
 
     name: str
@@ -93,14 +98,72 @@ def partial(obj: Mapping[str, Any], salt: bytes, omit: Collection[str]) -> tuple
     unknown = sorted(set(omit) - set(obj))
     if unknown:
         raise InputError(f"cannot leave out what is not there: {', '.join(unknown)}")
-    leaves: list[Kept | str] = []
-    for name, value in _in_order(obj):
-        own = salt_of(name, salt)
-        if name in omit:
-            leaves.append(_leaf(own, name, value).hex())
-        else:
-            leaves.append(Kept(name, own.hex()))
-    return {name: value for name, value in obj.items() if name not in omit}, Partial(leaves)
+    whole = Partial([Present(name, salt_of(name, salt).hex()) for name, _ in _in_order(obj)])
+    value, less = _less(obj, whole, omit)
+    return value, Partial(less.leaves)
+
+
+def reduced(data: bytes, proof: bytes, omit: Collection[str]) -> tuple[dict[str, Any], bytes]:
+    """Leave properties out of a copy as it is kept, whole or partial; give the object and its proof.
+
+    Names that are not there are passed over: they may be missing already.
+    """
+    obj: dict[str, Any] = msgspec.json.decode(data)
+    known = partial_of(proof)
+    if known is None:
+        known = Partial([Present(name, salt_of(name, proof).hex()) for name, _ in _in_order(data)])
+    value, less = _less(obj, known, set(omit) & set(obj))
+    return value, proof_of(less)
+
+
+def _less(obj: Mapping[str, Any], known: Partial, omit: Collection[str]) -> tuple[dict[str, Any], Partial]:
+    values = dict(_in_order(obj))
+    leaves: list[Present | str] = [
+        _leaf(_hex(item.salt), item.name, values[item.name]).hex()
+        if isinstance(item, Present) and item.name in omit
+        else item
+        for item in known.leaves
+    ]
+    names = sorted({*known.left_out, *omit}, key=_place)
+    return {name: value for name, value in obj.items() if name not in omit}, Partial(leaves, names)
+
+
+def proof_of(partial: Partial) -> bytes:
+    """Write a partial's proof as it is kept beside the object's bytes."""
+    return msgspec.json.encode(partial)
+
+
+def partial_of(proof: bytes) -> Partial | None:
+    """Read what is kept beside an object's bytes: None where it is the salt of a whole copy."""
+    if len(proof) == SALT_BYTES:
+        return None
+    try:
+        return _partial(proof)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ProofError(f"neither a salt nor a proof of a partial: {error}", where="salt") from error
+
+
+def left_out_of(proof: bytes | None) -> list[str]:
+    """Name what is missing of a copy, by the word of whoever left it out; empty for a whole one."""
+    known = partial_of(proof) if proof else None
+    return [] if known is None else known.left_out
+
+
+def check_names(partial: Partial, names: Collection[str]) -> None:
+    """Refuse names that cannot be those of the bare leaves: another number, or another place in JCS order."""
+    kept = [item.name for item in partial.leaves if isinstance(item, Present)]
+    every = sorted({*kept, *names}, key=_place)
+    shape = [isinstance(item, Present) for item in partial.leaves]
+    if len(set(names)) != len(names) or [name not in set(names) for name in every] != shape or not names:
+        raise ProofError(
+            f"{omitted(partial)} properties were left out, and the grant names {len(names)}: "
+            + ", ".join(sorted(names)),
+            where="leaves",
+        )
+
+
+def _place(name: str) -> bytes:
+    return name.encode("utf-16-be")  # JCS orders names by UTF-16 code units
 
 
 def root_of_partial(obj: Mapping[str, Any] | bytes, proof: Partial) -> bytes:
@@ -109,22 +172,28 @@ def root_of_partial(obj: Mapping[str, Any] | bytes, proof: Partial) -> bytes:
     Refuses a proof whose names are not exactly the object's properties in order, so that nothing is added.
     """
     values = dict(_in_order(obj))
-    names = [item.name for item in proof.leaves if isinstance(item, Kept)]
+    names = [item.name for item in proof.leaves if isinstance(item, Present)]
     if names != list(values):
         raise ProofError(
             "the proof of a partial object names other properties than the object has",
             where=", ".join(sorted(set(names) ^ set(values))) or "order",
         )
     leaves = [
-        _leaf(_hex(item.salt), item.name, values[item.name]) if isinstance(item, Kept) else _hex(item)
+        _leaf(_hex(item.salt), item.name, values[item.name]) if isinstance(item, Present) else _hex(item)
         for item in proof.leaves
     ]
     return sha256(b"\x02" + b"".join(leaves)).digest()
 
 
+def root_with(obj: Mapping[str, Any] | bytes, proof: bytes) -> bytes:
+    """Give the root of a copy as it is kept, from its salt or its partial's proof."""
+    known = partial_of(proof)
+    return root_of(obj, proof) if known is None else root_of_partial(obj, known)
+
+
 def omitted(proof: Partial) -> int:
     """Say how many properties were left out."""
-    return sum(not isinstance(item, Kept) for item in proof.leaves)
+    return sum(not isinstance(item, Present) for item in proof.leaves)
 
 
 def _in_order(obj: Mapping[str, Any] | bytes) -> Iterable[tuple[str, msgspec.Raw]]:
@@ -160,3 +229,6 @@ def _hex(text: str) -> bytes:
     if len(value) != HASH_BYTES:
         raise ProofError(f"{len(value)} bytes where 32 belong", where="leaves")
     return value
+
+
+_partial = msgspec.json.Decoder(Partial).decode

@@ -55,6 +55,7 @@ item = sa.Table(
     sa.Column("grant_class", sa.Integer),
     sa.Column("last", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.Column("first", sa.Boolean, nullable=False, server_default=sa.true()),
+    sa.Column("left_out", sa.ARRAY(sa.Text)),
     sa.UniqueConstraint("version", "collection"),
     # block ranges, for deciding a class again: grants stand in the order of their classes
     sa.Index(
@@ -78,15 +79,15 @@ item_past = sa.Table(
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _INSERT = (
-    "INSERT INTO item (collection, seq, version, grant_class)"
-    " SELECT %s, %s + number - 1, version, grant_class FROM"
-    " unnest(%b::int8[], %b::int4[]) WITH ORDINALITY AS new (version, grant_class, number)"
+    "INSERT INTO item (collection, seq, version, grant_class, left_out)"
+    " SELECT %s, %s + number - 1, version, grant_class, nullif(string_to_array(names, ' '), '{}') FROM"
+    " unnest(%b::int8[], %b::int4[], %b::text[]) WITH ORDINALITY AS new (version, grant_class, names, number)"
 )
 
 
 _INSERT_FRESH = (
-    "INSERT INTO item (collection, seq, version, grant_class)"
-    " SELECT %s, %s + number - 1, version, %s::int4 FROM"
+    "INSERT INTO item (collection, seq, version, grant_class, left_out)"
+    " SELECT %s, %s + number - 1, version, %s::int4, %s::text[] FROM"
     " unnest(%b::int8[]) WITH ORDINALITY AS new (version, number)"
 )
 # The binary form of int8[]: dimensions, nulls, element type, length, lower bound; then length and value each.
@@ -126,6 +127,8 @@ class Placed(msgspec.Struct, frozen=True):
 
     version: int
     grant_class: int | None = None
+    left_out: tuple[str, ...] = ()
+    """Properties that the reader gets it without."""
 
 
 def ensure(
@@ -222,7 +225,8 @@ def add_many(
                 incoming.append(one)
                 following += 1
         ids = [one.version for one in incoming]
-        cursor.execute(_INSERT, (number, first, ids, [one.grant_class for one in incoming]))
+        names = [" ".join(one.left_out) for one in incoming]
+        cursor.execute(_INSERT, (number, first, ids, [one.grant_class for one in incoming], names))
         new.update(ids)
     if new:
         _set_ends(cursor, list(batches), _with_siblings(cursor, list(new)))
@@ -230,11 +234,14 @@ def add_many(
 
 
 def add_fresh(
-    tx: sa.Connection, batches: Mapping[int, Sequence[tuple[int | None, Sequence[int]]]], *, now: datetime
+    tx: sa.Connection,
+    batches: Mapping[int, Sequence[tuple[int | None, Sequence[int], Sequence[str]]]],
+    *,
+    now: datetime,
 ) -> dict[int, range]:
-    """Put versions that stand in none of these collections yet into them: per collection, (class, versions).
+    """Put versions that stand in none of these collections yet into them.
 
-    Gives the seqs of each collection.
+    Per collection: (class, versions, what is left out of them). Gives the seqs of each collection.
 
     The bulk path of publishing: one statement per class, row ids sent as one binary array. The caller holds
     the ledger's head and knows that nothing is there yet; the database refuses what is there twice. The
@@ -249,12 +256,14 @@ def add_fresh(
     seqs: dict[int, range] = {}
     for number, groups in sorted(batches.items()):
         first = following = max(moment, _last_seq(tx, number) + 1)
-        for grant_class, ids in groups:
+        for grant_class, ids, left_out in groups:
             for one in ids:
                 if one not in elements:
                     elements[one] = _INT8_ELEMENT.pack(8, one)
             packed = _INT8_ARRAY.pack(1, 0, _INT8_OID, len(ids), 1) + b"".join(map(elements.__getitem__, ids))
-            cursor.execute(_INSERT_FRESH, (number, following, grant_class, _Packed(packed)))
+            cursor.execute(
+                _INSERT_FRESH, (number, following, grant_class, list(left_out) or None, _Packed(packed))
+            )
             following += len(ids)
         seqs[number] = range(first, following)
     return seqs
@@ -285,6 +294,19 @@ def remove(tx: sa.Connection, version_ids: Sequence[int], *, collection: int | N
         cursor.execute("SELECT DISTINCT stix_id FROM object_version WHERE id = ANY(%s)", (list(version_ids),))
         _set_ends(cursor, sorted(set(left)), [one for (one,) in cursor.fetchall()])
     return len(left)
+
+
+def remove_other(
+    tx: sa.Connection, version_ids: Sequence[int], collection: int, left_out: Sequence[str]
+) -> None:
+    """Take versions out of one collection that stand there with anything else left out than this."""
+    rows = raw(tx).execute(
+        "SELECT version FROM item WHERE version = ANY(%s) AND collection = %s"
+        " AND coalesce(left_out, '{}') <> %s::text[]",
+        (list(version_ids), collection, list(left_out)),
+    )
+    if other := [number for (number,) in rows]:
+        remove(tx, other, collection=collection)
 
 
 def moment_of(seq: int) -> datetime:

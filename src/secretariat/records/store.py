@@ -385,6 +385,15 @@ def _moved(count: int) -> ConflictError:
     )
 
 
+def replace_copy(tx: sa.Connection, root: bytes, data: bytes, proof: bytes, *, partial: bool) -> None:
+    """Put another copy of a partner's version in its place, whole or partial, with what proves it."""
+    raw(tx).execute(
+        "UPDATE object_version SET bytes = %s, salt = %s, state = CASE WHEN state IN ('kept', 'partial')"
+        " THEN %s ELSE state END WHERE root = %s",
+        (data, proof, "partial" if partial else "kept", root),
+    )
+
+
 def set_state(tx: sa.Connection, ids: Sequence[int], state: str) -> None:
     """Set the state of versions; the database refuses a state that is none."""
     raw(tx).execute("UPDATE object_version SET state = %s WHERE id = ANY(%s)", (state, list(ids)))

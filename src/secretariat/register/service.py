@@ -457,7 +457,7 @@ def _write(
         ],
     )
     own = collections.ensure(tx, "own", node.party, party=node.party, realm=realm)
-    collections.add_fresh(tx, {own: [(None, ids)]}, now=now)
+    collections.add_fresh(tx, {own: [(None, ids, ())]}, now=now)
     collections.settle(tx, [own], ids)
     positions = [one.position for one in written]
     notify(tx, LIVE, live(kind="register", entry=positions[-1], count=len(ids)))

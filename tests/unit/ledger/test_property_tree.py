@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from secretariat.base.errors import InputError, ProofError
 from secretariat.ledger import object_signature, property_tree
 from secretariat.ledger.keys import Signer
-from secretariat.ledger.property_tree import Kept, Partial
+from secretariat.ledger.property_tree import Partial, Present
 from secretariat.records.canonical import canonical
 
 SALT = bytes(range(32))
@@ -129,26 +129,26 @@ def bent(how: str) -> tuple[dict[str, Any], Partial]:
     """Give a partial that a relay bent."""
     reduced, proof = property_tree.partial(OBJECT, SALT, ["confidence"])
     leaves = list(proof.leaves)
-    first = next(item for item in leaves if isinstance(item, Kept))
+    first = next(item for item in leaves if isinstance(item, Present))
     match how:
         case "value changed":
             reduced["name"] = "訂正"
         case "property added":
             reduced["labels"] = ["x"]
         case "salt changed":
-            leaves[leaves.index(first)] = Kept(first.name, "00" * 32)
+            leaves[leaves.index(first)] = Present(first.name, "00" * 32)
         case "salt not hex":
-            leaves[leaves.index(first)] = Kept(first.name, "zz")
+            leaves[leaves.index(first)] = Present(first.name, "zz")
         case "salt short":
-            leaves[leaves.index(first)] = Kept(first.name, "00")
+            leaves[leaves.index(first)] = Present(first.name, "00")
         case "leaf dropped":
             leaves.remove(next(item for item in leaves if isinstance(item, str)))
         case "leaf changed":
-            leaves = [item if isinstance(item, Kept) else "00" * 32 for item in leaves]
+            leaves = [item if isinstance(item, Present) else "00" * 32 for item in leaves]
         case "order changed":
             leaves.reverse()
         case "property renamed":
-            leaves[leaves.index(first)] = Kept("labels", first.salt)
+            leaves[leaves.index(first)] = Present("labels", first.salt)
     return reduced, Partial(leaves)
 
 

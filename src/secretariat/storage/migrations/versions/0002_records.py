@@ -99,6 +99,7 @@ def upgrade() -> None:
         sa.Column("grant_class", sa.Integer),
         sa.Column("last", sa.Boolean, nullable=False, server_default=sa.true()),
         sa.Column("first", sa.Boolean, nullable=False, server_default=sa.true()),
+        sa.Column("left_out", sa.ARRAY(sa.Text)),
         sa.UniqueConstraint("version", "collection"),
     )
     op.create_index(

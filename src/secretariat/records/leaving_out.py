@@ -1,0 +1,54 @@
+"""Which properties a copy may lack: what STIX does not require and what neither names, dates nor marks it.
+
+Rules:
+
+1. What STIX 2.1 requires of the type stays, and what says who made it, when, and whether it was called back.
+2. What decides who may have it stays: markings, and the extensions in which origins and our own types stand.
+3. Markings, identities and extension definitions go whole or not at all: others are read by them.
+
+The rest of the object must still be valid by itself: a selector of a granular marking must find its property,
+one of two alternatives must be there. That is checked by reading it (`stix.check`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from secretariat.base.errors import InputError
+from secretariat.records.stix import OBJECTS, OBSERVABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+ALWAYS: Final = frozenset({
+    "type", "spec_version", "id", "created", "modified", "created_by_ref", "revoked",
+    "object_marking_refs", "granular_markings", "extensions", "lang",
+})  # fmt: skip
+WHOLE: Final = frozenset({"marking-definition", "identity", "extension-definition"})
+
+
+def required(kind: str) -> frozenset[str]:
+    """Name the properties that stay in every copy of this type (rules 1 and 2)."""
+    shape: type[Any] | None = OBJECTS.get(kind) or OBSERVABLES.get(kind)
+    if shape is None:
+        return ALWAYS | {"name"}
+    return ALWAYS | {one.encode_name for one in msgspec.structs.fields(shape) if one.required}
+
+
+def refuse_required(obj: Mapping[str, Any], names: Collection[str]) -> None:
+    """Refuse to leave out of `obj`, or to have left out of it, what must stay."""
+    kind = str(obj.get("type", ""))
+    if kind in WHOLE and names:
+        raise InputError(
+            f"a {kind} goes whole: others are read by it",
+            where=str(obj.get("id")),
+            advice="leave nothing out",
+        )
+    if stays := sorted(required(kind).intersection(names)):
+        raise InputError(
+            f"{', '.join(stays)} of a {kind} may not be left out",
+            where=str(obj.get("id")),
+            advice="only what STIX does not require, and what neither names nor marks it, can be",
+        )
