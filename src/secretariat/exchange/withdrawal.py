@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 EVERYBODY: Final = "*"
 _FINAL = frozenset({*ANSWERS, "gone", "refused"})
 _UNSAID = frozenset({"asked", "cannot-answer"})
+_WORDS_MAX: Final = 1000  # of holders further down that one receipt speaks of
 _HOLDING = frozenset({"received", "disputed", "quarantined", "waiting", "passed-on"})
 
 
@@ -459,6 +460,17 @@ def note_receipt(
                 position=entry.position,
                 where=f"entry {entry.position}",
                 what="a receipt about an entry or about objects that this party was not sent",
+            )
+        )
+        return []
+    if len(body.downstream) > _WORDS_MAX:  # each costs a look at the holdings: one entry must not stop a node
+        refusals.append(
+            Refusal(
+                party=peer.party,
+                code="bad-entry",
+                position=entry.position,
+                where=f"entry {entry.position}",
+                what=f"a receipt that speaks of {len(body.downstream)} holders further down, over {_WORDS_MAX}",
             )
         )
         return []

@@ -289,6 +289,26 @@ def test_a_receipt_about_what_was_never_sent_is_recorded_as_false(world):
     assert there.refusals("KR") == ["false-receipt"]
 
 
+def test_a_receipt_that_names_too_many_holders_is_recorded_and_notes_none(world):
+    there = world("KR", "JP")
+    there.allow("KR>JP")
+    roots = there.publish("KR", indicator("a"), to=["JP"])
+    there.converge()
+    with there.nodes["JP"].store(there.now) as store:
+        (grant,) = store.arrived(roots)[roots[0]]
+        bomb = entries.Receipt(
+            to="KR",
+            about=entries.EntryRef(grant.origin, grant.position),
+            state="received",
+            objects=[roots[0].hex()],
+            downstream=[{"party": f"P{number}", "state": "asked"} for number in range(1001)],
+        )
+        store.append([Outgoing("receipt", "KR", bomb)])
+    there.converge()
+    assert there.refusals("KR") == ["bad-entry"]
+    assert set(there.holders("KR", roots)) == {"JP"}
+
+
 def test_a_false_consent_does_not_carry_an_object_further(world):
     there = world("US", "KR", "JP")
     there.allow("US>KR", "US>KR>JP")
