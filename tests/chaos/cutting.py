@@ -19,7 +19,7 @@ class Cutting:
     def __init__(self, target: int, seed: str) -> None:
         self.target = target
         self.dice = random.Random(seed)
-        self.whole = False
+        self.whole = True
         self.until = 0.0
         self.cuts = 0
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -33,6 +33,10 @@ class Cutting:
     def shut(self, seconds: float) -> None:
         """Let nobody through for some seconds."""
         self.until = time.monotonic() + seconds
+
+    def begin(self) -> None:
+        """From here on connections break."""
+        self.whole = False
 
     def heal(self) -> None:
         """From here on everything passes."""
@@ -52,7 +56,7 @@ class Cutting:
             except OSError:
                 self._reset(coming)
                 continue
-            budget = self.dice.choice([None, None, 300, 2_000, 20_000])
+            budget = None if self.whole else self.dice.choice([None, None, 300, 2_000, 20_000])
             left = [self.dice.randrange(budget) if budget else -1]
             for one, other in ((coming, going), (going, coming)):
                 threading.Thread(target=self._pump, args=(one, other, left), daemon=True).start()
