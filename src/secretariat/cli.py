@@ -26,6 +26,7 @@ from secretariat.base.settings import CODE, FILE, URL_VARIABLE, NodeSettings, re
 from secretariat.demo import commands as demo
 from secretariat.exchange import commands as exchange
 from secretariat.exchange import guest_commands as guests
+from secretariat.exchange import key_commands
 from secretariat.exchange import mailbox_commands as mailbox
 from secretariat.exchange import private_commands as questions
 from secretariat.exchange import taxii_commands as taxii
@@ -50,6 +51,7 @@ GROUPS = {
     "agreements": agreements.commands,
     "log": ledger.commands,
     "joint": joint.commands,
+    "keys": key_commands.commands,
     "peers": exchange.commands,
     "guests": guests.commands,
     "mailbox": mailbox.commands,

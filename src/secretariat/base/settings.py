@@ -105,6 +105,10 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     nonce_keep_s: Annotated[
         Seconds, Meta(description="Seconds a request's nonce is remembered; at least twice clock_skew_s.")
     ] = 300
+    key_age_days: Annotated[
+        Size,
+        Meta(description="Days after which `secretariat keys status` says that a key is due."),
+    ] = 730
     checkpoint_age_s: Annotated[
         Seconds, Meta(description="Seconds without contact after which a partner is shown as out of contact.")
     ] = 300

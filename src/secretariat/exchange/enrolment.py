@@ -39,10 +39,11 @@ from secretariat.exchange.postgres import PostgresStore
 from secretariat.exchange.transfer import BY_HAND
 from secretariat.exchange.wire import Descriptor, Key, RealmKeys
 from secretariat.ledger import dsse, entries, revocation
+from secretariat.ledger import keys as keys_of
 from secretariat.ledger import service as ledger
 from secretariat.ledger import store as ledger_store
 from secretariat.ledger.entries import Draft, Enrol, InstrumentAgreed, Statement
-from secretariat.ledger.keys import Keyring, key_id
+from secretariat.ledger.keys import Keyring, Signer, key_id
 from secretariat.ledger.sealing import sealing_key_id
 from secretariat.records import collections
 from secretariat.records.canonical import canonical
@@ -58,6 +59,10 @@ if TYPE_CHECKING:
     from secretariat.ledger.revocation import Revoked
 
 
+DESCRIPTOR_FILE = "descriptor.dsse"
+"""Beside the keys: what the root key sealed last."""
+
+
 class Accepted(msgspec.Struct, frozen=True):
     """A partner that was enrolled: in which realms, and whether it was known before with other keys."""
 
@@ -68,14 +73,16 @@ class Accepted(msgspec.Struct, frozen=True):
     renewed: bool
 
 
-def describe(node: Node, *, now: datetime) -> bytes:
-    """Give this node's descriptor, sealed with its root key. Refuses where the root key is kept elsewhere."""
+def describe(node: Node, *, now: datetime, root: Signer | None = None) -> bytes:
+    """Give this node's descriptor, sealed with its root key, or with `root` that was brought for this step.
+
+    Where the root key is kept elsewhere, the descriptor that it sealed last is given as long as it says what
+    is in force now. Refuses where it does not.
+    """
     first = node.keyring(node.settings.realms[0])
+    first = first if root is None else keys_of.with_root(first, root)
     if first.root is None:
-        raise StateError(
-            "the root key is not on this machine, and only it signs a descriptor",
-            advice="bring root.pem into the key folder for this one step",
-        )
+        return _kept_descriptor(node, now)
     descriptor = Descriptor(
         v=wire.VERSION,
         party=node.party,
@@ -85,6 +92,31 @@ def describe(node: Node, *, now: datetime) -> bytes:
         realms={realm: _realm_keys(node, node.keyring(realm), now) for realm in node.settings.realms},
     )
     return dsse.seal(canonical(msgspec.to_builtins(descriptor)), wire.DESCRIPTOR_TYPE, first.root)
+
+
+def keep_descriptor(node: Node, root: Signer, *, now: datetime) -> bytes:
+    """Seal a descriptor with the root key that was brought, and keep it for the time when it is away."""
+    sealed = describe(node, now=now, root=root)
+    path = node.settings.data / "keys" / DESCRIPTOR_FILE
+    fresh = path.with_suffix(".new")
+    fresh.write_bytes(sealed)
+    fresh.replace(path)
+    return sealed
+
+
+def _kept_descriptor(node: Node, now: datetime) -> bytes:
+    path = node.settings.data / "keys" / DESCRIPTOR_FILE
+    if path.exists():
+        sealed = path.read_bytes()
+        found = open_descriptor(sealed)
+        present = {realm: _realm_keys(node, node.keyring(realm), now) for realm in node.settings.realms}
+        if (found.party, found.name, found.realms) == (node.party, node.settings.name, present):
+            return sealed
+    raise StateError(
+        "the root key is not on this machine, and only it signs a descriptor of the present keys and address",
+        where=str(path),
+        advice="secretariat keys state --root FILE",
+    )
 
 
 def _realm_keys(node: Node, ring: Keyring, now: datetime) -> RealmKeys:
@@ -274,7 +306,7 @@ def _check_mailbox(ring: Keyring, peer: Peer, mailbox: Peer | None) -> None:
         raise StateError(
             f"{lacking} has no sealing key",
             where="--via",
-            advice="secretariat log rotate sealing on its node, then a new descriptor",
+            advice="secretariat keys rotate sealing on its node, then a new descriptor",
         )
 
 

@@ -212,7 +212,7 @@ def _open(node: Node, realm: str, peer: Peer, sealed: Sealed, now: datetime) -> 
     keys = node.keyring(realm).sealing
     if keys is None:
         raise LetterError(
-            "letter-broken", "this node has no sealing key", advice="secretariat log rotate sealing"
+            "letter-broken", "this node has no sealing key", advice="secretariat keys rotate sealing"
         )
     statement = letters.statement_of(sealed, keys)
     if statement is not None and open_descriptor(statement).party == peer.party:

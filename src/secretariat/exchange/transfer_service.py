@@ -140,7 +140,7 @@ def export(
     if not peer.sealing_keys:
         raise StateError(
             f"{party} has no sealing key",
-            advice="secretariat log rotate sealing on its node, then accept its new descriptor",
+            advice="secretariat keys rotate sealing on its node, then accept its new descriptor",
         )
     with transaction(node, realm, now) as store:
         state = store.handover(party)
@@ -370,7 +370,7 @@ def _writer(node: Node, realm: str, head: Head, where: str) -> tuple[Peer, Seali
         ) from error
     keys = node.keyring(realm).sealing
     if keys is None:
-        raise StateError("this node has no sealing key", advice="secretariat log rotate sealing")
+        raise StateError("this node has no sealing key", advice="secretariat keys rotate sealing")
     return peer, keys
 
 

@@ -1,4 +1,4 @@
-"""`secretariat log …`: read, verify and export this node's log; look after partners' logs and own keys."""
+"""`secretariat log …`: read, verify and export this node's log; look after partners' logs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from secretariat.ledger import (
     export,
     keys,
     partners,
-    sealing,
     service,
     store,
     witness_store,
@@ -338,52 +337,3 @@ def resume(
         draft = Draft("note", None, Note(act="log-resumed", by="command line", detail=origin))
         [entry] = service.append(tx, keyring, [draft], now=now())
     emit({"origin": origin, "entry": entry.position}, f"{origin} is believed again", json=json)
-
-
-@commands.command("keys")
-def list_keys(data: Data = DATA, realm: Realm = "live", json: Json = False) -> None:
-    """List this node's public keys by role."""
-    settings = NodeSettings.load(data)
-    keyring = _keyring(settings, realm)
-    rows = {
-        role: {"key_id": keys.key_id(public), "public": public.hex()}
-        for role, public in keyring.by_role.items()
-    }
-    text = "\n".join(f"{role:<10} {row['key_id']}  {row['public']}" for role, row in rows.items())
-    emit({"origin": keyring.origin, "keys": rows, "retired": sorted(keyring.retired)}, text, json=json)
-
-
-@commands.command()
-def rotate(
-    role: Annotated[str, typer.Argument(help="record, log, transport, witness or sealing.")],
-    data: Data = DATA,
-    realm: Realm = "live",
-    reason: Annotated[str, typer.Option("--reason", help="Why; it stands in the log.")] = "",
-    json: Json = False,
-) -> None:
-    """Replace one key and write the `key` entry that says so. Stop the node first: it holds the old one.
-
-    A rotation that was cut short (keys replaced, entry not written) is finished instead of starting another.
-    """
-    from secretariat.storage.opening import opened
-
-    settings = NodeSettings.load(data)
-    _keyring(settings, realm)
-    if role == "sealing":  # it signs nothing: partners learn it from the next descriptor
-        sealed = sealing.rotate(keys.folder_of(settings.data, realm))
-        text = f"sealing: {sealed.key_id}; partners learn it when the node serves again"
-        emit({"role": role, "key_id": sealed.key_id}, text, json=json)
-        return
-    with opened(settings, serving=True) as database, database.app(realm) as tx:
-        held = _keyring(settings, realm)
-        head = service.open_log(tx, held, now=now())
-        folder = keys.folder_of(settings.data, realm)
-        fresh = (
-            held
-            if head.keys != service.in_force(held)
-            else keys.rotate(folder, role, party=settings.party, realm=realm, host=settings.host)
-        )
-        draft = service.key_draft(fresh, reason=reason or f"{role} key replaced")
-        [entry] = service.append(tx, fresh, [draft], now=now())
-    value = {"role": role, "key_id": keys.key_id(fresh.by_role[role]), "entry": entry.position}
-    emit(value, f"{role}: {value['key_id']}, entry {entry.position}", json=json)

@@ -27,6 +27,7 @@ import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
     Encoding,
     NoEncryption,
     PrivateFormat,
@@ -112,9 +113,10 @@ class Signer:
             raise InputError("not an Ed25519 key", where=where, advice="keys are made by `secretariat init`")
         return cls(private)
 
-    def to_pem(self) -> bytes:
-        """Write the private key as PKCS 8 PEM."""
-        return self._private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    def to_pem(self, passphrase: bytes | None = None) -> bytes:
+        """Write the private key as PKCS 8 PEM, encrypted (PBES2) where a passphrase is given."""
+        how = NoEncryption() if passphrase is None else BestAvailableEncryption(passphrase)
+        return self._private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, how)
 
 
 @dataclass(frozen=True, repr=False)

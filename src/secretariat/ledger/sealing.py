@@ -155,5 +155,5 @@ def _read(path: Path) -> X25519PrivateKey:
     except (ValueError, TypeError) as error:
         raise InputError("not an unencrypted PKCS 8 private key in PEM", where=str(path)) from error
     if not isinstance(private, X25519PrivateKey):
-        raise InputError("not an X25519 key", where=str(path), advice="secretariat log rotate sealing")
+        raise InputError("not an X25519 key", where=str(path), advice="secretariat keys rotate sealing")
     return private

@@ -107,7 +107,7 @@ def _sealing(keyring: Keyring, drafts: Sequence[Draft], held: Head, now: datetim
         raise StateError(
             "the log names other keys than those this process signs with",
             where=keyring.origin,
-            advice="start the node again; if that does not help, `secretariat log rotate` was interrupted: "
+            advice="start the node again; if that does not help, `secretariat keys rotate` was interrupted: "
             "run it again",
         )
     for number, draft in enumerate(drafts):

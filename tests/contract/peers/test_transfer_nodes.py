@@ -150,7 +150,7 @@ def test_reports_receipts_and_a_withdrawal_go_by_hand_whatever_is_killed_or_cut(
 
 
 def test_a_new_key_travels_with_the_volumes(pair: Pair) -> None:
-    pair.run("US", "log", "rotate", "transport")
+    pair.run("US", "keys", "rotate", "transport")
     pair.publish("US", "a")
     (volume,) = pair.export("US", "JP")
     (got,) = pair.take("JP", volume)

@@ -1,0 +1,287 @@
+"""The node's own keys over their life: what is in force, replacing, revoking, taking the root key away.
+
+Rules:
+
+1. Replacing and revoking are written into the log by a `key` entry under the root key, and reach partners by
+   the descriptor that the root key seals in the same step. Both need it: on this machine, or brought in a
+   file (ledger/root_file.py).
+2. A key in force that is revoked is replaced in the same step: nothing is ever signed with a revoked key.
+3. No node serves meanwhile: a process that runs holds the keys that it read when it started.
+4. A step that was cut short (files written, entry not) is finished by running it again.
+5. The root key is not revoked: nothing above it could. A party that lost it enrols anew (rebinding.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from secretariat.base.clock import stamp
+from secretariat.base.errors import ConflictError, InputError, NotFoundError, StateError
+from secretariat.exchange import enrolment
+from secretariat.ledger import keys, root_file, sealing, witness_store
+from secretariat.ledger import service as ledger
+from secretariat.ledger.entries import Key
+from secretariat.ledger.keys import ROLES, Keyring, Signer, key_id
+from secretariat.ledger.node import Node
+from secretariat.ledger.revocation import Reason, Revocation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    import sqlalchemy as sa
+
+    from secretariat.base.settings import NodeSettings
+    from secretariat.ledger.model import Entry
+    from secretariat.ledger.revocation import Revoked
+    from secretariat.storage.engine import Database
+
+    Roots = Mapping[str, Signer]
+    """Root keys that were brought for one step, by realm."""
+
+
+class KeyLife(msgspec.Struct, frozen=True):
+    """One key of this node: since when it is in force, until when it was, where it is."""
+
+    role: str
+    key_id: str
+    since: datetime | None
+    entry: int | None
+    """The `key` entry that put it into force."""
+    until: datetime | None = None
+    revoked: Revoked | None = None
+    file: str = ""
+    here: bool = True
+    """Whether the private half is on this machine."""
+    due: bool = False
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """The last word of a witness on this node's log."""
+
+    witness: str
+    size: int
+    at: int
+
+
+class Status(msgspec.Struct, frozen=True):
+    """The keys of one realm, in force first, and who cosigned the log last."""
+
+    realm: str
+    origin: str
+    keys: list[KeyLife]
+    seen: list[Seen]
+    stated: bool
+    """Whether there is a descriptor to give that names the keys in force."""
+
+
+class Done(msgspec.Struct, frozen=True):
+    """A key that was replaced: the new one, and the entry that says so."""
+
+    role: str
+    key_id: str
+    entry: int
+    revoked: str | None = None
+
+
+def status(node: Node, realm: str, *, now: datetime) -> Status:
+    """Give every key of a realm with its times, and what is due."""
+    ring = node.keyring(realm)
+    with node.database.app(realm) as tx:
+        said = ledger.key_entries(tx)
+        words = witness_store.newest(tx, ring.origin)
+    folder = keys.folder_of(node.settings.data, realm)
+    lives = [_life(ring, folder, role, said, now, node.settings.limits.key_age_days) for role in ROLES]
+    lives += _former(ring, said)
+    seen = [Seen(one.witness, one.size, one.seconds) for one in words if one.witness != ring.origin]
+    try:
+        enrolment.describe(node, now=now)
+    except StateError:
+        stated = False
+    else:
+        stated = True
+    return Status(realm, ring.origin, lives, seen, stated)
+
+
+def _life(
+    ring: Keyring, folder: Path, role: str, said: list[tuple[Entry, Key]], now: datetime, days: int
+) -> KeyLife:
+    number = key_id(ring.by_role[role])
+    first = None
+    for entry, body in said:
+        named = any(line.key_id == number and line.role == role for line in body.keys)
+        first = (first or entry) if named else None
+    since = None if first is None else first.recorded_at
+    here = role != "root" or ring.root is not None
+    old = since is not None and now - since > timedelta(days=days)
+    return KeyLife(
+        role,
+        number,
+        since,
+        None if first is None else first.position,
+        file=str(folder / f"{role}.pem") if here else "",
+        here=here,
+        due=old and role != "root",
+    )
+
+
+def _former(ring: Keyring, said: list[tuple[Entry, Key]]) -> list[KeyLife]:
+    lives: dict[str, KeyLife] = {}
+    present = {key_id(public) for public in ring.by_role.values()}
+    for entry, body in said:
+        named = {line.key_id: line.role for line in body.keys}
+        for number, one in lives.items():
+            if number not in named and one.until is None:
+                lives[number] = msgspec.structs.replace(one, until=entry.recorded_at)
+        for number, role in named.items():
+            if number not in present:
+                lives.setdefault(number, KeyLife(role, number, entry.recorded_at, entry.position, here=False))
+    return [msgspec.structs.replace(one, revoked=ring.revoked.get(number)) for number, one in lives.items()]
+
+
+def roots_of(settings: NodeSettings, signers: list[Signer] | None) -> dict[str, Signer]:
+    """Give the root key of every realm: those that were brought, else those on this machine.
+
+    Refuses where one is neither here nor among those brought, and one that is of no realm.
+    """
+    rings = {realm: _ring(settings, realm) for realm in settings.realms}
+    brought = {one.public: one for one in signers or ()}
+    strange = brought.keys() - {ring.root_public for ring in rings.values()}
+    if strange:
+        raise InputError(f"{brought[min(strange)].key_id} is no root key of this node", where="--root")
+    found: dict[str, Signer] = {}
+    for realm, ring in rings.items():
+        root = brought.get(ring.root_public) or ring.root
+        if root is None:
+            raise StateError(
+                f"the root key of {realm} is not on this machine", advice="bring it: --root FILE"
+            )
+        found[realm] = root
+    return found
+
+
+def rotate(
+    settings: NodeSettings, realm: str, role: str, *, roots: Roots, reason: str, now: datetime
+) -> Done:
+    """Replace a key, write the `key` entry and seal the new descriptor. Refuses while a node serves."""
+    folder = keys.folder_of(settings.data, realm)
+    with _stopped(settings) as database:
+        if role == "sealing":  # it signs nothing: partners learn it from the descriptor
+            fresh = sealing.rotate(folder)
+            enrolment.keep_descriptor(Node.open(settings, database), _first(settings, roots), now=now)
+            return Done(role, fresh.key_id, -1)
+        with database.app(realm) as tx:
+            held = keys.with_root(_ring(settings, realm), roots[realm])
+            head = ledger.open_log(tx, held, now=now)
+            ring = held
+            if head.keys == ledger.in_force(held):  # else one that was cut short is finished
+                ring = _replaced(folder, held, role)
+            entry = _write(tx, ring, reason or f"{role} key replaced", now)
+        enrolment.keep_descriptor(Node.open(settings, database), _first(settings, roots), now=now)
+    return Done(role, key_id(ring.by_role[role]), entry)
+
+
+def revoke(
+    settings: NodeSettings,
+    realm: str,
+    number: str,
+    *,
+    since: datetime,
+    reason: Reason,
+    roots: Roots,
+    now: datetime,
+) -> Done:
+    """Say that a key counts no more since a moment; replace it where it is in force. No node may serve.
+
+    Refuses a moment to come, the root key, another party's key, and a revocation that says nothing new.
+    """
+    if since > now:
+        raise InputError("a key is revoked from now on or since earlier", where="--since")
+    folder = keys.folder_of(settings.data, realm)
+    with _stopped(settings) as database:
+        with database.app(realm) as tx:
+            ring = keys.with_root(_ring(settings, realm), roots[realm])
+            ledger.open_log(tx, ring, now=now)
+            said = ledger.key_entries(tx)
+            role = _role_of(ring, number, said)
+            stated = {one.key: one.since for one in said[-1][1].revoked}
+            one = Revocation(number, role, stamp(since), reason)
+            if number in stated and stated[number] <= one.since:
+                raise ConflictError(f"{number} is revoked already, since {stated[number]}")
+            if key_id(ring.by_role[role]) == number:
+                ring = _replaced(folder, ring, role)
+            ring = keys.revoke(folder, ring, one, now=now)
+            entry = _write(tx, ring, f"{role} key revoked: {reason}", now)
+        enrolment.keep_descriptor(Node.open(settings, database), _first(settings, roots), now=now)
+    return Done(role, key_id(ring.by_role[role]), entry, number)
+
+
+def state(settings: NodeSettings, *, roots: Roots, now: datetime) -> bytes:
+    """Seal a descriptor of the present keys and address, for the time when the root key is away."""
+    with _stopped(settings) as database:
+        return enrolment.keep_descriptor(Node.open(settings, database), _first(settings, roots), now=now)
+
+
+def take_away(settings: NodeSettings, path: Path, passphrase: str, *, now: datetime) -> list[str]:
+    """Write the root keys to a file, check it, and delete them here; gives their ids.
+
+    Everything that needs them is done first: each log is opened, the descriptor is sealed. Refuses where one
+    is away already, and as root_file.write says; then nothing is deleted.
+    """
+    roots = roots_of(settings, None)
+    with _stopped(settings) as database:
+        for realm in settings.realms:
+            with database.app(realm) as tx:
+                ledger.open_log(tx, _ring(settings, realm), now=now)
+        enrolment.keep_descriptor(Node.open(settings, database), _first(settings, roots), now=now)
+        root_file.write(path, list(roots.values()), passphrase)
+        for realm in settings.realms:
+            (keys.folder_of(settings.data, realm) / "root.pem").unlink()
+    return [one.key_id for one in roots.values()]
+
+
+@contextlib.contextmanager
+def _stopped(settings: NodeSettings) -> Iterator[Database]:
+    from secretariat.storage.opening import opened
+
+    with opened(settings, serving=True) as database:  # refuses beside a node that serves
+        yield database
+
+
+def _ring(settings: NodeSettings, realm: str) -> Keyring:
+    folder = keys.folder_of(settings.data, realm)
+    return keys.load(folder, party=settings.party, realm=realm, host=settings.host)
+
+
+def _replaced(folder: Path, ring: Keyring, role: str) -> Keyring:
+    host = ring.origin.rpartition("/")[0]
+    return keys.rotate(folder, role, party=ring.party, realm=ring.realm, host=host, root=ring.root)
+
+
+def _first(settings: NodeSettings, roots: Roots) -> Signer:
+    return roots[settings.realms[0]]
+
+
+def _role_of(ring: Keyring, number: str, said: list[tuple[Entry, Key]]) -> Any:
+    named = {line.key_id: line.role for _, body in said for line in body.keys}
+    named |= {key_id(public): role for role, public in ring.by_role.items()}  # type: ignore[misc]
+    role = named.get(number)
+    if role is None:
+        raise NotFoundError(f"{number} is no key of {ring.origin}", advice="secretariat keys status")
+    if role == "root":
+        raise InputError(
+            "nothing stands above the root key that could revoke it",
+            where=number,
+            advice="make a new node under a new root key and enrol again: docs/keys.md, A lost root key",
+        )
+    return role
+
+
+def _write(tx: sa.Connection, ring: Keyring, reason: str, now: datetime) -> int:
+    [entry] = ledger.append(tx, ring, [ledger.key_draft(ring, reason=reason)], now=now)
+    return entry.position
