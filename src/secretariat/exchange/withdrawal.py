@@ -470,7 +470,7 @@ def note_receipt(
                 code="bad-entry",
                 position=entry.position,
                 where=f"entry {entry.position}",
-                what=f"a receipt that speaks of {len(body.downstream)} holders further down, over {_WORDS_MAX}",
+                what=f"a receipt that speaks of {len(body.downstream)} next holders, over {_WORDS_MAX}",
             )
         )
         return []
