@@ -126,7 +126,8 @@ class Remote:
                         raise LimitError(f"an answer of more than {most} bytes")
                 headers = {name.lower(): value for name, value in got.headers.items()}
                 answer = Answer(got.status_code, headers, bytes(data), request)
-        except (httpx2.HTTPError, OSError) as error:
+        except (httpx2.HTTPError, OSError, AttributeError) as error:
+            # AttributeError: uvloop asks a socket that was reset as it opened for its address
             raise UnavailableError(
                 f"{self._peer.party} cannot be reached: {type(error).__name__} {error}".strip(), where=url
             ) from error

@@ -168,6 +168,26 @@ def test_pages_are_brought_to_a_partner_that_cannot_come(pair):
     assert service.place(kr, "live", "JP").size > 0
 
 
+def test_a_connection_that_is_reset_as_it_opens_is_a_partner_out_of_reach(pair):
+    """uvloop then asks a socket that is gone for its address; the task that follows must not end by that."""
+    import asyncio
+
+    from secretariat.base.errors import UnavailableError
+    from secretariat.exchange import sync
+
+    class Gone(httpx2.AsyncBaseTransport):
+        async def handle_async_request(self, _request):
+            raise AttributeError("'NoneType' object has no attribute 'getpeername'")
+
+    async def ask() -> None:
+        async with httpx2.AsyncClient(transport=Gone()) as client:
+            jp = pair.nodes["JP"]
+            await sync.Remote(jp, "live", service.known_peer(jp, "live", "KR"), client).place()
+
+    with pytest.raises(UnavailableError, match="KR cannot be reached"):
+        asyncio.run(ask())
+
+
 def test_a_strangers_body_is_not_read(pair):
     """Who proves nothing by the headers is refused while the body has not come; a partner's is read."""
     url = pair.request("deliver", method="POST").url
