@@ -237,12 +237,17 @@ def _caller(node: Node, realm: str, said: identity.Request, *, with_body: bool =
     moment = now()
     skew = timedelta(seconds=node.settings.limits.clock_skew_s)
     with node.database.app(realm) as tx:
-        peers = tables.read_peers(tx, "WHERE state = 'accepted'")
-        keys = {key: (public, peer) for peer in peers for key, public in peer.transport_keys.items()}
+        known: dict[str, Peer] = {}
+
+        def find(key: str) -> bytes | None:
+            for peer in tables.read_peers(tx, "WHERE state = 'accepted' AND keys -> 'transport' ? %s", [key]):
+                known[key] = peer
+            return known[key].transport_keys[key] if key in known else None
+
         caller = identity.verify_request(
             said,
             to=node.party,
-            find=lambda key: keys[key][0] if key in keys else None,
+            find=find,
             now=moment,
             skew=skew,
             with_body=with_body,
@@ -253,7 +258,7 @@ def _caller(node: Node, realm: str, said: identity.Request, *, with_body: bool =
             raise ReplayError(
                 "this request was accepted before", where="signature-input;nonce", advice="sign a new one"
             )
-    return keys[caller.key_id][1]
+    return known[caller.key_id]
 
 
 routes = [descriptor, renew, feed, place, kept, deliver]

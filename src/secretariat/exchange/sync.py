@@ -1,8 +1,10 @@
 """Keeping in step with every partner over HTTP, beside the requests of the node (see peers.py).
 
 One task per partner and realm holds one request at the partner as wake-up, checks and keeps what comes, and
-tries again with growing pauses when nothing does. A partner that has not asked us for a while (it may not be
-able to reach us) is brought its pages. Database work runs in threads; nothing here blocks the event loop.
+tries again with growing pauses when nothing does. While a page is checked and kept, the next one is on its
+way already, one and no more: a partner that has much to tell is followed in constant memory. A partner that
+has not asked us for a while (it may not be able to reach us) is brought its pages. Database work runs in
+threads; nothing here blocks the event loop.
 """
 
 from __future__ import annotations
@@ -169,9 +171,16 @@ class Follower:
         self.remote_for = functools.partial(Remote, node, realm, peer, client)
         self._since = time.monotonic()
         self._chance = random.SystemRandom().random
+        self._ahead: tuple[Cursor, int, asyncio.Task[bytes]] | None = None
 
     async def run(self) -> None:
         """Follow until cancelled."""
+        try:
+            await self._follow()
+        finally:
+            self._drop_ahead()
+
+    async def _follow(self) -> None:
         taken = await asyncio.to_thread(service.place, self.node, self.realm, self.peer.party)
         limits = self.node.settings.limits
         link = Link(taken.after, taken.size, wait=limits.peer_wait_s, poll=float(limits.peer_poll_s))
@@ -196,11 +205,9 @@ class Follower:
         started = time.monotonic()
         kind: Literal["unreachable", "refused", "out-of-step"]
         try:
-            along = await asyncio.to_thread(
-                service.along_to, self.node, self.realm, self.peer.party, now=now()
-            )
-            page = await self.remote.feed(command.after, command.size, command.wait, along)
+            page = await self._page(command)
             held = time.monotonic() - started
+            self._ask_ahead(page)
             done = await asyncio.to_thread(
                 service.take_page, self.node, self.realm, self.peer.party, page, now=now()
             )
@@ -227,6 +234,30 @@ class Follower:
             taken = await asyncio.to_thread(service.place, self.node, self.realm, self.peer.party)
             return Failed(kind, taken.after, taken.size)
         return Failed(kind, command.after, command.size)
+
+    async def _page(self, command: Ask) -> bytes:
+        """Give the page that was asked for ahead, where it is the one that is wanted; else ask for it."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            after, size, task = ahead
+            if (after, size) == (command.after, command.size):
+                return await task
+            task.cancel()
+        along = await asyncio.to_thread(service.along_to, self.node, self.realm, self.peer.party, now=now())
+        return await self.remote.feed(command.after, command.size, command.wait, along)
+
+    def _ask_ahead(self, page: bytes) -> None:
+        """Ask for the page after this one, as if it were kept already; nothing of it is believed before."""
+        outline = wire.outline(page)
+        if outline is not None and outline.more:
+            task = asyncio.create_task(self.remote.feed(outline.next, outline.size, 0))
+            task.add_done_callback(_seen)
+            self._ahead = (outline.next, outline.size, task)
+
+    def _drop_ahead(self) -> None:
+        if self._ahead is not None:
+            self._ahead[2].cancel()
+            self._ahead = None
 
     async def _guests(self, event: Got) -> Got:
         """Take what the partner has for our guests; the size kept of its log may have grown by that."""
@@ -261,6 +292,12 @@ class Follower:
             hosted = await asyncio.to_thread(guest_feed.hosted_by, self.node, self.realm, self.peer.party)
             for guest in hosted:
                 await bring(self.node, self.realm, guest, self.remote_for(guest))
+
+
+def _seen(task: asyncio.Task[bytes]) -> None:
+    """Take notice of how a page ahead ended: whoever waits for it is told, and nobody may be."""
+    if not task.cancelled():
+        task.exception()
 
 
 async def fetch(node: Node, realm: str, peer: Peer, remote: Remote) -> int:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 VERSION: Final = 1
 DESCRIPTOR_TYPE: Final = "application/vnd.secretariat.descriptor+json"
 PROBLEM_TYPE: Final = "application/problem+json"
+_SIZE = re.compile(r"0|[1-9][0-9]{0,15}")
 _CURSOR = re.compile(r"(0|[1-9][0-9]{0,17})\.(0|[1-9][0-9]{0,17})")
 
 
@@ -129,6 +130,20 @@ class Page(msgspec.Struct, frozen=True):
     """Notes of other logs that the sender keeps and the receiver named, with the sender's cosignatures."""
 
 
+class Outline(msgspec.Struct, frozen=True):
+    """Where a page ends and whether another follows: read before the page is checked, believed by nobody."""
+
+    next: Cursor
+    checkpoint: str
+    more: bool = False
+
+    @property
+    def size(self) -> int:
+        """The size of the log that the page's checkpoint states; 0 where it states none."""
+        line = self.checkpoint.split("\n", 2)[1:2]
+        return int(line[0]) if line and _SIZE.fullmatch(line[0]) else 0
+
+
 class Taken(msgspec.Struct, frozen=True):
     """How far a receiver is with the caller's log: its cursor and the log size it last kept."""
 
@@ -206,6 +221,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 _PAGE = msgspec.json.Decoder(Page)
+_OUTLINE = msgspec.json.Decoder(Outline)
 _TAKEN = msgspec.json.Decoder(Taken)
 _PLACE = msgspec.json.Decoder(Place)
 _KEPT = msgspec.json.Decoder(Kept)
@@ -244,6 +260,14 @@ def read_page(data: bytes) -> Page:
     if page.v != VERSION:
         raise InputError(f"page of version {page.v}", where="v", advice=f"this node speaks {VERSION}")
     return page
+
+
+def outline(data: bytes) -> Outline | None:
+    """Read where a page ends; None where it is none (`read_page` says why)."""
+    try:
+        return _OUTLINE.decode(data)
+    except _UNREADABLE:
+        return None
 
 
 def read_taken(data: bytes) -> Taken:
