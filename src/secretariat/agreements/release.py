@@ -402,7 +402,7 @@ class _Batch:
         self.has_company = any(one.type in COMPANY for one in versions)
         self.company = self._company() if self.has_company else {}
         self._unsigned = all(one.root is None for one in versions)
-        self.missing = self._missing(frozenset(leave_out))
+        self.missing = missing_of(versions, leave_out, party=node.party)
         self._sources = {one.source for one in versions} | {one.originator for one in versions}
 
     def _company(self) -> dict[int, tuple[int, ...]]:
@@ -417,28 +417,6 @@ class _Batch:
             second = {other for one in first for other in company.get(one, ())} - {number}
             company[number] = tuple(sorted({*first, *second}))
         return company
-
-    def _missing(self, names: frozenset[str]) -> dict[int, tuple[str, ...]]:
-        """Say, per version that goes as a partial, which properties its recipients do not get (rule 7)."""
-        found = {}
-        for number, one in enumerate(self.versions):
-            gone = left_out_of(one.salt) if one.state == "partial" else []
-            less = frozenset[str]()
-            if names and one.originator != self.node.party and one.type not in COMPANY:
-                value = msgspec.json.decode(one.data)
-                less = names & set(value)
-                leaving_out.refuse_required(value, less)
-                if less:
-                    stix.check({name: held for name, held in value.items() if name not in less})
-            if gone or less:
-                found[number] = tuple(sorted({*gone, *less}, key=lambda name: name.encode("utf-16-be")))
-        if names and not any(names.intersection(one) for one in found.values()):
-            raise InputError(
-                f"nothing to leave out: no object of others has {', '.join(sorted(names))}",
-                where="leave_out",
-                advice="name properties that the objects have; of an own object make a version without them",
-            )
-        return found
 
     def by_missing(self, members: Sequence[int]) -> Iterable[tuple[tuple[str, ...], Sequence[int]]]:
         """Sort versions by what their recipients do not get."""
@@ -558,6 +536,34 @@ class _Batch:
         """Give the row id at a place of the batch."""
         one = self.versions[place]
         return one.id if isinstance(one, Stored) else self.ids[place]
+
+
+def missing_of(
+    versions: Sequence[Version], leave_out: Collection[str], *, party: str
+) -> dict[int, tuple[str, ...]]:
+    """Say, by place, which properties the recipients of a version do not get (rule 7).
+
+    Refuses names that no object of others has, and to leave out what must stay.
+    """
+    names, found = frozenset(leave_out), dict[int, tuple[str, ...]]()
+    for number, one in enumerate(versions):
+        gone = left_out_of(one.salt) if one.state == "partial" else []
+        less = frozenset[str]()
+        if names and one.originator != party and one.type not in COMPANY:
+            value = msgspec.json.decode(one.data)
+            less = names & set(value)
+            leaving_out.refuse_required(value, less)
+            if less:
+                stix.check({name: held for name, held in value.items() if name not in less})
+        if gone or less:
+            found[number] = tuple(sorted({*gone, *less}, key=lambda name: name.encode("utf-16-be")))
+    if names - {name for missing in found.values() for name in missing}:
+        raise InputError(
+            f"nothing to leave out: no object of others has {', '.join(sorted(names))}",
+            where="leave_out",
+            advice="name properties that the objects have; of an own object make a version without them",
+        )
+    return found
 
 
 def _with_company(tx: sa.Connection, versions: Sequence[Version]) -> list[Version]:

@@ -43,6 +43,10 @@ Confirm = Annotated[
 To = Annotated[
     list[str] | None, typer.Option("--to", help="Partner; repeatable. Default: every partner that may.")
 ]
+LeaveOut = Annotated[
+    list[str] | None,
+    typer.Option("--leave-out", help="Property of others' objects that stays here; repeatable."),
+]
 
 
 @contextlib.contextmanager
@@ -106,6 +110,7 @@ def publish(
     second: Annotated[str, typer.Option("--second", help="The second person, where two are needed.")] = "",
     standing_release: Annotated[str, typer.Option("--standing", help="Id of a standing release.")] = "",
     purpose: Purpose = "",
+    leave_out: LeaveOut = None,
     confirm: Confirm = False,
     data: Data = DATA,
     realm: Realm = "live",
@@ -123,6 +128,12 @@ def publish(
         if not names:
             raise InputError("nothing to publish", advice="name STIX ids, or --drafts")
         versions = service.with_members(tx, names)
+        if standing_release and leave_out:
+            raise InputError(
+                "a standing release gives all of what it covers",
+                where="--leave-out",
+                advice="name a person: --by LOGIN",
+            )
         if standing_release:
             done = workflow.publish_standing_in(
                 tx, node, realm, versions, _uuid(standing_release), now=moment
@@ -154,7 +165,15 @@ def publish(
                 )
             basis = Basis(by=person, second=second or None)
             done = publish_in(
-                tx, node, realm, versions, to=to, basis=basis, purpose=purpose or None, now=moment
+                tx,
+                node,
+                realm,
+                versions,
+                to=to,
+                basis=basis,
+                purpose=purpose or None,
+                leave_out=leave_out or (),
+                now=moment,
             )
     _tell(done, json=json)
 
@@ -228,6 +247,7 @@ def propose(
     title: Annotated[str, typer.Option("--title", help="What it is about.")],
     to: To = None,
     purpose: Purpose = "",
+    leave_out: LeaveOut = None,
     by: Doer = "",
     data: Data = DATA,
     realm: Realm = "live",
@@ -250,6 +270,7 @@ def propose(
             to=to,
             purpose=purpose or None,
             by=person,
+            leave_out=leave_out or (),
             now=now(),
         )
     _tell_release(made, json=json)

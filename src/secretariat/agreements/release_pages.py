@@ -22,6 +22,7 @@ from secretariat.base.clock import AsOf, now
 from secretariat.base.errors import DeniedError, InputError, NotFoundError, SecretariatError
 from secretariat.people.model import Permission
 from secretariat.people.service import people_who_may
+from secretariat.records import leaving_out
 from secretariat.records import store as records
 from secretariat.web.routing import Form, act, page, see
 from secretariat.web.screen import Screen, screen_of
@@ -198,6 +199,7 @@ def _release(
         purposes=purposes,
         needs_two=needs_two,
         lower=lower,
+        optional=_optional(members, screen.party),
         earlier=earlier,
         conditions=conditions,
         admins=admins,
@@ -211,6 +213,16 @@ def _release(
 def _title(obj: dict[str, Any], default: str) -> str:
     name = obj.get("name")
     return name if isinstance(name, str) and name else default
+
+
+def _optional(members: Sequence[Stored], party: str) -> list[str]:
+    """Name the properties of others' objects that may be left out when they are passed on.
+
+    Where one object needs what another may lack, it is not offered.
+    """
+    theirs = [one for one in members if one.originator != party and one.type not in COMPANY]
+    may = {name for one in theirs for name in leaving_out.optional(one.object())}
+    return sorted(may - {name for one in theirs for name in leaving_out.required(one.type)})
 
 
 def _unconfirmed() -> InputError:
@@ -249,6 +261,7 @@ def propose(request: Request[Any, Any, Any], stix_id: FromPath[str]) -> Response
         to=partners,
         purpose=purpose,
         by=by,
+        leave_out=form.texts("leave_out"),
         now=now(),
     )
     at_once = form.text("deed") == "release" and not proposed.needs_two and not proposed.waits_for

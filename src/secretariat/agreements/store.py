@@ -102,6 +102,7 @@ release = sa.Table(
     sa.Column("decided_at", _MOMENT),
     sa.Column("reason", sa.Text),
     sa.Column("publication", sa.BigInteger),
+    sa.Column("leave_out", JSONB, nullable=False, server_default="[]"),
     sa.CheckConstraint("state IN ('proposed', 'released', 'refused')", name="state"),
     sa.Index("ix_release_proposed", "proposed_at", postgresql_where=sa.text("state = 'proposed'")),
 )

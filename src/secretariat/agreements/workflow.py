@@ -16,7 +16,7 @@ Rules (decisions.md 3):
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ from psycopg.types.json import Jsonb
 
 from secretariat.agreements.lowering import lowered
 from secretariat.agreements.recompute import COMPANY, references
-from secretariat.agreements.release import Basis, Published, publish_in
+from secretariat.agreements.release import Basis, Published, missing_of, publish_in
 from secretariat.agreements.service import with_members
 from secretariat.base.clock import stamp
 from secretariat.base.errors import DeniedError, InputError, NotFoundError, StateError
@@ -64,6 +64,8 @@ class Release(msgspec.Struct, frozen=True):
     decided_at: datetime | None
     reason: str | None
     publication: int | None
+    leave_out: list[str]
+    """Properties of others' objects that stay here."""
 
     @property
     def waits_for(self) -> list[str]:
@@ -110,16 +112,22 @@ def propose(
     to: Iterable[str] | None,
     purpose: str | None,
     by: str,
+    leave_out: Collection[str] = (),
     now: datetime,
 ) -> Release:
-    """Propose a release of objects and what they contain. Refuses objects that are not here."""
+    """Propose a release of objects and what they contain.
+
+    Refuses objects that are not here, and to leave out what must stay.
+    """
     with node.database.app(realm) as tx:
         versions = with_members(tx, objects)
+        missing_of(versions, leave_out, party=node.party)
         partners = None if to is None else list(to)
         number = uuid.uuid4()
         raw(tx).execute(
             "INSERT INTO release (id, title, objects, content, partners, purpose, state, needs_two, offices,"
-            " proposed_by, proposed_at) VALUES (%s, %s, %s, %s, %s, %s, 'proposed', %s, %s, %s, %s)",
+            " proposed_by, proposed_at, leave_out)"
+            " VALUES (%s, %s, %s, %s, %s, %s, 'proposed', %s, %s, %s, %s, %s)",
             (
                 number,
                 title,
@@ -131,6 +139,7 @@ def propose(
                 Jsonb([{"office": office} for office in _offices(tx, versions)]),
                 by,
                 now,
+                Jsonb(sorted(leave_out)),
             ),
         )
         notify(tx, LIVE, msgspec.json.encode({"kind": "release", "id": str(number)}).decode())
@@ -260,6 +269,7 @@ def decide_release(node: Node, realm: str, number: uuid.UUID, *, by: str, now: d
             to=found.partners,
             basis=basis,
             purpose=found.purpose,
+            leave_out=found.leave_out,
             now=now,
         )
         raw(tx).execute(

@@ -23,6 +23,7 @@ from secretariat.desk.model import (
 )
 from secretariat.exchange import store as exchange
 from secretariat.ledger.people_pages import whole
+from secretariat.ledger.property_tree import left_out_of
 from secretariat.people import service as people
 from secretariat.people.model import Permission
 from secretariat.web import charts
@@ -179,6 +180,7 @@ def _report(screen: Screen, tx: Connection, stored: Stored) -> Response[Any]:
         is_own=stored.originator == screen.party,
         is_report=stored.type in REPORT_TYPES,
         texts=_texts(obj),
+        left_out=left_out_of(stored.salt) if stored.state == "partial" else [],
     )
 
 

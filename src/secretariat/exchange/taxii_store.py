@@ -19,6 +19,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import BYTEA
 
+from secretariat.records.leaving_out import without
 from secretariat.storage.engine import raw
 from secretariat.storage.metadata import metadata
 
@@ -116,8 +117,12 @@ def shelf(tx: sa.Connection, name: Name) -> Shelf | None:
 
 
 def page(tx: sa.Connection, name: Name, query: Query) -> list[tuple[int, bytes]]:
-    """Give (seq, stored bytes) of what `query` asks for, one more than its limit when there is more."""
-    return _rows(tx, "SELECT i.seq, v.bytes ", name, query)
+    """Give (seq, bytes) of what `query` asks for, one more than its limit when there is more.
+
+    The bytes are those that are stored, without what this reader was not granted.
+    """
+    found = _rows(tx, "SELECT i.seq, v.bytes, i.left_out ", name, query)
+    return [(seq, without(data, left_out) if left_out else data) for seq, data, left_out in found]
 
 
 def records(tx: sa.Connection, name: Name, query: Query) -> list[tuple[int, str, str | None, datetime, str]]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from secretariat.base.errors import InputError
+from secretariat.records.canonical import canonical
 from secretariat.records.stix import OBJECTS, OBSERVABLES
 
 if TYPE_CHECKING:
@@ -35,6 +36,18 @@ def required(kind: str) -> frozenset[str]:
     if shape is None:
         return ALWAYS | {"name"}
     return ALWAYS | {one.encode_name for one in msgspec.structs.fields(shape) if one.required}
+
+
+def optional(obj: Mapping[str, Any]) -> list[str]:
+    """Name the properties of an object that may be left out."""
+    kind = str(obj.get("type", ""))
+    return [] if kind in WHOLE else sorted(obj.keys() - required(kind))
+
+
+def without(data: bytes, names: Collection[str]) -> bytes:
+    """Give an object's canonical bytes without these properties."""
+    value: dict[str, Any] = msgspec.json.decode(data)
+    return canonical({name: held for name, held in value.items() if name not in names})
 
 
 def refuse_required(obj: Mapping[str, Any], names: Collection[str]) -> None:

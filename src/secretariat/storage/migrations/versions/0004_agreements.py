@@ -97,6 +97,7 @@ def upgrade() -> None:
         sa.Column("decided_at", _MOMENT),
         sa.Column("reason", sa.Text),
         sa.Column("publication", sa.BigInteger),
+        sa.Column("leave_out", JSONB, nullable=False, server_default="[]"),
         sa.CheckConstraint("state IN ('proposed', 'released', 'refused')", name="state"),
     )
     op.create_index(
