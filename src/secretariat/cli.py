@@ -25,6 +25,7 @@ from secretariat.base.errors import ConflictError, InputError, SecretariatError,
 from secretariat.base.settings import CODE, FILE, URL_VARIABLE, NodeSettings, read
 from secretariat.demo import commands as demo
 from secretariat.exchange import commands as exchange
+from secretariat.exchange import duty_commands as duties
 from secretariat.exchange import guest_commands as guests
 from secretariat.exchange import key_commands
 from secretariat.exchange import mailbox_commands as mailbox
@@ -53,6 +54,7 @@ GROUPS = {
     "joint": joint.commands,
     "keys": key_commands.commands,
     "peers": exchange.commands,
+    "duties": duties.commands,
     "guests": guests.commands,
     "mailbox": mailbox.commands,
     "questions": questions.commands,

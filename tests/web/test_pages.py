@@ -22,6 +22,7 @@ PAGES = (
     "/ledger",
     "/ledger/checkpoints",
     "/ledger/receipts",
+    "/ledger/duties",
     "/ledger/partners",
 )
 ADMIN = ("/admin", "/admin/roles", "/admin/tokens", "/admin/partners", "/admin/reads")

@@ -10,7 +10,7 @@ from litestar import Request, Response
 from secretariat.agreements import grants
 from secretariat.agreements.wording import deed_word
 from secretariat.base.clock import now
-from secretariat.desk import importing, narrow, partners, reports, store, withdraw
+from secretariat.desk import importing, narrow, partners, receipts, reports, store, withdraw
 from secretariat.exchange import private_pages
 from secretariat.exchange import store as exchange
 from secretariat.ledger import joint_pages
@@ -191,5 +191,6 @@ routes = [
     *reports.routes,
     *partners.routes,
     *withdraw.routes,
+    *receipts.routes,
     *narrow.routes,
 ]

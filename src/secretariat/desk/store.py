@@ -253,7 +253,7 @@ def open_duties(tx: Connection, limit: int = 8) -> list[sa.Row[Any]]:
     )
     asked = (
         sa.select(*columns, sa.func.count().label("objects"))
-        .where(obligation_timer.c.done_at.is_(None))
+        .where(obligation_timer.c.done_at.is_(None), obligation_timer.c.due_at.is_not(None))
         .group_by(*columns[:3], due)
         .order_by(due)
     )

@@ -403,6 +403,36 @@ def silent(tx: sa.Connection, now: datetime, term: timedelta) -> list[Silence]:
     return [Silence(*row) for row in rows]
 
 
+class Owed(msgspec.Struct, frozen=True):
+    """A duty of this party that is open: what, by which article, to whom, by when, for how many objects."""
+
+    duty: str
+    article: str
+    owed_to: str
+    due: datetime | None
+    """None: it runs from the end of an instrument that is not known."""
+    objects: int
+
+
+def open_duties(tx: sa.Connection) -> list[Owed]:
+    """Give the open duties of this party by deed, article, party and day, the next due first."""
+    rows = raw(tx).execute(
+        "SELECT duty, article, owed_to, due_at, count(*) FROM obligation_timer WHERE done_at IS NULL"
+        " GROUP BY duty, article, owed_to, due_at ORDER BY due_at NULLS LAST, duty, article, owed_to"
+    )
+    return [Owed(*row) for row in rows]
+
+
+def owed(tx: sa.Connection, term: timedelta) -> list[Silence]:
+    """Give the answers to calls that are owed to this party, overdue or not, the next due first."""
+    rows = raw(tx).execute(
+        "SELECT holder, count(*), at, coalesce(due_at, at + %s) AS due, article FROM holding"
+        " WHERE state = 'asked' GROUP BY holder, at, due_at, article ORDER BY due, holder",
+        (term,),
+    )
+    return [Silence(*row) for row in rows]
+
+
 _OPEN_KEEP = (
     "EXISTS (SELECT FROM obligation_timer k WHERE k.root = t.root AND k.done_at IS NULL"
     " AND k.duty = ANY(%s) AND (k.due_at IS NULL OR k.due_at > %s))"
