@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import httpx2
+import msgspec
 import pytest
 
 from secretariat.agreements import release
@@ -101,6 +102,14 @@ def test_a_published_report_is_with_the_partner_in_a_moment_and_its_receipt_come
     service.withdraw(pair.nodes["KR"], "live", stix_id, reason="wrong", by="anna", now=now())
     until(lambda: pair.sees("JP") == set(), 30)
     until(lambda: pair.states("KR", stix_id) == {("JP", "destroyed")}, 30)
+
+
+def test_what_takes_many_pages_comes_whole_though_each_next_page_is_asked_for_ahead(pair):
+    settings = pair.nodes["KR"].settings
+    settings.limits = msgspec.structs.replace(settings.limits, page_max=2)
+    many = [indicator(f"i{number}") for number in range(9)]
+    pair.publish("KR", *many)
+    until(lambda: pair.sees("JP") == {str(one["id"]) for one in many}, 30)
 
 
 def test_contact_with_a_partner_is_known(pair):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,3 +42,19 @@ def test_what_is_no_message_is_refused_without_a_crash(name, data):
         with pytest.raises(InputError):
             read(data)
     assert wire.read_problem(data).code == "unreadable-answer"
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "size"),
+    [("a/live\n12\nroot\n", 12), ("a/live\n012\nroot\n", 0), ("a/live", 0), ("a/live\n" + "9" * 30, 0)],
+)
+def test_an_outline_says_where_a_page_ends_and_believes_no_size_that_is_none(checkpoint, size):
+    data = msgspec.json.encode({"next": {"position": 3}, "checkpoint": checkpoint, "more": True})
+    found = wire.outline(data)
+    assert found is not None
+    assert (found.next, found.size, found.more) == (Cursor(3), size, True)
+
+
+def test_what_is_no_page_has_no_outline():
+    assert wire.outline(b"{}") is None
+    assert wire.outline(b"\xff") is None
