@@ -13,7 +13,7 @@ Rules:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 MAX_ENTRIES = 1_000
 MAX_CLAIMS = 4
 _LOOK_AHEAD = 200
+REFERENCES_MAX: Final = 1000  # other parties' entries that one entry rests on
 
 
 def roots_of(statement: entries.Statement) -> list[bytes]:
@@ -54,19 +55,26 @@ def left_out_in(statement: entries.Statement) -> dict[bytes, list[str]]:
 
 
 def references_of(statement: entries.Statement) -> Iterator[tuple[str, int]]:
-    """Name the other parties' entries that an entry rests on: (log origin, position)."""
+    """Name the other parties' entries that an entry rests on, each once: (log origin, position).
+
+    At most REFERENCES_MAX: each is looked up, and one grant must not stop a node. The rest is as if absent.
+    """
     found: list[Any] = [statement.body.get("passed_on")]
     facts = statement.body.get("facts")
     if statement.kind == "grant" and isinstance(facts, dict):
         for value in facts.values():
             found.extend(value if isinstance(value, list) else [value])
+    named: set[tuple[str, int]] = set()
     for one in found:
         ref = one.get("entry", one) if isinstance(one, dict) else None
         if (
             isinstance(ref, dict)
             and isinstance(ref.get("origin"), str)
             and isinstance(ref.get("position"), int)
+            and (ref["origin"], ref["position"]) not in named
+            and len(named) < REFERENCES_MAX
         ):
+            named.add((ref["origin"], ref["position"]))
             yield ref["origin"], ref["position"]
 
 

@@ -11,10 +11,11 @@ import json
 import msgspec
 import pytest
 
+from secretariat.exchange.offer import references_of
 from secretariat.exchange.peers import Outgoing
 from secretariat.exchange.take import PageRefusedError
 from secretariat.exchange.wire import encode
-from secretariat.ledger import checkpoint, entries
+from secretariat.ledger import checkpoint, dsse, entries
 from secretariat.ledger.keys import Signer
 from simulator import World, indicator, sealed
 
@@ -307,6 +308,19 @@ def test_a_receipt_that_names_too_many_holders_is_recorded_and_notes_none(world)
     there.converge()
     assert there.refusals("KR") == ["bad-entry"]
     assert set(there.holders("KR", roots)) == {"JP"}
+
+
+@pytest.mark.parametrize("step", [0, 1], ids=["one, again and again", "all different"])
+def test_of_what_a_grant_says_it_rests_on_no_more_is_looked_up_than_a_node_can(world, step):
+    there = two(world)
+    there.converge()
+    many = [{"origin": "us.example/live", "position": number * step} for number in range(50_000)]
+    with there.nodes["KR"].store(there.now) as store:
+        (position,) = store.append([Outgoing("narrow", "JP", entries.Narrow(to="JP", objects=[]))])
+        statement = entries.read(dsse.payload_of(store.entry(position).envelope))
+    body = {"to": "JP", "rows": [], "facts": {"evidence": many}}
+    bomb = msgspec.structs.replace(statement, kind="grant", body=body)
+    assert len(list(references_of(bomb))) == (1000 if step else 1)
 
 
 def test_a_false_consent_does_not_carry_an_object_further(world):
