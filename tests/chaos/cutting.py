@@ -28,6 +28,7 @@ class Cutting:
         threading.Thread(target=self._serve, daemon=True).start()
 
     def close(self) -> None:
+        self._end(self._listening)  # wakes who waits for a connection
         self._listening.close()
 
     def shut(self, seconds: float) -> None:
@@ -53,13 +54,23 @@ class Cutting:
                 continue
             try:
                 going = socket.create_connection(("127.0.0.1", self.target), 5)
+                going.settimeout(None)
             except OSError:
                 self._reset(coming)
                 continue
             budget = None if self.whole else self.dice.choice([None, None, 300, 2_000, 20_000])
             left = [self.dice.randrange(budget) if budget else -1]
-            for one, other in ((coming, going), (going, coming)):
-                threading.Thread(target=self._pump, args=(one, other, left), daemon=True).start()
+            back = threading.Thread(target=self._pump, args=(going, coming, left), daemon=True)
+            threading.Thread(target=self._both, args=(coming, going, left, back), daemon=True).start()
+
+    def _both(
+        self, coming: socket.socket, going: socket.socket, left: list[int], back: threading.Thread
+    ) -> None:
+        """Pass bytes on in both directions until both are at an end, then close both sides."""
+        with coming, going:
+            back.start()
+            self._pump(coming, going, left)
+            back.join()
 
     def _pump(self, one: socket.socket, other: socket.socket, left: list[int]) -> None:
         with contextlib.suppress(OSError):
@@ -67,14 +78,20 @@ class Cutting:
                 if not self.whole and (time.monotonic() < self.until or 0 <= left[0] < len(data)):
                     other.sendall(data[: max(0, left[0])])  # half of what was sent, then nothing
                     self.cuts += 1
-                    self._reset(other)
-                    self._reset(one)
+                    self._end(one, other)
                     return
                 if left[0] >= 0:
                     left[0] -= len(data)
                 other.sendall(data)
-        with contextlib.suppress(OSError):
             other.shutdown(socket.SHUT_WR)
+            return
+        self._end(one, other)
+
+    @staticmethod
+    def _end(*sides: socket.socket) -> None:
+        for one in sides:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
 
     @staticmethod
     def _reset(one: socket.socket) -> None:
