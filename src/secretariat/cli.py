@@ -62,7 +62,7 @@ GROUPS = {
     "transfer": transfer.commands,
 }
 """Groups of commands, by the word they stand under."""
-VERBS = (people.verbs, records.verbs, agreements.verbs, exchange.verbs, demo.verbs)
+VERBS = (people.verbs, records.verbs, agreements.verbs, exchange.verbs, duties.verbs, demo.verbs)
 """What stands at the top level."""
 
 app = typer.Typer(

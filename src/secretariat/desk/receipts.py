@@ -83,9 +83,10 @@ def _rows(
         tx, [one.id for one in versions], recorded_by=as_of.earliest, position=as_of.position
     )
     for number, classes in granted.items():
-        for one in classes:
-            if one.lapsed_at is None and not as_of.public:
-                line = rows.setdefault(one.recipient, {"holder": one.recipient, "cells": {}, "passed": []})
+        for grant in classes:
+            if grant.lapsed_at is None and not as_of.public:
+                new = {"holder": grant.recipient, "cells": {}, "passed": []}
+                line = rows.setdefault(grant.recipient, new)
                 line["cells"].setdefault(
                     str(number),
                     {
