@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated, Any, Final
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 VERSION: Final = 1
+_URL_MAX: Final = 300
 DESCRIPTOR_TYPE: Final = "application/vnd.secretariat.descriptor+json"
 PROBLEM_TYPE: Final = "application/problem+json"
 _SIZE = re.compile(r"0|[1-9][0-9]{0,15}")
@@ -299,13 +302,41 @@ def read_kept(data: bytes) -> Kept:
 
 
 def read_descriptor(data: bytes) -> Descriptor:
-    """Read a descriptor's payload; refuses what is not one."""
+    """Read a descriptor's payload; refuses what is not one, and an address where no node can be."""
     try:
-        return _DESCRIPTOR.decode(data)
+        found = _DESCRIPTOR.decode(data)
     except _UNREADABLE as error:
         raise InputError(
             f"not a descriptor: {error}", advice="compare docs/protocol.md, Descriptor"
         ) from error
+    for realm, keys in found.realms.items():
+        if keys.url and not _is_address(keys.url):
+            raise InputError(
+                f"no address of a node: {keys.url[:80]!r}",
+                where=f"realms/{realm}/url",
+                advice="http or https, a host, a port; no path, no user, nothing link-local",
+            )
+    return found
+
+
+def _is_address(url: str) -> bool:
+    """Whether a node asks there: who names the address decides where our requests go."""
+    if len(url) > _URL_MAX or not url.isascii() or not url.isprintable() or " " in url:
+        return False
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    if parts.scheme not in {"http", "https"} or not host or "@" in parts.netloc:
+        return False
+    if parts.path not in {"", "/"} or parts.query or parts.fragment:
+        return False
+    try:
+        ip = ip_address(host)
+    except ValueError:
+        return True  # a name
+    return not (ip.is_link_local or ip.is_multicast or ip.is_unspecified)
 
 
 def read_problem(data: bytes) -> Problem:

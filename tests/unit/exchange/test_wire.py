@@ -45,6 +45,36 @@ def test_what_is_no_message_is_refused_without_a_crash(name, data):
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "file:///etc/passwd",
+        "gopher://partner.example",
+        "javascript:alert(1)",
+        "http://169.254.169.254",
+        "http://[fe80::1]:8400",
+        "http://0.0.0.0:5432",
+        "http://user:word@partner.example",
+        "http://partner.example/admin?x=1",
+        "http://partner.example/../..",
+        "http://[",
+        "http://a b",
+        "http://partner.example:99999",
+        "https://" + "x" * 5000,
+        "//partner.example",
+    ],
+)
+def test_an_address_that_leads_elsewhere_than_to_a_node_is_refused(url):
+    key = wire.Key("ed25519-" + "0" * 32, bytes(32))
+    keys = wire.RealmKeys(origin="jp.example/live", url=url, record=key, log=key, transport=key)
+    said = wire.Descriptor(1, "JP", "Japan", key, "2026-11-22T02:09:36.123456Z", {"live": keys})
+    with pytest.raises(InputError, match="no address of a node"):
+        wire.read_descriptor(msgspec.json.encode(said))
+    for good in ("", "https://jp.example", "http://10.0.0.7:8400", "http://[2001:db8::1]:8400/"):
+        fine = msgspec.structs.replace(said, realms={"live": msgspec.structs.replace(keys, url=good)})
+        assert wire.read_descriptor(msgspec.json.encode(fine)).realms["live"].url == good
+
+
+@pytest.mark.parametrize(
     ("checkpoint", "size"),
     [("a/live\n12\nroot\n", 12), ("a/live\n012\nroot\n", 0), ("a/live", 0), ("a/live\n" + "9" * 30, 0)],
 )
