@@ -93,7 +93,7 @@ def propose(
 
     with _node(data) as node:
         digest = joint_service.propose(node, realm, stix_id, to, by=by or getpass.getuser(), now=now())
-    emit({"statement": digest.hex()}, f"{digest.hex()}\nsigned here; {' '.join(to)} are asked", json=json)
+    emit({"statement": digest.hex()}, f"{digest.hex()}\nsigned here; asked: {' '.join(to)}", json=json)
 
 
 def _say(name: str, stance: Any, text: str, by: str, data: Path, realm: str, *, json: bool) -> None:

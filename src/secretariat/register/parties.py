@@ -25,6 +25,6 @@ def states() -> frozenset[str]:
     return frozenset(named - _NO_PARTIES) | _RESERVED
 
 
-def known(tx: sa.Connection) -> frozenset[str]:
-    """Give every code that a statement may name as a party at this node."""
-    return states() | {one.code for one in grants.parties(tx)}
+def known(tx: sa.Connection, own: str) -> frozenset[str]:
+    """Give every code that a statement may name as a party at the node of `own`."""
+    return states() | {own} | {one.code for one in grants.parties(tx)}

@@ -141,7 +141,7 @@ def record_in(
     stix_ids = [id_of(one, node.party) for one in drafts]
     where = places or [getattr(one, "key", None) or one.relationship_type for one in drafts]  # type: ignore[union-attr]
     _refuse_twice(stix_ids, where)
-    known = parties.known(tx)
+    known = parties.known(tx, node.party)
     columns = []
     for one, name, stix in zip(drafts, where, stix_ids, strict=True):
         rules.check(one, known, where=name)
@@ -188,7 +188,7 @@ def amend(
     """
     with node.database.app(realm) as tx:
         stix = id_of(draft, node.party)
-        rules.check(draft, parties.known(tx))
+        rules.check(draft, parties.known(tx, node.party))
         columns = project_draft(draft, stix)
         _check_among(tx, [draft], [columns], [columns.key])
         ledger.lock(tx)  # two officers come one after the other

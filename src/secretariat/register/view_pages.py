@@ -355,7 +355,7 @@ def party_page(request: Request[Any, Any, Any], code: FromPath[str]) -> Response
     screen = screen_of(request)
     view = view_of(screen, parties=(code,))
     with screen.transaction() as tx:
-        if code not in known_parties(tx):
+        if code not in known_parties(tx, screen.party):
             raise InputError(
                 f"{code[:40]!r} is no party known here", where="code", advice="/register/parties"
             )
@@ -416,7 +416,7 @@ def dialogue_page(request: Request[Any, Any, Any], codes: FromPath[str]) -> Resp
     view = view_of(screen, parties=chosen)
     exact = screen.query.get("exact") == "1"
     with screen.transaction() as tx:
-        unknown = [one for one in chosen if one not in known_parties(tx)]
+        unknown = [one for one in chosen if one not in known_parties(tx, screen.party)]
         if unknown:
             raise InputError(
                 f"{unknown[0][:40]!r} is no party known here", where="address", advice="/register/parties"

@@ -28,7 +28,7 @@ def jp(node):
 def asked(one, of, day):
     view = View.on(day, day)
     with one.database.app("live") as tx:
-        codes, meeting = service.chosen(tx, view, of)
+        codes, meeting = service.chosen(tx, view, of, own=one.party)
         return service.gather(tx, view, codes, meeting)
 
 

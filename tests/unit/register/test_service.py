@@ -235,3 +235,20 @@ def test_a_source_may_carry_names_that_are_no_parties(node):
     assert len(service.record(jp, "live", [source], by="aoki", now=NOW, tlp="CLEAR").ids) == 1
     with jp.database.app("live") as tx:
         assert store.statements(tx, View(day=NOW.date(), clear=True))[0].tlp == "CLEAR"
+
+
+def test_the_nodes_own_code_names_a_party_where_it_is_no_states_code(node):
+    team = node("ACME")
+    draft = Meeting(
+        key="m-own", kind="meeting", title="Own meeting", true_from="2010-05", parties=("ACME", "JP")
+    )
+    done = service.record(team, "live", [draft], by="aoki", now=NOW)
+    assert len(done.ids) == 1
+    with pytest.raises(InputError, match="'OTHER' is no party known here"):
+        service.record(
+            team,
+            "live",
+            [Meeting(key="m-2", kind="meeting", title="x", true_from="2010-05", parties=("OTHER",))],
+            by="aoki",
+            now=NOW,
+        )

@@ -48,7 +48,7 @@ def brief_command(
     tag = _LANGUAGES[language]
     set_language(tag)
     with asking(data, realm, true_on, known_by, recorded_by, (), publicly=publicly, zone=zone) as asked:
-        codes, meeting = service.chosen(asked.tx, asked.view, of)
+        codes, meeting = service.chosen(asked.tx, asked.view, of, own=asked.node.party)
         brief = service.gather(asked.tx, asked.view, codes, meeting)
         named = {code for one in brief.promises for code in (*one.row.by, *one.row.parties)}
         names = naming.party_names(asked.tx, {*codes, *named}, tag)

@@ -40,7 +40,7 @@ def _asked(screen: Screen) -> str:
 
 
 def _made(screen: Screen, tx: sa.Connection, view: View, of: str) -> tuple[Brief, Document]:
-    codes, meeting = service.chosen(tx, view, of)
+    codes, meeting = service.chosen(tx, view, of, own=screen.party)
     brief = service.gather(tx, view, codes, meeting)
     names = naming.party_names(tx, {*codes, *_named(brief)}, screen.language)
     set_language(screen.language)

@@ -28,7 +28,7 @@ CHANGES = 200
 PARTIES = 12
 
 
-def chosen(tx: sa.Connection, view: View, text: str) -> tuple[tuple[str, ...], Row | None]:
+def chosen(tx: sa.Connection, view: View, text: str, *, own: str) -> tuple[tuple[str, ...], Row | None]:
     """Read what to prepare: parties (`JP,KR`, `JP-KR`) or the key of a meeting.
 
     Refuses an unknown party, and a key that the question does not see or that is no meeting.
@@ -38,7 +38,7 @@ def chosen(tx: sa.Connection, view: View, text: str) -> tuple[tuple[str, ...], R
         raise InputError(
             "no parties and no meeting", where="parties", advice="write JP,KR or a meeting's key"
         )
-    known = parties.known(tx)
+    known = parties.known(tx, own)
     for mark in (",", " ", "-"):
         codes = tuple(dict.fromkeys(one for one in words.upper().replace(" ", mark).split(mark) if one))
         if codes and all(one in known for one in codes):

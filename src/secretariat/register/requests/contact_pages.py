@@ -37,7 +37,7 @@ def _contacts(
     view = view_of(screen)
     with screen.transaction() as tx:
         found = contacts.contacts(tx, view, screen.party)
-        codes = sorted(parties.known(tx) - parties.states()) or [screen.party]
+        codes = sorted(parties.known(tx, screen.party) - parties.states())
     table = Table(
         "contacts",
         (
