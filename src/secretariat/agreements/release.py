@@ -13,7 +13,8 @@ Rules (decisions.md 1 and 3):
 5. Above this realm's ceiling nothing is released.
 6. An object is signed once, by its originator; a relay passes the originator's signature on as it stands.
    Two releases of one object at once come one after the other.
-7. Whoever relays may leave out properties that STIX does not require: the recipient gets a partial, which
+7. What would name a source that stays here is not released (sponsoring.py).
+8. Whoever relays may leave out properties that STIX does not require: the recipient gets a partial, which
    still verifies against the originator's signature. What is missing here already is named as missing there.
    Who was granted a partial from here may get more of it later, never less by a release.
 """
@@ -34,6 +35,7 @@ from secretariat.agreements.facts import Known, book_for, facts_for
 from secretariat.agreements.model import DENY, ENGINE, MAY, OWN, Decision, Facts, Question
 from secretariat.agreements.recompute import COMPANY, moment_text, references, row_for
 from secretariat.agreements.rules import decide
+from secretariat.agreements.sponsoring import refuse_named
 from secretariat.base.errors import InputError, NotFoundError, StateError
 from secretariat.ledger import object_signature
 from secretariat.ledger import service as ledger
@@ -154,7 +156,7 @@ def publish_in(
     """Release versions in the caller's transaction; those not stored yet are written as published.
 
     What is CLEAR goes to the public as well where no recipient is named, or as `public` says. Of what is not
-    this party's own the properties `leave_out` stay here (rule 7).
+    this party's own the properties `leave_out` stay here (rule 8).
     Refuses versions that somebody else released, withdrew or marked since the caller read them, and to leave
     out what must stay.
     """
@@ -397,6 +399,7 @@ class _Batch:
         self.by_label: dict[Label, list[int]] = {}
         for number, one in enumerate(versions):
             self.by_label.setdefault(one.label, []).append(number)
+        refuse_named(tx, versions)
         for label in self.by_label:
             refuse_above(label, node.settings.ceiling)
         self.has_company = any(one.type in COMPANY for one in versions)
@@ -541,7 +544,7 @@ class _Batch:
 def missing_of(
     versions: Sequence[Version], leave_out: Collection[str], *, party: str
 ) -> dict[int, tuple[str, ...]]:
-    """Say, by place, which properties the recipients of a version do not get (rule 7).
+    """Say, by place, which properties the recipients of a version do not get (rule 8).
 
     Refuses names that no object of others has, and to leave out what must stay.
     """

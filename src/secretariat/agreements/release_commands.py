@@ -43,6 +43,12 @@ Confirm = Annotated[
 To = Annotated[
     list[str] | None, typer.Option("--to", help="Partner; repeatable. Default: every partner that may.")
 ]
+ForSource = Annotated[
+    str,
+    typer.Option(
+        "--for-source", help="Whom it comes from: stays on this node, nothing that leaves names it."
+    ),
+]
 LeaveOut = Annotated[
     list[str] | None,
     typer.Option("--leave-out", help="Property of others' objects that stays here; repeatable."),
@@ -111,13 +117,14 @@ def publish(
     standing_release: Annotated[str, typer.Option("--standing", help="Id of a standing release.")] = "",
     purpose: Purpose = "",
     leave_out: LeaveOut = None,
+    for_source: ForSource = "",
     confirm: Confirm = False,
     data: Data = DATA,
     realm: Realm = "live",
     json: Json = False,
 ) -> None:
     """Release objects to the partners that may have them; say to whom they went and why not to others."""
-    from secretariat.agreements import service, workflow
+    from secretariat.agreements import service, sponsoring, workflow
     from secretariat.agreements.recording import draft_ids
     from secretariat.agreements.release import Basis, publish_in
     from secretariat.people.model import Permission
@@ -128,6 +135,10 @@ def publish(
         if not names:
             raise InputError("nothing to publish", advice="name STIX ids, or --drafts")
         versions = service.with_members(tx, names)
+        if for_source:
+            sponsoring.name_source(
+                tx, versions, for_source, party=node.party, by=by or getpass.getuser(), now=moment
+            )
         if standing_release and leave_out:
             raise InputError(
                 "a standing release gives all of what it covers",
@@ -239,6 +250,33 @@ def _uuid(text: str) -> uuid.UUID:
 
 
 # --- releases -----------------------------------------------------------------------------------------
+
+
+@release.command("source")
+def source(
+    objects: Annotated[list[str], typer.Argument(help="STIX ids.")],
+    to: Annotated[
+        list[str] | None, typer.Option("--to", help="Partner whose pseudonym of it to give; repeatable.")
+    ] = None,
+    data: Data = DATA,
+    realm: Realm = "live",
+    json: Json = False,
+) -> None:
+    """Say whom objects come from whose source stays here, and its pseudonym towards partners."""
+    from secretariat.agreements import sponsoring
+
+    with node_at(data) as node, node.database.app(realm) as tx:
+        found = sponsoring.sources_of(tx, objects)
+        names = {
+            one.source: {party: sponsoring.pseudonym(tx, one.source, party) for party in to or ()}
+            for one in found.values()
+        }
+    lines = [
+        f"{one.stix_id}  {one.source}"
+        + "".join(f"  {party}: {name}" for party, name in names[one.source].items())
+        for one in found.values()
+    ]
+    emit({"sources": list(found.values()), "pseudonyms": names}, "\n".join(lines) or "none", json=json)
 
 
 @release.command("propose")

@@ -13,7 +13,7 @@ import msgspec
 from litestar import Request, Response
 from litestar.params import FromPath
 
-from secretariat.agreements import facts, grants, service, workflow
+from secretariat.agreements import facts, grants, service, sponsoring, workflow
 from secretariat.agreements.lowering import lowered
 from secretariat.agreements.model import DENY, MAY, OWN
 from secretariat.agreements.recompute import COMPANY
@@ -154,6 +154,7 @@ def _release(
         hosts = grants.hosts(tx)
         needs_two = bool(workflow.for_two(tx, screen.node, members))
         lower = lowered(tx, members, party=screen.party)
+        source = next(iter(sponsoring.sources_of(tx, [one.stix_id for one in members]).values()), None)
         admins = [] if outlooks else people_who_may(tx, Permission.MANAGE_PEERS)
     rows = _rows(outlooks, names, held)
     table = Table(
@@ -200,6 +201,7 @@ def _release(
         needs_two=needs_two,
         lower=lower,
         optional=_optional(members, screen.party),
+        source=source,
         earlier=earlier,
         conditions=conditions,
         admins=admins,
@@ -247,6 +249,14 @@ def propose(request: Request[Any, Any, Any], stix_id: FromPath[str]) -> Response
         chosen = service.forecast(tx, screen.node, [stix_id], purpose=purpose, now=now())
     if stored is None:
         raise NotFoundError("no such report here", where=stix_id[:100])
+    if source := form.text("source").strip():
+        who = screen.visitor.login if screen.visitor else "?"
+        try:
+            with screen.transaction() as tx:
+                members = service.with_members(tx, [stix_id])
+                sponsoring.name_source(tx, members, source, party=screen.party, by=who, now=now())
+        except (DeniedError, InputError) as error:
+            return _release(request, stix_id, error)
     strangers = [code for code in partners if code not in known]
     if strangers:
         raise InputError(f"no partner {', '.join(strangers)[:80]}", where="to")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from litestar import Request, Response
 from litestar.params import FromPath
 
-from secretariat.agreements import grants
+from secretariat.agreements import grants, sponsoring
 from secretariat.base.clock import now
 from secretariat.base.errors import InputError, NotFoundError
 from secretariat.base.marking import TLP_ORDER
@@ -180,8 +180,18 @@ def _report(screen: Screen, tx: Connection, stored: Stored) -> Response[Any]:
         is_own=stored.originator == screen.party,
         is_report=stored.type in REPORT_TYPES,
         texts=_texts(obj),
+        source=_source(tx, stored, [row["holder"] for row in holders.rows], screen),
         left_out=left_out_of(stored.salt) if stored.state == "partial" else [],
     )
+
+
+def _source(tx: Connection, stored: Stored, partners: list[str], screen: Screen) -> dict[str, Any] | None:
+    """Say to whoever may release whom it comes from, and under which name each holder may ask back."""
+    found = sponsoring.sources_of(tx, [stored.stix_id]).get(stored.stix_id)
+    if found is None or not screen.may(Permission.PROPOSE_RELEASE) or not screen.acts:
+        return None
+    names = {one: sponsoring.pseudonym(tx, found.source, one) for one in partners if one != EVERYBODY}
+    return {"name": found.source, "names": names}
 
 
 def _neighbours(obj: dict[str, Any]) -> list[str]:

@@ -141,8 +141,22 @@ def upgrade() -> None:
     )
     op.create_index(None, "grant_class", ["recipient", "entry"])
     op.create_index(None, "grant_class", ["entry"])
+    op.create_table(
+        "unnamed_source",
+        sa.Column("stix_id", sa.Text, primary_key=True),
+        sa.Column("source", sa.Text, nullable=False),
+        sa.Column("by", sa.Text, nullable=False),
+        sa.Column("recorded_at", _MOMENT, nullable=False),
+    )
+    op.create_table(
+        "source_secret",
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("secret", BYTEA, nullable=False),
+    )
     for table in ("party", "instrument", "instrument_offer", "release", "standing_release", "house_rule"):
         protect(op, table)
+    protect(op, "unnamed_source")
+    protect(op, "source_secret")
     protect(op, "instrument_agreed", append_only=True, app=KEPT)
     protect(op, "consent", append_only=True, app=KEPT)
     protect(op, "grant_class", peer=f"recipient = {READER}")
