@@ -176,6 +176,49 @@ def resume(
     emit({"party": party}, f"{party}'s log is believed again from the kept checkpoint on", json=json)
 
 
+@commands.command("rebind")
+def rebind(
+    file: Annotated[Path, typer.Argument(help="The descriptor under the new root key.")],
+    fingerprint: Annotated[str, typer.Option("--fingerprint", help="The twelve words they read to you.")],
+    by: Annotated[str, typer.Option("--by", help="The login of one person who may manage partners.")],
+    other: Annotated[str, typer.Option("--and", help="The login of the other one.")],
+    via: Annotated[
+        str | None, typer.Option("--via", help="The party whose node is the mailbox between the two.")
+    ] = None,
+    data: Data = DATA,
+    json: Json = False,
+) -> None:
+    """Bind a former partner's code to a new root key, because it lost the old one. Two persons are needed."""
+    from secretariat.exchange import rebinding
+
+    try:
+        sealed = file.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror}", where=str(file)) from error
+    with node_at(data) as node:
+        done = rebinding.rebind(node, sealed, fingerprint, by=by, other=other, via=via, now=now())
+    emit(
+        done, f"{done.party} ({done.name}) is bound to a new root key in {', '.join(done.realms)}", json=json
+    )
+
+
+@commands.command("rewind")
+def rewind(
+    party: Annotated[str, typer.Argument(help="The partner's code.")],
+    data: Data = DATA,
+    realm: Realm = "live",
+    by: By = "",
+    json: Json = False,
+) -> None:
+    """Go back to the last tree of a partner's log that was seen before it revoked a stolen log key."""
+    from secretariat.exchange import rebinding
+
+    with node_at(data) as node:
+        log = rebinding.rewind(node, realm, party, by=by or getpass.getuser(), now=now())
+    text = f"{log.origin}: back to {log.size} entries; it is taken from there under the new key"
+    emit({"origin": log.origin, "size": log.size}, text, json=json)
+
+
 @commands.command("refused")
 def refused(
     data: Data = DATA,

@@ -7,7 +7,8 @@ Rules:
 2. Inviting and accepting are both entries. Accepting adds the party to those that grants are decided for, and
    tells it which instruments this node takes as those between the two.
 3. A party code is bound to its first root key; another root under the same code is refused, as is the same
-   root under another code. New keys under the same root are accepted like a first descriptor.
+   root under another code. New keys under the same root are accepted like a first descriptor. A partner that
+   lost its root key is bound anew by two persons (rebinding.py).
 """
 
 from __future__ import annotations
@@ -179,12 +180,14 @@ def accept(
     realms: Iterable[str] | None = None,
     via: str | None = None,
     trust_demo: bool = False,
+    rebinding: tuple[str, str] | None = None,
     now: datetime,
 ) -> Accepted:
     """Enrol the party of a descriptor in every realm both have; refuses as the rules above say.
 
     `via` names the enrolled party whose node is the mailbox between the two; BY_HAND where media are the
     only way (transfer.py); "" for none, None: as before.
+    `rebinding` names the two persons who bind a former partner's code to a new root key (rebinding.py).
     `trust_demo` skips the words. Only the demo, whose nodes one process makes, may set it.
     """
     found = open_descriptor(sealed)
@@ -204,7 +207,7 @@ def accept(
     renewed = False
     for realm in shared:
         with node.database.app(realm) as tx:
-            renewed |= _enrol(tx, node, realm, found, sealed, via, now)
+            renewed |= _enrol(tx, node, realm, found, sealed, via, now, rebinding)
     return Accepted(found.party, found.name, spoken, tuple(shared), renewed)
 
 
@@ -216,6 +219,7 @@ def _enrol(
     sealed: bytes,
     via: str | None,
     now: datetime,
+    rebinding: tuple[str, str] | None = None,
 ) -> bool:
     guest = guest_store.guest_of(tx, found.party)
     if guest is not None and guest.state == "hosted":
@@ -225,10 +229,14 @@ def _enrol(
         )
     known = {one.party: one for one in tables.read_peers(tx)}
     before = known.get(found.party)
-    if before is not None and before.root_key != found.root.public:
+    former = None
+    if rebinding is not None:
+        former, before = before, None
+        _check_rebinding(found, former, realm)
+    elif before is not None and before.root_key != found.root.public:
         raise ConflictError(
             f"{found.party} is bound to another root key here: {fingerprint(found.party, before.root_key)}",
-            advice="a party that lost its root key enrols under a new code, after the old one was removed",
+            advice="where it lost its root key, two persons bind its code anew: secretariat peers rebind",
         )
     other = next(
         (one.party for one in known.values() if one.root_key == found.root.public and one is not before), None
@@ -268,6 +276,10 @@ def _enrol(
             ended=ended_by(before, keys.record.id, keys.since_entry),
             via=before.via if via is None else via,
         )  # fmt: skip
+    reason = ""
+    if former is not None and rebinding is not None:
+        fresh = _rebound(fresh, former, now)
+        reason = f"bound to a new root key by {' and '.join(rebinding)}; its log {former.origin} has ended"
     if fresh.via:
         _check_mailbox(node.keyring(realm), fresh, known.get(fresh.via))
     tables.write_peer(tx, fresh)
@@ -282,12 +294,48 @@ def _enrol(
     for kind, reader in (("partner", found.party), ("from_partners", node.party)):
         collections.ensure(tx, kind, reader, party=node.party, realm=realm)
     accepted = Enrol(
-        act="accept", party=found.party, root_key=found.root.public.hex(), origin=keys.origin, to=found.party
+        act="accept",
+        party=found.party,
+        root_key=found.root.public.hex(),
+        origin=keys.origin,
+        to=found.party,
+        reason=reason,
     )
     ring = node.keyring(realm)
     ledger.append(tx, ring, [Draft("enrol", found.party, accepted)], now=now)
     state_agreed(tx, node, realm, found.party, now=now)
     return before is not None
+
+
+def _check_rebinding(found: Descriptor, former: Peer | None, realm: str) -> None:
+    """Refuse to bind a code anew that is not bound, not ended, or would go on with the same key or log."""
+    if former is None or former.state != "removed":
+        raise ConflictError(
+            f"{found.party} is {'a partner' if former else 'nobody known'} in {realm}",
+            advice=f"end the partnership first: secretariat peers remove {found.party}"
+            if former
+            else "secretariat peers accept FILE",
+        )
+    if former.root_key == found.root.public:
+        raise ConflictError(
+            f"{found.party} has the root key that it had", advice="secretariat peers accept FILE"
+        )
+    if former.origin == found.realms[realm].origin:
+        raise ConflictError(
+            f"{former.origin} is the log under the lost root key, and that name is spent",
+            advice="the new node takes another host name, and so another log",
+        )
+
+
+def _rebound(fresh: Peer, former: Peer, now: datetime) -> Peer:
+    """Add the keys before the loss: what they signed then stays good, in the new log they sign nothing."""
+    return msgspec.structs.replace(
+        fresh,
+        record_keys={**former.record_keys, **fresh.record_keys},
+        retired={key: former.retired.get(key, now) for key in former.record_keys},
+        ended=dict.fromkeys(former.record_keys, 0),
+        revoked={**former.revoked, **fresh.revoked},
+    )
 
 
 def _check_mailbox(ring: Keyring, peer: Peer, mailbox: Peer | None) -> None:

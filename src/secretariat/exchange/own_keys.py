@@ -147,16 +147,17 @@ def _former(ring: Keyring, said: list[tuple[Entry, Key]]) -> list[KeyLife]:
 def roots_of(settings: NodeSettings, signers: list[Signer] | None) -> dict[str, Signer]:
     """Give the root key of every realm: those that were brought, else those on this machine.
 
-    Refuses where one is neither here nor among those brought, and one that is of no realm.
+    Refuses where one is neither here nor among those brought, and one of no realm. Reads nothing else,
+    since another key may be what is missing.
     """
-    rings = {realm: _ring(settings, realm) for realm in settings.realms}
+    halves = {realm: keys.root_of(keys.folder_of(settings.data, realm)) for realm in settings.realms}
     brought = {one.public: one for one in signers or ()}
-    strange = brought.keys() - {ring.root_public for ring in rings.values()}
+    strange = brought.keys() - {public for public, _ in halves.values()}
     if strange:
         raise InputError(f"{brought[min(strange)].key_id} is no root key of this node", where="--root")
     found: dict[str, Signer] = {}
-    for realm, ring in rings.items():
-        root = brought.get(ring.root_public) or ring.root
+    for realm, (public, held) in halves.items():
+        root = brought.get(public) or held
         if root is None:
             raise StateError(
                 f"the root key of {realm} is not on this machine", advice="bring it: --root FILE"
@@ -175,12 +176,12 @@ def rotate(
             fresh = sealing.rotate(folder)
             enrolment.keep_descriptor(Node.open(settings, database), _first(settings, roots), now=now)
             return Done(role, fresh.key_id, -1)
+        filled = keys.replace_missing(folder, role)
         with database.app(realm) as tx:
-            held = keys.with_root(_ring(settings, realm), roots[realm])
-            head = ledger.open_log(tx, held, now=now)
-            ring = held
-            if head.keys == ledger.in_force(held):  # else one that was cut short is finished
-                ring = _replaced(folder, held, role)
+            ring = keys.with_root(_ring(settings, realm), roots[realm])
+            head = ledger.open_log(tx, ring, now=now)
+            if not filled and head.keys == ledger.in_force(ring):  # else one that was cut short is finished
+                ring = _replaced(folder, ring, role)
             entry = _write(tx, ring, reason or f"{role} key replaced", now)
         enrolment.keep_descriptor(Node.open(settings, database), _first(settings, roots), now=now)
     return Done(role, key_id(ring.by_role[role]), entry)

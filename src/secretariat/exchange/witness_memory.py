@@ -43,6 +43,7 @@ class MemoryWitness:
             root_at=lambda at: merkle.root(self._seen.leaves[:at]),
             witness=(peer.origin, peer.witness_keys.values()),
             known=self._seen.words.get((ring.origin, size, peer.origin)),
+            revoked=ring.revoked_publics,
         )
         self.keep_words([word] if word is not None else [])
         return word

@@ -176,6 +176,11 @@ class Keyring:
         }
 
     @property
+    def revoked_publics(self) -> frozenset[bytes]:
+        """Give the public halves of the keys that count no more."""
+        return frozenset(public for key, public in self.public.items() if key in self.revoked)
+
+    @property
     def by_role(self) -> Mapping[str, bytes]:
         """Give the public keys in force by role."""
         return {
@@ -222,10 +227,10 @@ def load(folder: Path, *, party: str, realm: str, host: str) -> Keyring:
             raise NotFoundError(
                 f"the {role} key is missing",
                 where=str(path),
-                advice="restore it from a backup, or make a new set with `secretariat init`",
+                advice=f"restore it from a backup, or make a new one: secretariat keys rotate {role}",
             )
-    root = signers.pop("root", None)
-    root_public = root.public if root is not None else _read_public(folder / "root.pub")
+    signers.pop("root", None)
+    root_public, root = root_of(folder)
     retired = {
         key_id(public): public
         for public in (_read_public(path) for path in sorted(folder.glob("retired/*.pub")))
@@ -244,6 +249,15 @@ def load(folder: Path, *, party: str, realm: str, host: str) -> Keyring:
         _read_revoked(folder),
         sealing.load(folder),
     )
+
+
+def root_of(folder: Path) -> tuple[bytes, Signer | None]:
+    """Give the root key's public half and, where it is on this machine, the whole."""
+    path = folder / "root.pem"
+    if not path.exists():
+        return _read_public(folder / "root.pub"), None
+    root = Signer.from_pem(path.read_bytes(), where=str(path))
+    return root.public, root
 
 
 def with_root(ring: Keyring, root: Signer) -> Keyring:
@@ -287,6 +301,22 @@ def rotate(
     write_public(folder / f"{role}.pub", fresh.public)
     (folder / f"{role}.pem.new").replace(folder / f"{role}.pem")
     return replace(load(folder, party=party, realm=realm, host=host), root=held.root)
+
+
+def replace_missing(folder: Path, role: str) -> bool:
+    """Make a new key where the private half of a role is lost; its public half goes to those retired.
+
+    False where nothing is missing. The caller writes the `key` entry, as after a rotation.
+    """
+    path = folder / f"{role}.pem"
+    if role not in ROLES or role == "root" or path.exists():
+        return False
+    old, fresh = _read_public(folder / f"{role}.pub"), Signer.generate()
+    (folder / "retired").mkdir(exist_ok=True, mode=0o700)
+    write_public(folder / "retired" / f"{key_id(old)}.pub", old)
+    write_private(path, fresh.to_pem())
+    write_public(folder / f"{role}.pub", fresh.public)
+    return True
 
 
 def revoke(folder: Path, ring: Keyring, one: Revocation, *, now: datetime) -> Keyring:

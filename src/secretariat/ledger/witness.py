@@ -211,13 +211,14 @@ def heard(
     root_at: Callable[[int], bytes],
     witness: tuple[str, Iterable[bytes]],
     known: Word | None,
+    revoked: Collection[bytes] = (),
 ) -> Word | None:
     """Judge what a partner keeps of our log: a note with its cosignature; give its word where it is news.
 
     `ours` is name, keys and size of our log, `witness` name and keys of the partner's, `known` its word on
     that size which we have. Refuses with BehindError where our log does not contain what our own key signed.
     A note that our key did not sign, or with a cosignature that does not hold, proves nothing and is refused
-    with ProofError.
+    with ProofError; so is one that our log does not contain and only a key of ours signed that was `revoked`.
     """
     origin, keys, size = ours
     shown = notes.parse(note)
@@ -225,11 +226,21 @@ def heard(
         return None
     notes.verify(note, origin, keys)
     held = f"{party} holds {shown.size} entries of our log under our own log key's signature; "
+    foreign = shown.size > size or root_at(shown.size) != shown.root
+    if foreign and revoked:
+        try:
+            notes.verify(note, origin, [one for one in keys if one not in revoked])
+        except ProofError as error:
+            raise ProofError(
+                f"{party} holds {shown.size} entries under a log key of ours that was revoked: not our log",
+                where=origin,
+                advice="there, a person goes back to the tree before: secretariat peers rewind",
+            ) from error
     if shown.size > size:
         raise BehindError(
             f"{held}this node has {size}: it was put back to an older state", where=origin, advice=RECOVERY
         )
-    if root_at(shown.size) != shown.root:
+    if foreign:
         raise BehindError(
             f"{held}they are not those of this node: it was put back to an older state and wrote others",
             where=origin,

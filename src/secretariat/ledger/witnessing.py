@@ -131,6 +131,7 @@ def hear(
         root_at=lambda size: service.root_at(tx, size),
         witness=(name, publics),
         known=witness_store.read_word(tx, ring.origin, notes.parse(note).size, name),
+        revoked=ring.revoked_publics,
     )
     return word if word is not None and witness_store.add_words(tx, [word], now) else None
 

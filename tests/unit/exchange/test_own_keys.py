@@ -144,3 +144,20 @@ def test_a_file_of_root_keys_opens_with_its_passphrase_alone(tmp_path: Path) -> 
     (tmp_path / "c").write_bytes((tmp_path / "a").read_bytes() + b"x")
     with pytest.raises(SecretariatError, match="not a file of root keys"):
         root_file.read(tmp_path / "c", WORDS)
+
+
+@pytest.mark.parametrize("role", ["record", "log", "transport", "witness"])
+def test_a_key_whose_file_is_lost_is_replaced_and_revoked(
+    command: Command, tmp_path: Path, role: str
+) -> None:
+    command("keys", "rotate", "witness")  # so that the log names its keys
+    before = held(command("keys", "status"))[role]["key_id"]
+    (tmp_path / "node" / "keys" / "live" / f"{role}.pem").unlink()
+    with pytest.raises(SecretariatError, match=f"the {role} key is missing"):
+        command("keys", "status")
+    done = command("keys", "rotate", role)
+    assert done["key_id"] != before
+    again = command("keys", "revoke", before, "--since", "now", "--reason", "lost")
+    assert (again["revoked"], again["key_id"]) == (before, done["key_id"])
+    assert held(command("keys", "status"))[role]["key_id"] == done["key_id"]
+    assert command("log", "verify")["holds"] is True
