@@ -11,26 +11,32 @@ Rules:
 4. An excerpt holds chosen entries, each with its inclusion path, and every `key` entry of the log. What
    another party kept of a log holds the party's sealed statements of its keys instead (statements.py), and
    each entry with its path into the checkpoint that it came under.
-5. The report lists what does not hold and where; it ends at nothing, so that the extent is known.
+5. What a revoked key signed proves something only where a witness whose word was verified saw it before
+   (revocation.py): in a file one that the reader demands. In proof of single entries it is a fault; of a
+   whole log such entries are counted, for its owner keeps them.
+6. The report lists what does not hold and where; it ends at nothing, so that the extent is known.
 """
 
 from __future__ import annotations
 
 import contextlib
+from array import array
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 import msgspec
 from sqlalchemy import Connection
 
+from secretariat.base.clock import stamp
 from secretariat.base.errors import ProofError, SecretariatError
 from secretariat.ledger import checkpoint as notes
-from secretariat.ledger import dsse, entries, merkle, statements, store, tiles, witness_store
+from secretariat.ledger import dsse, entries, merkle, revocation, statements, store, tiles, witness_store
 from secretariat.ledger.checkpoint import Checkpoint, VerifierKey
 from secretariat.ledger.entries import Guest, Key, Statement
 from secretariat.ledger.keys import Keyring, key_id
 from secretariat.ledger.merkle import Frontier
 from secretariat.ledger.model import Entry
+from secretariat.ledger.revocation import Revoked
 from secretariat.ledger.tiles import TileAt
 
 MAX_PROBLEMS = 100
@@ -68,6 +74,8 @@ class Report(msgspec.Struct, frozen=True):
     witnesses_demanded: list[str]
     problems: list[Problem]
     problem_count: int
+    disowned: int = 0
+    """Entries under a revoked key that no witness whose word was verified saw before the revocation."""
 
 
 class Auditor:
@@ -92,6 +100,12 @@ class Auditor:
         self._root_public = root_public
         self._root = {key_id(root_public): root_public}
         self._retired: dict[str, datetime] = {}
+        self._ended: dict[str, int] = {}
+        self._revoked: dict[str, Revoked] = {}
+        self._under: dict[str, array[int]] = {}
+        """Positions by the only key that signed there: which are revoked may be known at the end only."""
+        self._seen: list[tuple[int, int]] = []
+        """Sizes and seconds of the witnesses' words that were verified."""
         self._stated = False
         self._root_key_from = root_key_from
         self._record: dict[str, bytes] = {}
@@ -130,6 +144,10 @@ class Auditor:
         statement = entries.read(opened.payload)
         if not set(opened.key_ids) & statements.valid_at(keys, self._retired, statement.at).keys():
             self.problem(f"entry {position}", "it was signed with a key that was retired before")
+        if all(position >= self._ended.get(key, position + 1) for key in opened.key_ids):
+            self.problem(f"entry {position}", "it stands after the rotation that ended its key")
+        if len(opened.key_ids) == 1 and opened.key_ids[0] not in self._root:
+            self._under.setdefault(opened.key_ids[0], array("Q")).append(position)
         told = (statement.origin, statement.party, statement.realm)
         whose = statement.party if statement.party in self._guests else self.party
         if told != (self.origin, whose, self.realm):
@@ -173,6 +191,7 @@ class Auditor:
                 self.problem(f"statement {number}", str(error))
         known = statements.times(said)
         self._record, self.log_keys, self._retired = known.record, known.log, known.retired
+        self._ended, self._revoked = known.ended, known.revoked
         self._stated = True
 
     def _introduced(self, sealed: bytes) -> None:
@@ -184,6 +203,7 @@ class Auditor:
 
     def _take_keys(self, statement: Statement) -> None:
         body = entries.body_as(statement, Key)
+        self._revoked = revocation.merged(self._revoked, body.revoked, latest=statement.at)
         named = [(line.role, bytes.fromhex(line.public)) for line in body.keys]
         self._record = {key_id(public): public for role, public in named if role == "record"}
         self.log_keys = {key_id(public): public for role, public in named if role == "log"}
@@ -212,6 +232,30 @@ class Auditor:
                 self.problem("checkpoint", str(missing))
         for one in believed:
             self._name(one)
+            for witness in self.witnesses:
+                with contextlib.suppress(SecretariatError):
+                    word = notes.verify_cosignature(one, witness.name, witness.public)
+                    self.word(witness.name, notes.parse(one).size, word.seconds)
+
+    def word(self, witness: str, size: int, seconds: int) -> None:
+        """Note when a witness saw how large a tree; the log's own is nobody else (revocation.py)."""
+        if witness != self.origin:
+            self._seen.append((size, seconds))
+
+    def _disowned(self, *, whole: bool) -> int:
+        """Count what a revoked key signed and nobody saw in time: a fault in proof of single entries."""
+        count = 0
+        for key, one in self._revoked.items():
+            moment = one.since.timestamp()
+            seen = max((size for size, seconds in self._seen if seconds < moment), default=0)
+            late = [position for position in self._under.get(key, ()) if position >= seen]
+            count += len(late)
+            for position in () if whole else late:
+                self.problem(
+                    f"entry {position}",
+                    f"its key was revoked since {stamp(one.since)}, and no witness demanded saw it before",
+                )
+        return count
 
     def named(self, witness: str) -> None:
         """Note that a witness cosigned."""
@@ -239,6 +283,7 @@ class Auditor:
     def report(self, held: Checkpoint | None, *, whole: bool) -> Report:
         """Give the result."""
         [root_key] = self._root
+        disowned = self._disowned(whole=whole)
         cosigners = list(self._named) if held else []
         return Report(
             holds=self.problem_count == 0,
@@ -256,6 +301,7 @@ class Auditor:
             witnesses_demanded=[one.name for one in self.witnesses],
             problems=self.problems,
             problem_count=self.problem_count,
+            disowned=disowned,
         )
 
 
@@ -375,11 +421,11 @@ def verify_database(tx: Connection, keyring: Keyring, advance: Advance = _silent
         )
     if held is None or held.size != head.size:
         auditor.problem("checkpoint", f"the newest checkpoint is not of size {head.size}")
-    _compare_words(auditor, tx)
+    _compare_words(auditor, tx, keyring)
     return auditor.report(held, whole=True)
 
 
-def _compare_words(auditor: Auditor, tx: Connection) -> None:
+def _compare_words(auditor: Auditor, tx: Connection, keyring: Keyring) -> None:
     """Compare what each witness cosigned last with our own checkpoint of that size."""
     for word in witness_store.newest(tx, auditor.origin):
         note = store.read_note(tx, word.size)
@@ -387,6 +433,9 @@ def _compare_words(auditor: Auditor, tx: Connection) -> None:
         if root != word.root:
             auditor.problem(f"cosignature of {word.witness}", f"it is on another tree of {word.size} entries")
         auditor.named(word.witness)
+    for since in {one.since for one in keyring.revoked.values()}:
+        for word in witness_store.before(tx, auditor.origin, since):
+            auditor.word(word.witness, word.size, word.seconds)
 
 
 def _compare_row(auditor: Auditor, item: Entry, leaf: bytes, statement: Statement | None) -> None:

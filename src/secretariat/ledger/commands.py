@@ -196,6 +196,8 @@ def _report_text(report: Report) -> str:
     ]
     if report.cosigned_by:
         lines.append(f"cosigned by {', '.join(report.cosigned_by)}; demanded: {_names(report)}")
+    if report.disowned:
+        lines.append(f"entries that count nothing: {report.disowned}, under revoked keys, not seen in time")
     lines += [f"  {problem.where}: {problem.what}" for problem in report.problems]
     if report.problem_count > len(report.problems):
         lines.append(f"  and {report.problem_count - len(report.problems)} more")
