@@ -40,7 +40,7 @@ OBJECTS = 100_000
 PART = 10_000
 CUT_BYTES = 60_000_000
 """The line is cut after at most so many bytes, 30 MB on average."""
-LOOK_S = 0.5
+LOOK_S = 2.0
 GIVE_UP_S = 120
 NOWHERE = "http://127.0.0.1:9"
 
