@@ -290,8 +290,15 @@ def standing(
 
 
 def acquainted(circles: Sequence[str], one: str, other: str) -> bool:
-    """Whether a circle says that two parties may know of each other that they are partners here."""
-    return any({one, other} <= members(circle) for circle in circles)
+    """Whether a circle says that two parties may know of each other that they are partners here.
+
+    `US,*` lets everybody know of US, and US of everybody; `*` alone lets everybody know of everybody.
+    """
+    pair = {one, other}
+    return any(
+        pair <= held or (EVERYBODY in held and (held == {EVERYBODY} or bool(pair & (held - {EVERYBODY}))))
+        for held in map(members, circles)
+    )
 
 
 def members(circle: str) -> frozenset[str]:

@@ -227,4 +227,10 @@ def test_circles_say_who_may_know_of_whom() -> None:
     assert not witness.acquainted(circles, "JP", "GB")
     assert witness.acquainted(circles, "US", "*")
     assert not witness.acquainted(circles, "JP", "*")
+    assert witness.acquainted(circles, "CN", "US")
     assert not witness.acquainted([], "JP", "JP")
+
+
+def test_a_star_alone_lets_everybody_know_of_everybody() -> None:
+    assert witness.acquainted(["*"], "JP", "GB")
+    assert witness.acquainted(["*"], "JP", "*")
