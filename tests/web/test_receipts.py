@@ -11,6 +11,8 @@ import pytest
 from secretariat.base.clock import now, stamp
 from secretariat.exchange.model import Due, Holding
 from secretariat.exchange.postgres import transaction
+from secretariat.records import store as records
+from secretariat.records.markings import Label, tlp_marking
 from simulator import indicator, sealed
 
 A = indicator("a")["id"]
@@ -75,3 +77,25 @@ def test_duties_are_listed_by_day_and_article_with_those_owed_to_us(told):
 def test_an_object_that_is_not_here_has_no_receipts(told):
     unknown = "indicator--00000000-0000-4000-8000-00000000beef"
     assert told.get(f"/reports/{unknown}/receipts").status_code == 404
+
+
+def test_marking_anew_says_what_happens_to_each_holder_before_it_is_done(site):
+    client = site("releaser")
+    node = client.node
+    version = sealed(node.keyring("live"), indicator("a", object_marking_refs=[tlp_marking("GREEN")["id"]]))
+    with transaction(node, "live", now()) as store:
+        store.publish([version], ["JP"])
+        (number,) = [one.id for one in records.versions(store.tx, A)]
+        records.relabel(store.tx, {number: Label(tlp="GREEN", orig="KR")})
+    text = client.get(f"/reports/{A}/remark?tlp=AMBER").text
+    assert "JP" in text
+    assert "asked to destroy them, with a receipt" in text
+    assert client.get(f"/reports/{A}/remark?tlp=PINK").status_code == 422
+    form = {"tlp": "AMBER", "reason": "named a victim", "code": "000000"}
+    assert client.post(f"/reports/{A}/remark", data=form).status_code == 422
+    code = A.rpartition("--")[2][:6]
+    answer = client.post(f"/reports/{A}/remark", data={**form, "code": code}, follow_redirects=False)
+    assert answer.status_code == 303, answer.text
+    with transaction(node, "live", now()) as store:
+        assert [one.state for one in store.history(A) if one.root == version.root] != []
+        assert store.recipients([version.root]) == {}

@@ -10,7 +10,7 @@ from litestar import Request, Response
 from secretariat.agreements import grants
 from secretariat.agreements.wording import deed_word
 from secretariat.base.clock import now
-from secretariat.desk import importing, narrow, partners, receipts, reports, store, withdraw
+from secretariat.desk import importing, narrow, partners, receipts, remark, reports, store, withdraw
 from secretariat.exchange import private_pages
 from secretariat.exchange import store as exchange
 from secretariat.ledger import joint_pages
@@ -192,5 +192,6 @@ routes = [
     *partners.routes,
     *withdraw.routes,
     *receipts.routes,
+    *remark.routes,
     *narrow.routes,
 ]
