@@ -110,8 +110,8 @@ def show(
     realm: Realm = "live",
     json: Json = False,
 ) -> None:
-    """Show one partner, its fingerprint, and what was refused of it."""
-    from secretariat.exchange import service
+    """Show one partner, its fingerprint, which keys it revoked, and what was refused of it."""
+    from secretariat.exchange import renewal, service
     from secretariat.exchange.fingerprint import fingerprint
 
     with node_at(data) as node:
@@ -120,11 +120,13 @@ def show(
             raise NotFoundError(f"{party} is not enrolled here", advice="secretariat peers list")
         refused = service.refusals(node, realm, party=party)
         root = service.root_key(node, realm, party)
+        revoked = renewal.revoked_of(node, realm, party)
     words = fingerprint(party, root)
     shown = msgspec.to_builtins(found[0])
     lines = [f"{name}: {value}" for name, value in shown.items()] + [f"fingerprint: {words}"]
     lines += [f"refused {stamp(one.last_at)} {one.code} ×{one.times}: {one.what}" for one in refused]
-    emit({**shown, "fingerprint": words, "refused": refused}, "\n".join(lines), json=json)
+    lines += [f"revoked {one.role} {one.key} since {one.since}: {one.reason}" for one in revoked]
+    emit({**shown, "fingerprint": words, "revoked": revoked, "refused": refused}, "\n".join(lines), json=json)
 
 
 @commands.command("remove")

@@ -36,6 +36,7 @@ from secretariat.exchange.enrolment import (
 )
 from secretariat.exchange.fingerprint import fingerprint
 from secretariat.exchange.postgres import PostgresStore
+from secretariat.ledger import revocation
 from secretariat.ledger import service as ledger
 from secretariat.ledger import store as ledger_store
 from secretariat.ledger.entries import Draft, Enrol
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from secretariat.exchange.model import Peer
     from secretariat.exchange.wire import Descriptor
     from secretariat.ledger.node import Node
+    from secretariat.ledger.revocation import Revocation
 
 MAX_BYTES = 65_536
 """A descriptor of two realms takes 3 kB."""
@@ -112,6 +114,13 @@ def renewed(before: Peer, found: Descriptor, realm: str, sealed: bytes) -> Peer 
     )
     same = msgspec.structs.replace(fresh, descriptor=before.descriptor) == before
     return None if same else fresh
+
+
+def revoked_of(node: Node, realm: str, party: str) -> tuple[Revocation, ...]:
+    """Give the keys that a partner revoked, the earliest first."""
+    with node.database.app(realm) as tx:
+        found = tables.read_peers(tx, "WHERE party = %s", [party])
+    return revocation.statements_of(found[0].revoked) if found else ()
 
 
 async def fetch(node: Node, realm: str, peer: Peer, client: httpx2.AsyncClient) -> bool:

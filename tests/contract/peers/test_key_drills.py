@@ -115,6 +115,8 @@ def test_a_revoked_key_does_not_come_back_by_a_later_statement(world):
     sealed = revoked(world, "record", "transport", since=world.now)
     assert renewal.renew(world.nodes["JP"], "live", sealed, now=world.now)
     held = peer_of(world.nodes["JP"], "KR")
+    told = renewal.revoked_of(world.nodes["JP"], "live", "KR")
+    assert {one.role for one in told} == {"record", "transport"}
     assert before.keyring("live").transport.key_id not in held.transport_keys
     world.now += timedelta(seconds=1)
     again = enrolment.describe(
