@@ -59,6 +59,12 @@ def test_every_page_in_every_language(site):
                 assert "Korea <b>" not in answer.text
 
 
+def test_an_empty_list_of_reports_leads_to_objects_of_every_kind(site):
+    client = site("releaser")
+    assert 'href="/reports?kind=%2A"' in client.get("/reports").text
+    assert 'href="/reports?kind=%2A"' not in client.get("/reports?kind=%2A").text
+
+
 def test_a_stranger_is_led_to_sign_in_and_back(site):
     client = site()
     answer = client.get("/ledger?kind=grant", follow_redirects=False)

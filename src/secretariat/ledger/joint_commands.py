@@ -56,6 +56,7 @@ def list_joint(data: Data = DATA, realm: Realm = "live", json: Json = False) -> 
     lines = [
         f"{one.key[:16]}  {one.outcome:<24} {' '.join(one.kept.parties):<20} not signed: "
         + (" ".join(side.party for side in one.sides if not side.signed) or "-")
+        + f"  {one.kept.stix_id}"
         for one in found
     ]
     emit([_plain(one) for one in found], "\n".join(lines) or "nothing is put to signature", json=json)
