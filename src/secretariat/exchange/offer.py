@@ -33,9 +33,7 @@ if TYPE_CHECKING:
 
 MAX_ENTRIES = 1_000
 MAX_CLAIMS = 4
-_LOOK_AHEAD = 50
-"""Objects looked up at once: so few that the database looks for each in the reader's collection by index.
-For many it reads the whole collection each time, which makes a long sync slower the longer it is."""
+_LOOK_AHEAD = 200
 REFERENCES_MAX: Final = 1000  # other parties' entries that one entry rests on
 
 
