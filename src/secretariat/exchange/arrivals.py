@@ -44,7 +44,7 @@ from secretariat.ledger.revocation import RevokedError
 from secretariat.records import canonical, leaving_out
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
     from secretariat.base.settings import Limits
@@ -119,7 +119,7 @@ def rule(
         asked = [one for one in group if one.root not in barred]
         rulings = iter(_rulings(store, peer, line.statement, evidence, recompute, asked))
         position = line.entry.position
-        duties = _duties(line.statement, store.party)
+        duties = _duties(line.statement, store.party, {one.root for one in group})
         for version in group:
             if version.root in barred:
                 fates.append((position, version.root, "refused", "withdrawn"))
@@ -461,8 +461,10 @@ def _told(peer: Peer, code: str, what: str, position: int, version: Version) -> 
     )
 
 
-def _duties(statement: Statement, party: str) -> dict[bytes, list[tuple[str, str, datetime | None]]]:
-    """Give what a grant obliges us to by a date, per object root.
+def _duties(
+    statement: Statement, party: str, wanted: Collection[bytes]
+) -> dict[bytes, list[tuple[str, str, datetime | None]]]:
+    """Give what a grant obliges us to by a date, per object root of those that came now.
 
     A duty whose date cannot be read sets no timer: our own recomputation differs then, and the object is in
     quarantine. One that runs from the end of an instrument has no date (None) before that end is known.
@@ -479,8 +481,9 @@ def _duties(statement: Statement, party: str) -> dict[bytes, list[tuple[str, str
             for duty, article, one in stated
             if (at := _moment(one.get("by"))) is not None or _ends_with_instrument(duty, one)
         ]
-        for root in row.objects if duties else ():
-            found[bytes.fromhex(root)] += duties
+        for root in map(bytes.fromhex, row.objects if duties else ()):
+            if root in wanted:
+                found[root] += duties
     return found
 
 
