@@ -148,6 +148,7 @@ def upgrade() -> None:
     protect(
         op,
         "object_version",
-        peer="EXISTS (SELECT 1 FROM item WHERE item.version = object_version.id)",
+        # OFFSET keeps the planner from reading the reader's whole collection into a hash for a few objects
+        peer="EXISTS (SELECT 1 FROM item WHERE item.version = object_version.id OFFSET 0)",
         app=KEPT,
     )
