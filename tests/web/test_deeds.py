@@ -118,7 +118,9 @@ def test_a_partner_that_nobody_reaches_is_accepted_with_its_mailbox(site, node):
             follow_redirects=False,
         )
 
-    assert "the mailbox of US" not in client.get("/admin/partners").text, "nobody is enrolled that could be one"
+    assert "the mailbox of US" not in client.get("/admin/partners").text, (
+        "nobody is enrolled that could be one"
+    )
     assert accept("US", "").status_code == 303
     assert "the mailbox of US" in client.get("/admin/partners").text
     assert accept("JP", "CN").status_code == 404
