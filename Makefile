@@ -48,9 +48,10 @@ browser:
 	@sh tests/browser/chromium.sh
 
 test: lint browser ## contracts, style, types, then every test
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile -m 'not long'
 
-chaos: $(READY) ## play WORLDS random worlds (default 10000) from SEED on; REPLAY=n plays one again
+chaos: $(READY) ## the long tests, then WORLDS random worlds (default 10000) from SEED on; REPLAY=n plays one again
+	$(if $(REPLAY),,$(BIN)/pytest -m long)
 	$(BIN)/python -m tests.simulator --worlds $(WORLDS) --seed $(SEED) --jobs 2 \
 		--postgres $(shell expr $(WORLDS) / 50) $(if $(REPLAY),--replay $(REPLAY) --shrink --postgres 0)
 

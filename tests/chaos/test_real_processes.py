@@ -201,6 +201,7 @@ class Three:
             way.close()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", ["2013-03-20"])
 def test_three_processes_killed_and_cut_off_at_random_keep_every_promise(seed):
     folder = Path(tempfile.mkdtemp(prefix="sct-chaos-", dir="/tmp"))

@@ -54,7 +54,7 @@ def test_the_matrix_says_per_holder_what_was_done_and_what_is_overdue_by_which_a
     assert "no article: the term of this node" in text
     text = told.get(f"/reports/{A}/receipts?download=matrix.csv").text
     (late,) = [line for line in csv.reader(io.StringIO(text)) if line[:2] == ["JP", "overdue"]]
-    assert late[-1] == "syn-mou/6"
+    assert "syn-mou/6" in late
     assert told.get(f"/reports/{A}/receipts?lang=ja").status_code == 200
 
 

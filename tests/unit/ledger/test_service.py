@@ -108,11 +108,15 @@ def test_concurrent_appends_queue_on_the_head(database: Database, keyring: Keyri
         "DELETE FROM entry",
         "TRUNCATE entry",
         "UPDATE checkpoint SET size = 9",
-        "DELETE FROM peer_entry",
+        "UPDATE peer_entry SET kind = 'x'",
+        "TRUNCATE peer_entry",
     ],
 )
 def test_the_database_refuses_to_change_what_was_logged(filled: sa.Connection, statement: str) -> None:
-    """The application's own role may not change or delete an entry."""
+    """The application's own role may not change an entry, and not delete one of its own log.
+
+    A partner's entries it may delete: behind a stolen log key they are taken back (`peers rewind`).
+    """
     filled.execute(sa.text("SET LOCAL ROLE template_sct_live_app"))
     with pytest.raises(sa.exc.ProgrammingError, match="permission denied"):
         filled.execute(sa.text(statement))
