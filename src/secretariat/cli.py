@@ -96,7 +96,10 @@ def init(
     ] = "",
     name: Annotated[str, typer.Option("--name", help="The party's name as pages show it.")] = "",
     data: Data = DATA,
-    host: Annotated[str, typer.Option("--host", help="Host name of this node.")] = "localhost",
+    host: Annotated[
+        str,
+        typer.Option("--host", help="Host name of this node. Default: PARTY.localhost, this machine only."),
+    ] = "",
     port: Annotated[int, typer.Option("--port", help="Port of the live realm; exercise: the next.")] = 8400,
     url: Annotated[str, typer.Option("--url", help="Address of the live realm as others reach it.")] = "",
     exercise_url: Annotated[str, typer.Option("--exercise-url", help="The same of the exercise realm.")] = "",
@@ -133,6 +136,9 @@ def init(
             advice="1 to 32 capital letters, digits, dots, dashes or underscores, beginning with a letter or"
             " digit: JP, KR, EU.CERT",
         )
+    if not host:  # two nodes of one machine must not name their logs alike
+        host = f"{party.lower()}.localhost"
+        url, exercise_url = url or f"http://localhost:{port}", exercise_url or f"http://localhost:{port + 1}"
     settings = NodeSettings(party=party, name=name, host=host, port=port, url=url, exercise_url=exercise_url)
     settings.ceiling = dict(_pair(word) for word in ceiling or ())
     settings.database_url = os.environ.get(URL_VARIABLE, "")

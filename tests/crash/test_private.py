@@ -79,3 +79,6 @@ def test_two_processes_count_and_open(serving, tmp_path):
     shown = jp.run("questions", "show", str(counted["question"]))
     assert set(shown["matches"]) == {f"{n}.both.example" for n in range(30)}
     assert shown["shown"] == 30
+    for one in (kr, jp):  # each log has a name of its own though both nodes are on one machine
+        done = one.attempt("log", "verify", "--json")
+        assert done.returncode == 0, done.stdout
