@@ -15,7 +15,9 @@ Rules (docs/protocol.md, "Joint statements"):
 3. A party's state is its signature once it gave one: it is not taken back. An objection after it is kept and
    shown beside it. Without a signature the newest word by position in the party's log holds; without any
    word the party is silent.
-4. The statement is agreed when every named party has signed; with reservations where one of them reserved.
+4. A word under a record key that its party revoked since counts only where somebody else saw its entry before
+   (revocation.py); else it is kept and shown as void, and its party may say its word again under its new key.
+5. The statement is agreed when every named party has signed; with reservations where one of them reserved.
    Nobody's word counts for another party, and a word on another payload counts for nothing.
 """
 
@@ -37,6 +39,8 @@ from secretariat.records.canonical import canonical
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
+
+    from secretariat.ledger.revocation import Revoked, Seen
 
 
 VERSION: Final = 1
@@ -73,20 +77,28 @@ class Word(msgspec.Struct, frozen=True):
     position: int
     at: datetime
     """When the party recorded it, by its own clock."""
+    revoked: Revoked | None = None
+    """Set where the key that signed it is revoked now."""
+    counts: bool = True
+    """Whether it counts all the same (rule 4)."""
 
 
 class Side(msgspec.Struct, frozen=True):
-    """Where one named party stands (rule 3). `word` is None while it is silent."""
+    """Where one named party stands (rule 3). `word` is None while it has said none that counts."""
 
     party: str
     word: Word | None = None
     later: Word | None = None
     """An objection after the signature."""
+    void: Word | None = None
+    """Its newest word that counts no more (rule 4)."""
 
     @property
     def state(self) -> str:
-        """signed, reservation, objects or silent."""
-        return "silent" if self.word is None else self.word.stance
+        """signed, reservation, objects, silent, or void: its word counts no more and no other is said."""
+        if self.word is not None:
+            return self.word.stance
+        return "silent" if self.void is None else "void"
 
     @property
     def signed(self) -> bool:
@@ -195,25 +207,35 @@ def word_of(envelope: bytes, position: int, keys: Mapping[str, bytes]) -> tuple[
 
 
 def sides(parties: Sequence[str], words: Iterable[Word]) -> list[Side]:
-    """Say where each named party stands (rule 3), in the order of `parties`; other words fall out."""
+    """Say where each named party stands (rules 3 and 4), in the order of `parties`; other words fall out."""
     held: dict[str, list[Word]] = {party: [] for party in parties}
     for word in words:
         if word.party in held:
             held[word.party].append(word)
     found = []
-    for party, said in held.items():
-        said.sort(key=lambda word: (word.at, word.origin, word.position))
+    for party, every in held.items():
+        every.sort(key=lambda word: (word.at, word.origin, word.position))
+        void = next((word for word in reversed(every) if not word.counts), None)
+        said = [word for word in every if word.counts]
         signed = [word for word in said if word.stance in SIGNS]
         if not signed:
-            found.append(Side(party, said[-1] if said else None))
+            found.append(Side(party, said[-1] if said else None, void=void))
             continue
         after = [word for word in said[said.index(signed[-1]) + 1 :] if word.stance == "objects"]
-        found.append(Side(party, signed[-1], after[-1] if after else None))
+        found.append(Side(party, signed[-1], after[-1] if after else None, void))
     return found
 
 
+def judged(word: Word, revoked: Mapping[str, Revoked], seen: Seen) -> Word:
+    """Give a word with what its party's revocations leave of it (rule 4), `seen` of the log it stands in."""
+    one = revoked.get(key_id(word.public))
+    if one is None:
+        return word
+    return msgspec.structs.replace(word, revoked=one, counts=word.position < seen(one.since))
+
+
 def outcome(standing: Sequence[Side]) -> Outcome:
-    """Say what came of it (rule 4)."""
+    """Say what came of it (rule 5)."""
     if all(side.signed for side in standing):
         reserved = any(side.state == "reservation" for side in standing)
         return "agreed-with-reservations" if reserved else "agreed"
@@ -223,7 +245,7 @@ def outcome(standing: Sequence[Side]) -> Outcome:
 def envelope(data: bytes, standing: Sequence[Side]) -> bytes:
     """Give the one DSSE envelope with every signature that there is, parties in the payload's order.
 
-    Refuses a statement that nobody has signed.
+    One that counts no more is left out. Refuses a statement that nobody has signed.
     """
     signatures: list[dict[str, Any]] = [
         {

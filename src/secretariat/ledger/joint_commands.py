@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,8 +15,10 @@ from secretariat.base.clock import now, stamp
 from secretariat.base.console import DATA, Data, Json, Realm, emit
 from secretariat.base.errors import InputError
 from secretariat.base.settings import NodeSettings
+from secretariat.ledger.keys import key_id
 
 if TYPE_CHECKING:
+    from secretariat.ledger.joint import Side
     from secretariat.ledger.joint_service import Standing
 
 commands = typer.Typer(help="Joint statements: put to signature, sign, object, prove.", no_args_is_help=True)
@@ -75,6 +77,7 @@ def show(name: Key, data: Data = DATA, realm: Realm = "live", json: Json = False
     for side in one.sides:
         since = stamp(side.word.at if side.word else one.kept.first_at)
         lines.append(f"{side.party:<8} {side.state:<12} since {since}  {side.word.text if side.word else ''}")
+        lines += [f"{'':<8} {one}" for one in _revoked_lines(side)]
         if side.later is not None:
             lines.append(f"{'':<8} objects since {stamp(side.later.at)}  {side.later.text}")
     emit(_plain(one), "\n".join(lines), json=json)
@@ -158,17 +161,34 @@ def verify(
     key: Annotated[
         list[str] | None, typer.Option("--key", help="PARTY=HEX, a record key from elsewhere; repeatable.")
     ] = None,
+    witness: Annotated[
+        list[str] | None,
+        typer.Option("--witness", help="Believe this witness on revoked keys: name+hash+key; repeatable."),
+    ] = None,
+    statement: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--statement",
+            help="A party's newest descriptor, for the keys it revokes; repeatable.",
+            exists=True,
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Verify a joint statement's file without a node, and say what came of it."""
-    from secretariat.ledger import joint_file
+    from secretariat.ledger import checkpoint, joint_file
 
     named = dict(_key(one) for one in key or ())
     with file.open("rb") as stream:
-        report = joint_file.verify(stream.read(joint_file.MAX_BYTES + 1), named)
+        report = joint_file.verify(
+            stream.read(joint_file.MAX_BYTES + 1),
+            named,
+            witnesses=[checkpoint.parse_verifier_key(one) for one in witness or ()],
+            stated=[one.read_bytes() for one in statement or ()],
+        )
     lines = [
         f"HOLDS: {report.object}, root {report.root}: {report.outcome}",
-        *(f"{side.party:<8} {side.state}  {side.word.text if side.word else ''}" for side in report.sides),
+        *(line for side in report.sides for line in _side_lines(side, report.seen_by)),
         "the text in the file is the one that was signed" if report.with_text else "the file holds no text",
         f"keys named by you: {' '.join(report.named_keys) or 'none'}; all others are those in the file",
     ]
@@ -180,12 +200,56 @@ def verify(
             "root": report.root,
             "outcome": report.outcome,
             "sides": {side.party: side.state for side in report.sides},
+            "revoked": {side.party: one for side in report.sides if (one := _revoked(side)) is not None},
+            "seen_by": report.seen_by,
             "with_text": report.with_text,
             "named_keys": report.named_keys,
         },
         "\n".join(lines),
         json=json,
     )
+
+
+def _side_lines(side: Side, seen_by: Mapping[str, list[str]]) -> list[str]:
+    lines = [f"{side.party:<8} {side.state}  {side.word.text if side.word else ''}"]
+    lines += [f"{'':<8} {one}" for one in _revoked_lines(side)]
+    if side.void is not None:
+        by = " ".join(sorted(set(seen_by.get(side.party, ())))) or "nobody"
+        lines.append(f"{'':<8} seen in time, as the file says, by {by}: believe one with --witness")
+    return lines
+
+
+def _revoked_lines(side: Side) -> list[str]:
+    """Say which keys under a party's words are revoked, and what is left of them."""
+    lines = []
+    for word in (side.word, side.void):
+        if word is not None and word.revoked is not None:
+            one = word.revoked
+            left = (
+                "seen before that: it counts"
+                if word.counts
+                else "nobody else saw it before: it counts no more"
+            )
+            lines.append(
+                f"{word.stance} {stamp(word.at)} with {key_id(word.public)},"
+                f" revoked since {stamp(one.since)} ({one.reason}); {left}"
+            )
+    return lines
+
+
+def _revoked(side: Side) -> dict[str, Any] | None:
+    """Give the newest of a party's words under a revoked key, and whether it counts."""
+    word = next((one for one in (side.word, side.void) if one is not None and one.revoked is not None), None)
+    if word is None or word.revoked is None:
+        return None
+    one = word.revoked
+    return {
+        "key": key_id(word.public),
+        "since": stamp(one.since),
+        "reason": one.reason,
+        "stance": word.stance,
+        "counts": word.counts,
+    }
 
 
 def _key(text: str) -> tuple[str, bytes]:
@@ -213,6 +277,7 @@ def _plain(one: Standing) -> dict[str, Any]:
                 "since": stamp(side.word.at if side.word else one.kept.first_at),
                 "objects_since": stamp(side.later.at) if side.later else None,
                 "objection": side.later.text if side.later else None,
+                "revoked": _revoked(side),
             }
             for side in one.sides
         },

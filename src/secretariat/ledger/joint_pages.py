@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from secretariat.base.clock import AsOf
+    from secretariat.ledger.joint import Word
     from secretariat.ledger.joint_service import Standing
     from secretariat.records.store import Stored
 
@@ -35,6 +36,12 @@ STANCES = {
     "reservation": mark("has signed with reservation"),
     "objects": mark("objects"),
     "silent": mark("has not answered"),
+    "void": mark("its word counts no more"),
+}
+REASONS = {
+    "lost": mark("the key was lost"),
+    "stolen": mark("the key was stolen"),
+    "ended": mark("the key ended"),
 }
 OUTCOMES = {
     "agreed": mark("agreed by all"),
@@ -47,6 +54,7 @@ _SHAPES = {
     "reservation": ("seal", "is-loud"),
     "objects": ("not", "is-loud"),
     "silent": ("waiting", ""),
+    "void": ("not", "is-loud"),
     "agreed": ("seal", "is-good"),
     "agreed-with-reservations": ("seal", "is-loud"),
     "objected": ("not", "is-loud"),
@@ -79,6 +87,18 @@ def about(tx: sa.Connection, stix_id: str, as_of: AsOf) -> list[tuple[Standing, 
 def _marking(held: Stored) -> Marking:
     label = held.label
     return Marking.of(label.tlp, label.scheme, label.level, label.orig)
+
+
+def _revoked(word: Word) -> dict[str, Any]:
+    """Give what the page says of a word whose key is revoked."""
+    assert word.revoked is not None
+    return {
+        "what": _(STANCES[word.stance]),
+        "at": word.at,
+        "since": word.revoked.since,
+        "why": _(REASONS[word.revoked.reason]),
+        "counts": word.counts,
+    }
 
 
 def _shape(word: str) -> tuple[str, str]:
@@ -198,6 +218,11 @@ def _one(request: Request[Any, Any, Any], key: str, error: SecretariatError | No
                 "word": _(STANCES[side.state]),
                 "text": side.word.text if side.word else "",
                 "later": side.later.text if side.later else "",
+                "keys": [
+                    _revoked(word)
+                    for word in (side.word, side.void)
+                    if word is not None and word.revoked is not None
+                ],
                 "since": side.word.at if side.word else found.kept.first_at,
                 "entry": f"{side.word.origin} {side.word.position}" if side.word else "",
                 "own": side.word.position if side.word and side.party == screen.party else None,

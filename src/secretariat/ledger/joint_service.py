@@ -7,6 +7,8 @@ Rules:
 2. A party signs what it holds whole and valid: no partial, nothing withdrawn, nothing under dispute.
 3. The word goes into the own log, once for each other party named, and counts where it stands there; the
    person who said it is noted beside it and stays here.
+4. Which words a revoked key leaves standing is asked each time they are read (joint_revoked.py): a revocation
+   may come years later.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 
 from secretariat.base.errors import ConflictError, InputError, NotFoundError, ProofError, StateError
-from secretariat.ledger import joint, joint_file, joint_store, object_signature
+from secretariat.ledger import joint, joint_file, joint_revoked, joint_store, object_signature
 from secretariat.ledger import service as ledger
 from secretariat.ledger.entries import Countersign, Draft, GivenSignature, Note
 from secretariat.ledger.joint import Joint, Outcome, Side, Stance, Word
@@ -54,8 +56,8 @@ class Standing(msgspec.Struct, frozen=True):
 
     @property
     def silent(self) -> list[str]:
-        """The parties that have said nothing yet."""
-        return [side.party for side in self.sides if side.state == "silent"]
+        """The parties that have said nothing yet, or nothing that counts still."""
+        return [side.party for side in self.sides if side.word is None]
 
 
 class Said(Protocol):
@@ -124,7 +126,7 @@ def say(
             raise StateError(f"{node.party} is not asked to sign this", where=digest.hex())
         side = next(
             one
-            for one in joint.sides(kept.parties, joint_store.words(tx, [digest])[digest])
+            for one in joint.sides(kept.parties, joint_revoked.words(tx, [digest])[digest])
             if one.party == node.party
         )
         if stance in joint.SIGNS:
@@ -258,7 +260,7 @@ def waiting(tx: sa.Connection, party: str, limit: int = 500) -> list[Standing]:
 
 
 def _standings(tx: sa.Connection, kept: Sequence[Kept], as_of: AsOf | None) -> list[Standing]:
-    said = joint_store.words(tx, [one.digest for one in kept], as_of)
+    said = joint_revoked.words(tx, [one.digest for one in kept], as_of)
     found = []
     for one in kept:
         if not said[one.digest]:
@@ -284,23 +286,19 @@ def file_of(tx: sa.Connection, keyring: Keyring, digest: bytes, *, with_text: bo
     Refuses one that nobody has signed, and the text where that version is not held here.
     """
     one = standing(tx, digest)
-    said = [word for side in one.sides for word in (side.word, side.later) if word is not None]
-    keys = {side.party: side.word.public for side in one.sides if side.word is not None}
+    first = {side.party: side.word or side.void for side in one.sides}
+    said = [word for side in one.sides for word in (first[side.party], side.later) if word is not None]
+    keys = {party: word.public for party, word in first.items() if word is not None}
     words = [
-        (word.position, _envelope(tx, keyring, word))
+        joint_revoked.written(tx, keyring, word)
         for word in said
         if word.public == keys[word.party]  # an objection under a newer key than the signature's stays out
     ]
+    stated = joint_revoked.statements_for(tx, keyring, said)
     text = None
     if with_text:
         held = records.by_roots(tx, [one.kept.root]).get(one.kept.root)
         if held is None or held.salt is None:
             raise StateError("the version that was signed is not held here", where=one.kept.stix_id)
         text = (held.data, held.salt)
-    return joint_file.write(one.kept.payload, one.sides, words, keys, text=text)
-
-
-def _envelope(tx: sa.Connection, keyring: Keyring, word: Word) -> bytes:
-    if word.origin == keyring.origin:
-        return ledger.entry(tx, word.position).envelope
-    return joint_store.peer_envelope(tx, word.origin, word.position)
+    return joint_file.write(one.kept.payload, one.sides, words, keys, text=text, revoked=stated)

@@ -13,8 +13,8 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
 
-from secretariat.base.errors import NotFoundError
 from secretariat.ledger.joint import Stance, Word
+from secretariat.ledger.statements import introduces
 from secretariat.storage.engine import raw
 from secretariat.storage.metadata import metadata
 
@@ -119,20 +119,33 @@ def beginning(tx: sa.Connection, name: str) -> list[bytes]:
     return [digest for (digest,) in rows]
 
 
-def peer_envelope(tx: sa.Connection, origin: str, position: int) -> bytes:
-    """Give a partner's entry as it was signed. Refuses one that is not kept."""
-    row = (
+def statements(tx: sa.Connection, origin: str, as_of: AsOf | None = None) -> list[bytes] | None:
+    """Give a partner's sealed statements of its keys as known by the times asked about, oldest first.
+
+    None where none is kept of that log: it is our own.
+    """
+    rows = (
         raw(tx)
         .execute(
-            "SELECT envelope FROM peer_entry WHERE origin = %s AND position = %s",
-            (origin, position),
+            "SELECT sealed, made_at, at FROM peer_statement WHERE origin = %s ORDER BY made_at",
+            (origin,),
             binary=True,
         )
-        .fetchone()
+        .fetchall()
     )
-    if row is None:
-        raise NotFoundError(f"entry {position} of {origin} is not kept here")
-    return bytes(row[0])
+    if not rows:
+        return None
+    said, known, recorded = (None, None, None) if as_of is None else (
+        as_of.true_on, as_of.known_by, as_of.recorded_by
+    )  # fmt: skip
+    return [
+        sealed
+        for sealed, made_at, at in rows
+        if not introduces(sealed)
+        and (said is None or made_at <= said)
+        and (known is None or at <= known)
+        and (recorded is None or at <= recorded)
+    ]
 
 
 def of_object(tx: sa.Connection, stix_id: str) -> list[Kept]:

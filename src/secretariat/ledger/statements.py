@@ -20,6 +20,7 @@ import msgspec
 from secretariat.base.clock import parse_stamp
 from secretariat.base.errors import ProofError, SecretariatError
 from secretariat.ledger import dsse, entries, revocation
+from secretariat.ledger.entries import Key
 from secretariat.ledger.keys import key_id
 from secretariat.ledger.revocation import Revocation, Revoked
 
@@ -68,6 +69,15 @@ class Stated(msgspec.Struct, frozen=True):
     since_entry: int | None = None
     """The place of the `key` entry that put it into force."""
     revoked: tuple[Revocation, ...] = ()
+
+
+class TakenBack(msgspec.Struct, frozen=True):
+    """What a statement of a moment revokes, under the root key that it names."""
+
+    party: str
+    root: bytes
+    at: datetime
+    revoked: tuple[Revocation, ...]
 
 
 class _Place(msgspec.Struct, frozen=True):
@@ -153,6 +163,24 @@ def read_introduction(sealed: bytes, realm: str, root: bytes) -> Introduced:
     if key_id(root) not in signers or not signers & own.keys():
         raise ProofError(f"not signed by both {said.party} and its host {said.host}", where="signatures")
     return Introduced(said.party, said.host, place.origin, bytes.fromhex(place.key))
+
+
+def taken_back(sealed: bytes, realm: str) -> TakenBack:
+    """Say what a sealed statement of keys revokes: a descriptor, a `key` entry, an introduction of a guest.
+
+    It holds under the root key that it names itself. Whether that is the party's is for the caller to know; a
+    statement that is believed wrongly only takes away. Refuses what is not signed so.
+    """
+    kind = dsse.parse(sealed).payload_type
+    if kind == STATEMENT_TYPE:
+        found = read(sealed, realm, root_of(sealed))
+        return TakenBack(found.party, root_of(sealed), found.at, found.revoked)
+    claimed = entries.read(dsse.payload_of(sealed))
+    roots = [bytes.fromhex(one.public) for one in entries.body_as(claimed, Key).keys if one.role == "root"]
+    if len(roots) != 1 or claimed.realm != realm:
+        raise ProofError(f"not a statement of {claimed.party}'s keys in {realm}")
+    said = entries.verify(sealed, {key_id(roots[0]): roots[0]})
+    return TakenBack(said.party, roots[0], said.at, tuple(entries.body_as(said, Key).revoked))
 
 
 def times(stated: Iterable[Stated]) -> KeyTimes:

@@ -182,7 +182,8 @@ def file(*stances: tuple[str, str, str]) -> bytes:
     words = [joint.word_of(entry, 1, RINGS[party].public)[1] for entry, party in said_so]
     keys = {party: RINGS[party].record.public for _entry, party in said_so}
     standing = joint.sides(("CN", "JP", "KR"), words)
-    return joint_file.write(DATA, standing, [(1, entry) for entry, _party in said_so], keys)
+    held = [joint_file.entry(1, entry) for entry, _party in said_so]
+    return joint_file.write(DATA, standing, held, keys)
 
 
 WHOLE = file(("CN", "signed", ""), ("JP", "reservation", "not point 3"), ("KR", "signed", ""))
