@@ -38,6 +38,8 @@ TO_HEADER: Final = "secretariat-to"
 REQUEST_COVERS: Final = ("@method", "@authority", "@path", "@query", TO_HEADER, "content-digest")
 ANSWER_COVERS: Final = ("@status", f'"signature";req;key="{LABEL}"', "content-digest")
 NONCE_LENGTH: Final = range(16, 129)
+_YEAR_10000: Final = 253_402_300_800
+"""Past the last second that a date can say."""
 
 
 class IdentityError(SecretariatError):
@@ -110,9 +112,12 @@ class _Verifier(HTTPMessageVerifier):
     def validate_created_and_expires(self, sig_input: Any, max_age: object = None) -> None:
         del max_age
         created = sig_input.params.get("created")
-        if type(created) is not int or not 0 <= created < 1 << 38:
+        if type(created) is not int or not 0 <= created < _YEAR_10000:
             raise InvalidSignature("the signature does not say when it was made")
         check_skew(datetime.fromtimestamp(created, tz=UTC), self._now, self._skew)
+        expires = sig_input.params.get("expires")
+        if expires is not None and (type(expires) is not int or expires < self._now.timestamp()):
+            raise InvalidSignature("the signature has expired")
 
 
 def check_skew(theirs: datetime, ours: datetime, allowed: timedelta) -> None:
@@ -214,7 +219,14 @@ def _verified(
 
     verifier = _Verifier(known, now, skew)
     try:
-        results = verifier.verify(message, max_age=None, expect_tag=TAG, require_components=covers, body=body)
+        results = verifier.verify(
+            message,
+            max_age=None,
+            expect_tag=TAG,
+            expect_label=LABEL,  # by which an answer names the signature that it answers
+            require_components=covers,
+            body=body,
+        )
     except SecretariatError:
         raise
     except (InvalidSignature, HTTPMessageSignaturesException) as error:

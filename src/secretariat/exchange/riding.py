@@ -19,6 +19,7 @@ Rules:
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from secretariat.base.errors import ProofError
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 MAX_SEEN = 64
 MAX_NOTE_BYTES = 4_096
+_NAME = re.compile(r"[!-*,-~]{1,300}")
+"""A name of a log as a note may bear it: visible, without a plus; anything else names none."""
 
 
 def ride(store: Store, to: str) -> Riding:
@@ -81,8 +84,9 @@ def _kept(store: Store, peer: Peer) -> str:
 
 def take_word(store: Store, peer: Peer, brought: Riding) -> Word | None:
     """Take a partner's word on our log, and which logs it follows (rules 2 and 3)."""
-    if set(brought.follows) != set(store.named_logs(peer.party)):
-        store.name_logs(peer.party, sorted(set(brought.follows))[:MAX_SEEN])
+    named = {one for one in brought.follows if _NAME.fullmatch(one)}
+    if named != set(store.named_logs(peer.party)):
+        store.name_logs(peer.party, sorted(named)[:MAX_SEEN])
     return _hear(store, peer, brought.witnessed)
 
 

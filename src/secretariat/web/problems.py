@@ -27,6 +27,9 @@ from secretariat.web.words import mark
 
 log = logging.getLogger("secretariat.web")
 
+_GONE = "client disconnected prematurely"
+"""What Litestar raises, as a fault of the server, when a sender ends in the middle of a body."""
+
 TITLES = {
     400: mark("This request cannot be read"),
     401: mark("Sign in first"),
@@ -97,6 +100,8 @@ def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[A
     """Answer an error of the framework (no such address, wrong method, unreadable form)."""
     codes = {404: "not-found", 405: "wrong-method", 413: "too-large", 415: "wrong-media-type"}
     problem = {"code": codes.get(error.status_code, "bad-input"), "what": str(error.detail)[:300]}
+    if error.detail == _GONE:  # no fault of ours, and nobody reads the answer
+        return answer(request, 400, {"code": "bad-input", "what": "the body was cut off"})
     if error.status_code >= 500:
         return on_fault(request, error)
     return answer(request, error.status_code, problem, dict(error.headers or {}))

@@ -511,39 +511,47 @@ class Known:
 # requests
 
 
-def call(
-    me, them, method, path, body=b"", *, query=None, to=None, transport=None, url=None, headers=None, **over
+def signed(
+    me, them, method, path, body=b"", *, query="", to=None, transport=None, url=None, label="sct", **over
 ):
-    """Send one signed request, verify the answer's signature; (status, the answer as JSON, its bytes)."""
-    url = url or them.url
-    at = urlsplit(url)
-    query = "" if query is None else query
+    """(authority, target, headers, the value of the signature) of one request; `over` says what to bend."""
+    at = urlsplit(url or them.url)
     target = f"/{me.realm}/peer/v1/{path}"
-    digest = f"sha-256=:{b64(sha(body))}:"
+    digest = over.get("digest", f"sha-256=:{b64(sha(body))}:")
     key = transport or me.transport
-    nonce = over.get("nonce") or secrets.token_urlsafe(18)
-    created = over.get("created") or int(time.time())
+    nonce = over.get("nonce", secrets.token_urlsafe(18))
+    created = over.get("created", int(time.time()))
+    covered = over.get("covered", COVERED)
     params = (
-        f'{over.get("covered", COVERED)};created={created};keyid="{over.get("keyid", key.id)}";alg="ed25519"'
+        f'{covered};created={created};keyid="{over.get("keyid", key.id)}";alg="{over.get("alg", "ed25519")}"'
     )
-    params += f';nonce="{nonce}";tag="{over.get("tag", "secretariat-peer-1")}"'
+    if nonce is not None:
+        params += f';nonce="{nonce}"'
+    params += over.get("more", "") + f';tag="{over.get("tag", "secretariat-peer-1")}"'
     lines = {
         "@method": over.get("signed_method", method), "@authority": over.get("signed_authority", at.netloc),
         "@path": over.get("signed_path", target), "@query": "?" + over.get("signed_query", query),
         "secretariat-to": to or them.party, "content-digest": digest,
     }  # fmt: skip
-    covered = over.get("covered", COVERED)
     base = "".join(f'"{n}": {v}\n' for n, v in lines.items() if f'"{n}"' in covered)
     base += f'"@signature-params": {params}'
-    signature = f"sct=:{b64(key.sign(base.encode()))}:"
+    value = f":{b64(key.sign(base.encode()))}:"
     sent = {
         "Host": at.netloc, "Accept": "application/json",
         "Secretariat-To": to or them.party, "Content-Digest": digest,
-        "Signature-Input": "sct=" + params, "Signature": signature,
-        "Content-Type": "application/json", **(headers or {}),
+        "Signature-Input": f"{label}={params}", "Signature": f"{label}={value}",
+        "Content-Type": "application/json",
     }  # fmt: skip
-    wire = http.client.HTTPConnection(at.hostname, at.port, timeout=60)
-    wire.request(method, target + ("?" + query if query else ""), over.get("sent_body", body), sent)
+    return at.netloc, target + ("?" + query if query else ""), sent, value
+
+
+def call(me, them, method, path, body=b"", *, headers=None, **over):
+    """Send one signed request, verify the answer's signature; (status, the answer as JSON, its bytes)."""
+    netloc, target, sent, signature = signed(me, them, method, path, body, **over)
+    sent |= headers or {}
+    sent = {name: value for name, value in sent.items() if value is not None}
+    wire = http.client.HTTPConnection(netloc, timeout=60)
+    wire.request(method, target, over.get("sent_body", body), sent)
     answer = wire.getresponse()
     data = answer.read()
     wire.close()
@@ -555,7 +563,7 @@ def call(
         params = told["signature-input"].removeprefix("sct=")
         if not params.startswith(ANSWERED):
             raise WrongError("the answer covers less")
-        base = f'"@status": {answer.status}\n"signature";req;key="sct": {signature.removeprefix("sct=")}\n'
+        base = f'"@status": {answer.status}\n"signature";req;key="sct": {signature}\n'
         base += f'"content-digest": {told["content-digest"]}\n"@signature-params": {params}'
         given = un64(told["signature"].removeprefix("sct=:").removesuffix(":"))
         if not holds(them.transport, base.encode(), given):
