@@ -25,8 +25,10 @@ import msgspec
 from secretariat.base.clock import stamp
 from secretariat.base.errors import ConflictError, NotFoundError
 from secretariat.exchange.model import Arrival, KeptLog, Refusal
+from secretariat.exchange.peers import Outgoing
 from secretariat.exchange.wire import Cursor
 from secretariat.ledger import checkpoint, revocation, statements
+from secretariat.ledger.entries import Note
 from secretariat.ledger.revocation import CODE, RevokedError
 
 if TYPE_CHECKING:
@@ -170,9 +172,10 @@ def _quarantine(store: Store, peer: Peer, versions: list[Version]) -> None:
     store.refuse([Refusal(party=peer.party, code=CODE, what=why, root=one.root.hex()) for one in versions])
 
 
-def rewind(store: Store, peer: Peer) -> KeptLog:
+def rewind(store: Store, peer: Peer, *, by: str) -> KeptLog:
     """Go back to the last tree of a partner's log that this node cosigned before its log key was revoked.
 
+    The own log says so first, with the person and both sizes: nothing is let go without that entry.
     Refuses where no log key of it is revoked, where nothing newer is kept, or nothing was seen before.
     """
     since = min((one.since for one in peer.revoked.values() if one.role == "log"), default=None)
@@ -188,7 +191,16 @@ def rewind(store: Store, peer: Peer) -> KeptLog:
     if word.size == kept.size and kept.suspended is None:
         raise ConflictError(f"the tree kept of {peer.origin} was seen before {stamp(since)}: nothing to undo")
     log = KeptLog(peer.origin, peer.party, word.size, word.root, note)
-    store.rewind(log)
+    if kept.suspended is None:
+        store.suspend_log(log.origin, f"taken back to {log.size} entries")
+    detail = {
+        "log": log.origin,
+        "from": kept.size,
+        "to": log.size,
+        "why": "seen before its log key was revoked",
+    }
+    (said_at,) = store.append([Outgoing("note", None, Note(act="log-rewound", by=by, detail=detail))])
+    store.rewind(log, said_at)
     if peer.cursor > Cursor(word.size):
         store.advance(peer.party, Cursor(word.size))
     return log

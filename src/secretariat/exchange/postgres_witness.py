@@ -63,10 +63,11 @@ class WitnessRows(Transaction):
     def strike(self, witness: str, since: datetime, *, unless: Collection[bytes]) -> None:
         witness_store.strike(self.tx, witness, since, unless=unless)
 
-    def rewind(self, log: KeptLog) -> None:
+    def rewind(self, log: KeptLog, said_at: int) -> None:
         witnessing.rewind(
             self.tx,
             PeerLog(log.origin, log.party, log.size, log.root, log.note, "ok", None, self.now),
+            said_at=said_at,
         )
 
     def kept_notes(self, origin: str, sizes: Sequence[int]) -> Mapping[int, bytes]:

@@ -18,9 +18,7 @@ from typing import TYPE_CHECKING
 from secretariat.base.errors import DeniedError, InputError, NotFoundError
 from secretariat.exchange import disowning, enrolment
 from secretariat.exchange import store as tables
-from secretariat.exchange.peers import Outgoing
 from secretariat.exchange.postgres import transaction
-from secretariat.ledger import entries
 from secretariat.people.model import Permission
 from secretariat.people.store import person_by_login
 
@@ -54,9 +52,4 @@ def rewind(node: Node, realm: str, party: str, *, by: str, now: datetime) -> Kep
         peer = tables.lock_peer(store.tx, party)
         if peer is None or peer.state == "removed":
             raise NotFoundError(f"{party} is not a partner", advice="secretariat peers list")
-        kept = store.kept_log(peer.origin)
-        log = disowning.rewind(store, peer)
-        size = 0 if kept is None else kept.size
-        detail = f"{log.origin}: from {size} entries back to {log.size}, seen before its log key was revoked"
-        store.append([Outgoing("note", None, entries.Note(act="log-rewound", by=by, detail=detail))])
-    return log
+        return disowning.rewind(store, peer, by=by)

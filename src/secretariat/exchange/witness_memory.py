@@ -83,7 +83,9 @@ class MemoryWitness:
             if one.witness == witness and self._seen.word_at[key] >= since and _hash(one) not in unless:
                 del self._seen.words[key], self._seen.word_at[key]
 
-    def rewind(self, log: KeptLog) -> None:
+    def rewind(self, log: KeptLog, said_at: int) -> None:
+        assert self._seen.logs[log.origin].suspended is not None
+        assert self._seen.log[said_at].kind == "note"
         for key in [key for key in self._seen.words if key[0] == log.origin and key[1] > log.size]:
             del self._seen.words[key], self._seen.word_at[key]
         for at in [at for at in self._seen.notes if at[0] == log.origin and at[1] > log.size]:

@@ -71,8 +71,11 @@ class WitnessStore(Protocol):
         """Forget a witness's words that came here from `since` on, but those by the keys of these hashes."""
         ...
 
-    def rewind(self, log: KeptLog) -> None:
-        """Go back to an earlier tree of a partner's log: forget larger ones, words and entries included."""
+    def rewind(self, log: KeptLog, said_at: int) -> None:
+        """Go back to an earlier tree of a suspended log: forget larger ones, words and entries included.
+
+        `said_at` is the own entry, of this transaction, that says which log and how far.
+        """
         ...
 
     def kept_notes(self, origin: str, sizes: Sequence[int]) -> Mapping[int, bytes]:

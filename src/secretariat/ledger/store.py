@@ -501,10 +501,13 @@ def add_peer_note(tx: Connection, origin: str, size: int, note: bytes, now: date
     )
 
 
-def forget_peer_beyond(tx: Connection, origin: str, size: int) -> None:
-    """Forget a partner's checkpoints of more than `size` entries, and its entries from there on."""
-    raw(tx).execute("DELETE FROM peer_note WHERE origin = %s AND size > %s", (origin, size))
-    raw(tx).execute("DELETE FROM peer_entry WHERE origin = %s AND position >= %s", (origin, size))
+def forget_rewound(tx: Connection, said_at: int) -> None:
+    """Forget checkpoints, entries and words of a suspended log behind the size it is taken back to.
+
+    Which log and which size stands in the own entry at `said_at`, written in this transaction: the database
+    refuses any other, and gives the application no other way (migration 0003).
+    """
+    raw(tx).execute("SELECT rewind_peer_log(%s)", (said_at,))
 
 
 def read_peer_notes(tx: Connection, origin: str, sizes: Sequence[int]) -> dict[int, bytes]:

@@ -15,7 +15,6 @@ from psycopg import Cursor
 from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
 
-from secretariat.ledger import checkpoint as notes
 from secretariat.ledger.model import Contradiction, ShownLog
 from secretariat.ledger.witness import Word
 from secretariat.storage.engine import raw
@@ -143,25 +142,12 @@ def before(tx: Connection, origin: str, moment: datetime) -> list[Word]:
 
 
 def strike(tx: Connection, witness: str, since: datetime, *, unless: Collection[bytes]) -> None:
-    """Forget a witness's words that came here from `since` on, but those by the keys of these hashes."""
-    rows = (
-        raw(tx)
-        .execute(
-            "SELECT origin, size, line FROM cosignature WHERE witness = %s AND at >= %s", (witness, since)
-        )
-        .fetchall()
-    )
-    gone = [(origin, size) for origin, size, line in rows if notes.line_hash(line) not in unless]
-    raw(tx).execute(
-        "DELETE FROM cosignature c USING unnest(%s::text[], %s::int8[]) AS gone (origin, size)"
-        " WHERE c.witness = %s AND c.origin = gone.origin AND c.size = gone.size",
-        ([origin for origin, _ in gone], [size for _, size in gone], witness),
-    )
+    """Forget a witness's words that came here from `since` on, but those by the keys of these hashes.
 
-
-def forget_beyond(tx: Connection, origin: str, size: int) -> None:
-    """Forget every word on trees of a log that are larger than `size`."""
-    raw(tx).execute("DELETE FROM cosignature WHERE origin = %s AND size > %s", (origin, size))
+    The database refuses it of a partner that revoked no witness key by then, and gives the application no
+    other way (migration 0005).
+    """
+    raw(tx).execute("SELECT strike_words(%s, %s, %s::bytea[])", (witness, since, list(unless)))
 
 
 def count_by_size(tx: Connection, origin: str, sizes: Collection[int]) -> dict[int, list[str]]:

@@ -88,10 +88,13 @@ def keep(tx: Connection, log: PeerLog, *, now: datetime) -> None:
     store.add_peer_note(tx, log.origin, log.size, log.note, now)
 
 
-def rewind(tx: Connection, log: PeerLog) -> None:
-    """Go back to an earlier tree of a partner's log: forget what was kept of larger ones, words included."""
-    store.forget_peer_beyond(tx, log.origin, log.size)
-    witness_store.forget_beyond(tx, log.origin, log.size)
+def rewind(tx: Connection, log: PeerLog, *, said_at: int) -> None:
+    """Go back to an earlier tree of a partner's log: forget what was kept of larger ones, words included.
+
+    `said_at` is the own entry of this transaction that says so, with the log and the size. Refuses, by the
+    database, a log that is not suspended.
+    """
+    store.forget_rewound(tx, said_at)
     store.write_peer_log(tx, log)
 
 

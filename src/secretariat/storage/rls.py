@@ -20,11 +20,40 @@ EVERYBODYS = "*"
 KEPT = f"{CUSTODIAN} IN (custodian, '{EVERYBODYS}')"
 
 
+_AS_OWNER = "LANGUAGE plpgsql SECURITY DEFINER SET search_path ="
+
+
 class Operations(Protocol):
     """What is used of alembic's `op`."""
 
     def execute(self, sqltext: str, /) -> Any: ...
     def get_context(self) -> MigrationContext: ...
+
+
+def deed(op: Operations, name: str, takes: str, body: str) -> None:
+    """Make the one way in which the application may do what it has no right to, as the tables' owner.
+
+    `body` is PL/pgSQL and looks itself whether the deed may be done. The owner passes by no row-level
+    security: a policy of its own says which rows the deed reaches. Names mean this realm's, whoever calls.
+    """
+    context = op.get_context()
+    roles: Roles = context.opts["roles"]
+    assert context.connection is not None
+    schema = context.connection.exec_driver_sql("SELECT quote_ident(current_schema())").scalar_one()
+    for statement in (
+        f"CREATE FUNCTION {name}({takes}) RETURNS void {_AS_OWNER} {schema}, pg_temp AS $deed$ {body} $deed$",
+        f"REVOKE ALL ON FUNCTION {name} FROM PUBLIC",
+        f'GRANT EXECUTE ON FUNCTION {name} TO "{roles.app}"',
+    ):
+        op.execute(statement)
+
+
+def reach(op: Operations, table: str, *, delete: str | None = None, see: str = "true") -> None:
+    """Let deeds (see `deed`) see the rows of `table` for which `see` holds, and delete those of `delete`."""
+    owner = op.get_context().opts["roles"].owner
+    op.execute(f'CREATE POLICY deed_sees ON "{table}" FOR SELECT TO "{owner}" USING ({see})')
+    if delete is not None:
+        op.execute(f'CREATE POLICY deed_deletes ON "{table}" FOR DELETE TO "{owner}" USING ({delete})')
 
 
 def protect(

@@ -156,7 +156,11 @@ def test_words_of_a_revoked_witness_key_count_only_where_they_were_here_in_time(
         late = witness.give(notes.parse(notes.sign(origin, 99, b"\x01" * 32, ring.log)), liar, 1)
         store.keep_words([late])  # it says the first second of 1970
         assert disowning.seen(store, origin)(since) == 99
-        store.strike("us.example/live", since, unless={b"none"})
+        lost = {liar.witness.key_id: Revoked("witness", since, "stolen")}
+        store.save_peer(
+            msgspec.structs.replace(store.peer("KR"), party="US", origin=liar.origin, revoked=lost)
+        )
+        store.strike(liar.origin, since, unless={b"none"})
         assert [one.size for one in store.words_before(origin, since) if one.witness == liar.origin] == [
             shown.size
         ]
@@ -174,11 +178,11 @@ def test_after_a_thiefs_tree_a_person_goes_back_to_the_last_one_that_was_seen_be
     there.converge()
     with there.nodes["JP"].store(there.now) as store:
         with pytest.raises(ConflictError, match="revoked no log key"):
-            disowning.rewind(store, store.peer("KR"))
+            disowning.rewind(store, store.peer("KR"), by="kim")
         store.suspend_log(origin, "it contradicts itself")
     revoke(there, "KR", at="JP", since=stolen, role="log")
     with there.nodes["JP"].store(there.now) as store:
-        assert disowning.rewind(store, store.peer("KR")).size == before.size
+        assert disowning.rewind(store, store.peer("KR"), by="kim").size == before.size
         assert store.kept_log(origin) == before
         assert store.peer("KR").cursor.position <= before.size
     there.converge()
@@ -189,4 +193,4 @@ def test_there_is_no_way_back_where_nothing_was_seen(world):
     there = two(world)
     revoke(there, "KR", at="JP", since=there.now - timedelta(days=9), role="log")
     with there.nodes["JP"].store(there.now) as store, pytest.raises(NotFoundError, match="nothing of"):
-        disowning.rewind(store, store.peer("KR"))
+        disowning.rewind(store, store.peer("KR"), by="kim")

@@ -11,9 +11,11 @@ import pytest
 import sqlalchemy as sa
 
 from secretariat.base.errors import InputError, NotFoundError, ProofError, StateError
-from secretariat.ledger import checkpoint, entries, merkle, service, store, tiles, witnessing
+from secretariat.ledger import checkpoint, entries, merkle, service, store, tiles, witness_store, witnessing
 from secretariat.ledger.entries import Draft, Enrol, Note, Publication, Receipt
 from secretariat.ledger.keys import Keyring
+from secretariat.ledger.model import PeerEntry, PeerLog
+from secretariat.ledger.witness import Word
 from secretariat.storage.engine import Database
 
 
@@ -110,16 +112,72 @@ def test_concurrent_appends_queue_on_the_head(database: Database, keyring: Keyri
         "UPDATE checkpoint SET size = 9",
         "UPDATE peer_entry SET kind = 'x'",
         "TRUNCATE peer_entry",
+        "DELETE FROM peer_entry",
+        "DELETE FROM peer_note",
+        "DELETE FROM cosignature",
+        "SELECT rewind_peer_log(3)",
+        "SELECT strike_words('us.example/live', '2020-01-01', '{}')",
     ],
 )
 def test_the_database_refuses_to_change_what_was_logged(filled: sa.Connection, statement: str) -> None:
-    """The application's own role may not change an entry, and not delete one of its own log.
+    """The application's own role may neither change nor delete what was logged, its own or a partner's.
 
-    A partner's entries it may delete: behind a stolen log key they are taken back (`peers rewind`).
+    What lies behind a stolen key goes by deeds of the tables' owner, which look for the entry that says so.
     """
     filled.execute(sa.text("SET LOCAL ROLE template_sct_live_app"))
-    with pytest.raises(sa.exc.ProgrammingError, match="permission denied"):
+    with pytest.raises(sa.exc.ProgrammingError, match=r"permission denied|is taken back|was revoked"):
         filled.execute(sa.text(statement))
+
+
+def rewound(log: str, to: int, act: str = "log-rewound") -> Draft:
+    return Draft("note", None, Note(act=act, by="kim", detail={"log": log, "from": 9, "to": to}))
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        pytest.param("ok", rewound("us.example/live", 4), id="not suspended"),
+        pytest.param("suspended", rewound("us.example/live", 4, "log-resumed"), id="another act"),
+        pytest.param("suspended", rewound("jp.example/live", 4), id="another log"),
+        pytest.param("suspended", rewound("us.example/live", 10), id="no way back"),
+        pytest.param(
+            "suspended", Draft("note", None, Note(act="log-rewound", detail="no size")), id="no size"
+        ),
+    ],
+)
+def test_a_partners_log_is_taken_back_only_where_the_own_log_says_so(
+    database: Database, keyring: Keyring, now: datetime, state: str, said: Draft
+) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege), database.app("live") as tx:
+        keep_nine(tx, now, state)
+        (entry,) = service.append(tx, keyring, [said], now=now)
+        store.forget_rewound(tx, entry.position)
+
+
+def test_a_partners_log_is_taken_back_once_for_each_entry_that_says_so(
+    database: Database, keyring: Keyring, now: datetime
+) -> None:
+    """An entry of an earlier transaction lets nothing go: each deletion leaves its own in the own log."""
+    with database.app("live") as tx:
+        keep_nine(tx, now, "suspended")
+        (entry,) = service.append(tx, keyring, [rewound("us.example/live", 4)], now=now)
+        store.forget_rewound(tx, entry.position)
+        assert [one.position for one in store.read_peer_entries(tx)] == [0, 1, 2, 3]
+        assert list(store.read_peer_notes(tx, "us.example/live", range(10))) == [4]
+        assert [one.size for one in witness_store.newest(tx, "us.example/live")] == [4]
+    with pytest.raises(psycopg.errors.InsufficientPrivilege), database.app("live") as tx:
+        store.forget_rewound(tx, entry.position)
+
+
+def keep_nine(tx: sa.Connection, now: datetime, state: str) -> None:
+    log = "us.example/live"
+    store.write_peer_log(tx, PeerLog(log, "US", 9, b"\x09" * 32, b"", "ok", None, now))
+    store.set_peer_state(tx, log, state, None)
+    for size in range(4, 10):
+        store.add_peer_note(tx, log, size, b"", now)
+        witness_store.add_words(tx, [Word(log, size, bytes(32), "kr.example/live", 1, b"")], now)
+    kept = [PeerEntry(log, at, "note", "US", None, b"", b"", 9, b"", now) for at in range(9)]
+    store.add_peer_entries(tx, kept)
 
 
 def test_a_partner_sees_its_own_entries_and_no_others(

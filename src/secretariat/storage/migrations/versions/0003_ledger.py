@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
 
-from secretariat.storage.rls import CUSTODIAN, KEPT, READER, protect
+from secretariat.storage.rls import CUSTODIAN, KEPT, READER, deed, protect, reach
 
 revision = "0003_ledger"
 down_revision = "0002_records"
@@ -184,16 +184,51 @@ def upgrade() -> None:
     protect(op, "peer_log")
     protect(op, "peer_entry", append_only=True, app=KEPT)
     protect(op, "peer_note", append_only=True)
-    # what a thief signed in a partner's name is let go: exchange/disowning.py
-    app = op.get_context().opts["roles"].app
-    op.execute(f'GRANT DELETE ON cosignature, peer_entry, peer_note TO "{app}"')
+    _let_rewind()
     protect(op, "peer_statement", append_only=True)
     protect(op, "joint", append_only=True)
     protect(op, "joint_word", append_only=True)
 
 
+def _let_rewind() -> None:
+    """Let go what a thief signed in a partner's name, in this way alone (exchange/disowning.py rule 6).
+
+    The own log must say so in the entry `said_at`, written in the same transaction; the log it names must be
+    a partner's and suspended. What lies behind the size it names goes.
+    """
+    reach(op, "entry", see="kind = 'note'")
+    reach(op, "peer_log")
+    reach(op, "cosignature", delete="true")
+    reach(op, "peer_note", delete="true")
+    reach(op, "peer_entry", see=KEPT, delete=KEPT)
+    deed(
+        op,
+        "rewind_peer_log",
+        "said_at bigint",
+        """
+        DECLARE signed bytea; said jsonb; log text; back bigint;
+        BEGIN
+            SELECT decode(convert_from(envelope, 'UTF8')::jsonb ->> 'payload', 'base64') INTO signed
+                FROM entry WHERE position = said_at AND kind = 'note' AND xmin = pg_current_xact_id()::xid;
+            said := convert_from(signed, 'UTF8')::jsonb -> 'body';
+            log := said #>> '{detail,log}';
+            back := (said #>> '{detail,to}')::bigint;
+            IF said ->> 'act' IS DISTINCT FROM 'log-rewound' OR back IS NULL OR NOT EXISTS (
+                SELECT 1 FROM peer_log WHERE origin = log AND state = 'suspended' AND size >= back
+            ) THEN
+                RAISE insufficient_privilege USING MESSAGE = 'no suspended log is taken back there';
+            END IF;
+            DELETE FROM peer_note WHERE origin = log AND size > back;
+            DELETE FROM peer_entry WHERE origin = log AND position >= back;
+            DELETE FROM cosignature WHERE origin = log AND size > back;
+        END
+        """,
+    )
+
+
 def downgrade() -> None:
     """Drop them."""
+    op.execute("DROP FUNCTION rewind_peer_log")
     for table in (
         "joint_word", "joint", "peer_statement", "peer_note", "peer_entry", "peer_log",
         "named_log", "shown_log", "contradiction", "cosignature", "checkpoint", "tile", "log_head", "entry",

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import BYTEA, JSONB
 
-from secretariat.storage.rls import CUSTODIAN, KEPT, READER, protect
+from secretariat.storage.rls import CUSTODIAN, KEPT, READER, deed, protect, reach
 
 revision = "0005_exchange"
 down_revision = "0004_agreements"
@@ -264,16 +264,61 @@ def upgrade() -> None:
         sa.Column("at", MOMENT, nullable=False),
     )
     op.create_index("ix_carried_party", "carried", ["party", "id"])
+    op.create_table(
+        "change",
+        sa.Column("id", sa.Uuid, primary_key=True),
+        sa.Column("stix_id", sa.Text, nullable=False),
+        sa.Column("change", JSONB, nullable=False),
+        sa.Column("replaces", BYTEA, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("proposed_by", sa.Text, nullable=False),
+        sa.Column("proposed_at", MOMENT, nullable=False),
+        sa.Column("decided_by", sa.Text),
+        sa.Column("decided_at", MOMENT),
+        sa.Column("why", sa.Text),
+        sa.CheckConstraint("state IN ('proposed', 'done', 'refused')", name="state"),
+    )
+    op.create_index(None, "change", ["stix_id"])
     for table in TABLES:
         protect(op, table)
     # what partners sent a guest is kept apart from the application, like what the guest itself wrote
     for table in KEPT_APART:
         protect(op, table, app=KEPT)
     protect(op, "letter", peer=f"reader = {READER}")
+    _let_strike()
+
+
+def _let_strike() -> None:
+    """Let go words under a partner's revoked witness key, in this way alone (exchange/disowning.py rule 5).
+
+    The partner must have revoked a witness key from the moment `since` on or earlier; words by the keys whose
+    hashes are given stay.
+    """
+    reach(op, "peer")
+    deed(
+        op,
+        "strike_words",
+        "log text, since timestamptz, unless bytea[]",
+        """
+        BEGIN
+            IF NOT EXISTS (
+                SELECT 1 FROM peer, jsonb_each(peer.keys -> 'revoked') AS one (key, said)
+                WHERE peer.origin = log AND one.said ->> 'role' = 'witness'
+                AND (one.said ->> 'since')::timestamptz <= strike_words.since
+            ) THEN
+                RAISE insufficient_privilege USING MESSAGE = 'no witness key of this log was revoked by then';
+            END IF;
+            DELETE FROM cosignature WHERE witness = log AND at >= strike_words.since
+                AND substring(decode(split_part(convert_from(line, 'UTF8'), ' ', 3), 'base64') FOR 4)
+                <> ALL (unless);
+        END
+        """,
+    )
 
 
 TABLES = (
     "carried",
+    "change",
     "handover",
     "guest",
     "guest_place",
@@ -300,5 +345,6 @@ KEPT_APART = (
 
 def downgrade() -> None:
     """Drop them."""
+    op.execute("DROP FUNCTION strike_words")
     for table in (*TABLES, *KEPT_APART, "letter"):
         op.drop_table(table)
