@@ -39,7 +39,7 @@ from secretariat.base.settings import NodeSettings
 from secretariat.storage import opening
 from secretariat.storage.engine import Database
 from secretariat.storage.installation import OURSELVES, programs
-from secretariat.storage.migrate import VERSION_TABLE, heads, known
+from secretariat.storage.migrate import VERSION_TABLE, check, heads, known, made_by
 from secretariat.storage.rls import EVERYBODYS
 from secretariat.storage.roles import roles_of
 
@@ -60,6 +60,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     schema: str
     realms: tuple[str, ...]
     files: dict[str, str]
+    made_by: str = ""
+    """Of what made the tables of that schema (migrate.py)."""
 
 
 def count_tables(database: Database) -> int:
@@ -111,6 +113,7 @@ def write(
             schema=heads()[0],
             realms=tuple(settings.realms),
             files={name: _sha256(path) for name, path in files.items()},
+            made_by=made_by(heads()[0]),
         )
         if isinstance(out, Path):
             fd = os.open(folder / "whole", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -309,6 +312,8 @@ def _refuse_unfit(manifest: Manifest) -> None:
             f"this backup (format {manifest.format}, schema {manifest.schema}) is of a newer release",
             advice="restore it with the release that wrote it",
         )
+    if manifest.made_by:
+        check(manifest.schema, manifest.made_by)
     for name in manifest.files:
         if _NAMES.fullmatch(name) is None or ".." in name:
             raise ProofError(f"a backup holds no file {name!r}")

@@ -20,7 +20,7 @@ from secretariat.storage.embedded import DATABASE, Server, SupervisedError
 from secretariat.storage.engine import Database
 from secretariat.storage.exclusive import DatabaseLock
 from secretariat.storage.locks import FileLock
-from secretariat.storage.migrate import heads, migrate
+from secretariat.storage.migrate import check, heads, migrate, read_version
 from secretariat.storage.provision import create_database, provision
 from secretariat.storage.secret import Secret
 
@@ -106,13 +106,11 @@ def opened(settings: NodeSettings, *, serving: bool = False, durable: bool = Tru
 
 def _bring_up(database: Database, admin: str) -> None:
     """Migrate where the schema is behind; an up-to-date database is only asked, as the application."""
-    newest = list(heads())
     for realm in database.realms:
         with database.direct(realm) as connection:
-            found = [
-                row[0] for row in connection.execute("SELECT version_num FROM schema_version").fetchall()
-            ]
-        if found != newest:
+            version, made = read_version(connection)
+        check(version, made)
+        if version != heads()[0]:
             migrate(admin, database.prefix, [realm])
 
 

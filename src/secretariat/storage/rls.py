@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
-
-from alembic.runtime.migration import MigrationContext
+from typing import TYPE_CHECKING, Any, Protocol
 
 from secretariat.storage.roles import Roles
+
+if TYPE_CHECKING:
+    from alembic.runtime.migration import MigrationContext
 
 READER = "nullif(current_setting('secretariat.reader', true), '')"
 """SQL for who asks. NULL outside `Database.peer`: equal to no reader, so nothing is seen."""

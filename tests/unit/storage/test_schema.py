@@ -7,11 +7,20 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from secretariat.app import metadata
 from secretariat.base.errors import StateError
 from secretariat.storage.engine import REALMS, Database
-from secretariat.storage.migrate import VERSION_TABLE, heads, migrate
+from secretariat.storage.migrate import (
+    VERSION_TABLE,
+    check,
+    heads,
+    known,
+    migrate,
+    read_version,
+    scripts,
+)
 
 
 @pytest.mark.parametrize("realm", REALMS)
@@ -77,6 +86,30 @@ def test_migrating_twice_changes_nothing(database: Database, superuser: psycopg.
     dsn = f"{superuser.info.dsn} password={superuser.info.password}"
     migrate(dsn, database.prefix, REALMS)
     assert superuser.execute("SELECT version_num FROM live.schema_version").fetchall() == [heads()]
+
+
+def test_versions_are_named_as_alembic_names_them() -> None:
+    scripts_of = ScriptDirectory.from_config(scripts())
+    assert heads() == tuple(scripts_of.get_heads())
+    assert known() == {one.revision for one in scripts_of.walk_revisions()}
+
+
+@pytest.mark.parametrize("comment", ["NULL", "'ab12'"])
+def test_tables_that_other_files_of_the_same_version_made_are_refused_and_not_touched(
+    database: Database, superuser: psycopg.Connection, comment: str
+) -> None:
+    """Before the first release a version is changed in place: the older folder says so in one line."""
+    superuser.execute(f"COMMENT ON TABLE live.schema_version IS {comment}")
+    dsn = f"{superuser.info.dsn} password={superuser.info.password}"
+    with pytest.raises(
+        StateError, match=rf"these tables are {heads()[0]}, build .*; this program needs"
+    ) as told:
+        migrate(dsn, database.prefix, ["live"])
+    assert "secretariat init --data NEW" in str(told.value)
+    with database.direct("live") as connection, pytest.raises(StateError, match="cannot change the one"):
+        check(*read_version(connection))
+    with database.direct("exercise") as connection:
+        check(*read_version(connection))
 
 
 def test_a_newer_schema_is_refused(database: Database, superuser: psycopg.Connection) -> None:
