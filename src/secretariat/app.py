@@ -35,6 +35,7 @@ from secretariat.base.clock import now
 from secretariat.base.errors import StateError, UnavailableError
 from secretariat.base.settings import NodeSettings
 from secretariat.desk import pages as desk_pages
+from secretariat.desk.partners import clear_carried
 from secretariat.exchange import (
     guest_pages,
     guest_store,
@@ -217,6 +218,7 @@ def serve(settings: NodeSettings, *, ready: Callable[[Node], None] | None = None
         signal.signal(number, lambda *_: sys.exit(0))
     with contextlib.ExitStack() as stack, contextlib.suppress(KeyboardInterrupt):
         database: Database = stack.enter_context(opened(settings, serving=True))
+        clear_carried(settings.data)
         sockets = [stack.enter_context(_listen(settings, realm)) for realm in settings.realms]
         node = Node.open(settings, database)
         prepare(node)

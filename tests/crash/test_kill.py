@@ -93,6 +93,10 @@ def test_killed_while_serving(serving: Callable[..., Serving]) -> None:
         node.start()
         for kill in kills:
             kill()
+    left = node.data / "transfer-of-a-killed-process"
+    left.mkdir()
+    (left / "v.transfer").write_bytes(b"sealed")
     node.start()
     assert node.health() == 200
+    assert not left.exists()
     check(node, set())

@@ -34,6 +34,8 @@ DESCRIPTOR_BYTES = 262_144
 REASON_MAX = 2000
 WHOLE_MB = 1_000_000
 CODE = re.compile(r"[A-Z0-9][A-Z0-9_.-]{0,31}")
+CARRIED = "transfer-"
+"""Folders of this name in the data folder hold what is on its way out or in by hand."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
 
 
@@ -222,11 +224,17 @@ def _partner(
     return answer
 
 
+def clear_carried(data: Path) -> None:
+    """Delete what a process that was killed left of transfers on their way out or in; nobody may be serving."""
+    for folder in data.glob(f"{CARRIED}*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @act("/admin/partners/{party:str}/transfer/out", Permission.MANAGE_PEERS, status=200)
 def carry_out(request: Request[Any, Any, Any], party: FromPath[str]) -> Response[Any]:
     """Give a transfer for a partner as one file to put on a medium: sealed to the partner."""
     screen, again = screen_of(request), Form(request).text("again") == "yes"
-    folder = Path(tempfile.mkdtemp(prefix="transfer-", dir=screen.node.settings.data))
+    folder = Path(tempfile.mkdtemp(prefix=CARRIED, dir=screen.node.settings.data))
     name = f"secretariat-{screen.realm}-{screen.party}-to-{_UNSAFE.sub('-', party)[:32]}.transfer"
     try:
         transfer_service.export(
@@ -248,7 +256,7 @@ def carry_out(request: Request[Any, Any, Any], party: FromPath[str]) -> Response
 def carry_in(request: Request[Any, Any, Any], party: FromPath[str]) -> Response[Any]:
     """Take a volume that was carried here. Refuses what the command refuses."""
     screen, form = screen_of(request), Form(request)
-    folder = Path(tempfile.mkdtemp(prefix="transfer-", dir=screen.node.settings.data))
+    folder = Path(tempfile.mkdtemp(prefix=CARRIED, dir=screen.node.settings.data))
     try:
         file = form.file("file")
         if file is None:
