@@ -225,7 +225,7 @@ def _partner(
 
 
 def clear_carried(data: Path) -> None:
-    """Delete what a process that was killed left of transfers on their way out or in; nobody may be serving."""
+    """Delete what a process that was killed left of transfers on their way; nobody may be serving."""
     for folder in data.glob(f"{CARRIED}*"):
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -13,10 +13,11 @@ from secretariat.base.clock import now, parse_stamp, stamp
 from secretariat.base.console import DATA, Data, Json, Realm, emit
 from secretariat.base.errors import InputError, NotFoundError
 from secretariat.base.settings import NodeSettings
-from secretariat.exchange import key_drill
-from secretariat.exchange.own_keys import Done, KeyLife, Status
-from secretariat.ledger.keys import Signer
 from secretariat.ledger.revocation import Reason
+
+if TYPE_CHECKING:
+    from secretariat.exchange.own_keys import Done, KeyLife, Status
+    from secretariat.ledger.keys import Signer
 
 commands = typer.Typer(help="This node's keys: status, root key away, replace, revoke.", no_args_is_help=True)
 
@@ -200,6 +201,8 @@ def drill(
 
     It changes nothing: run the commands, and this again. By default for the realm exercise, to practise.
     """
+    from secretariat.exchange import key_drill
+
     _settings(data, realm)
     with node_at(data) as node:
         steps = key_drill.steps(node, realm, what, role, data=data, now=now())

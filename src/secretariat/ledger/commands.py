@@ -5,32 +5,22 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
-from sqlalchemy import Connection
 
 from secretariat.base.clock import now, stamp
 from secretariat.base.console import DATA, Data, Json, Realm, emit, progress
 from secretariat.base.errors import InputError, NotFoundError
 from secretariat.base.settings import NodeSettings
-from secretariat.ledger import (
-    accusation,
-    audit,
-    export,
-    keys,
-    partners,
-    service,
-    store,
-    witness_store,
-    witnessing,
-)
-from secretariat.ledger import checkpoint as notes
-from secretariat.ledger.audit import Report
-from secretariat.ledger.entries import Draft, Note
-from secretariat.ledger.keys import Keyring
-from secretariat.ledger.witness import Standing
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from secretariat.ledger.audit import Report
+    from secretariat.ledger.keys import Keyring
+    from secretariat.ledger.witness import Standing
 
 commands = typer.Typer(help="The signed log: list, show, verify, export.", no_args_is_help=True)
 
@@ -46,6 +36,8 @@ def _log(data: Path, realm: str) -> Iterator[tuple[Connection, Keyring]]:
 
 
 def _keyring(settings: NodeSettings, realm: str) -> Keyring:
+    from secretariat.ledger import keys
+
     if realm not in settings.realms:
         raise NotFoundError(f"no realm {realm!r} here", advice=f"one of {', '.join(settings.realms)}")
     folder = keys.folder_of(settings.data, realm)
@@ -63,6 +55,8 @@ def list_entries(
     json: Json = False,
 ) -> None:
     """List entries, newest first."""
+    from secretariat.ledger import service, store
+
     with _log(data, realm) as (tx, keyring):
         lines = service.list_entries(tx, kinds=kind or (), recipient=to, before=before, limit=limit)
         size = store.read_head(tx).size
@@ -94,6 +88,8 @@ def show(
     json: Json = False,
 ) -> None:
     """Show one entry: what it says, who signed it, and whether it holds."""
+    from secretariat.ledger import service, witnessing
+
     with _log(data, realm) as (tx, keyring):
         found = service.detail(tx, position)
         verdict = service.verify_entry(tx, keyring, position)
@@ -134,6 +130,9 @@ def _evidence_text(behind: Standing) -> str:
 @commands.command("checkpoint")
 def show_checkpoint(data: Data = DATA, realm: Realm = "live", json: Json = False) -> None:
     """Print the newest checkpoint as a signed note, with the key that other tools verify it with."""
+    from secretariat.ledger import checkpoint as notes
+    from secretariat.ledger import keys, witnessing
+
     with _log(data, realm) as (tx, keyring):
         note = witnessing.checkpoint(tx)
     held = notes.parse(note)
@@ -166,6 +165,9 @@ def verify(
     json: Json = False,
 ) -> None:
     """Verify the whole log: every signature and digest, the tree, tiles, checkpoints. Exit code 1 if not."""
+    from secretariat.ledger import audit, export, store
+    from secretariat.ledger import checkpoint as notes
+
     if file is None:
         if key is not None or witness:
             raise InputError(
@@ -226,6 +228,8 @@ def export_log(
 
     With --of it holds a partner's entries as they came here, each with proof that the partner's log held it.
     """
+    from secretariat.ledger import export, store, witnessing
+
     if of is not None and to is not None:
         raise InputError("--of and --to exclude each other", advice="--of writes what came to this node")
     circles = NodeSettings.load(data).circles
@@ -246,6 +250,8 @@ def export_log(
 @commands.command("partners")
 def list_partners(data: Data = DATA, realm: Realm = "live", json: Json = False) -> None:
     """List partners' logs as this node last verified them."""
+    from secretariat.ledger import partners, witness_store, witnessing
+
     circles = NodeSettings.load(data).circles
     with _log(data, realm) as (tx, keyring):
         kept = partners.kept_logs(tx)
@@ -297,6 +303,8 @@ def accuse(
 
     With --of it writes the proof that this node keeps against a partner's log.
     """
+    from secretariat.ledger import accusation, witness_store, witnessing
+
     if of is not None:
         with _log(data, realm) as (tx, keyring):
             found = witness_store.read_contradictions(tx, of)
@@ -334,6 +342,9 @@ def resume(
     json: Json = False,
 ) -> None:
     """Believe a suspended partner's log again, from the checkpoint kept before the contradiction."""
+    from secretariat.ledger import partners, service
+    from secretariat.ledger.entries import Draft, Note
+
     with _log(data, realm) as (tx, keyring):
         partners.resume(tx, origin)
         draft = Draft("note", None, Note(act="log-resumed", by="command line", detail=origin))

@@ -15,7 +15,6 @@ from secretariat.base.clock import now, stamp
 from secretariat.base.console import DATA, Data, Json, Realm, emit
 from secretariat.base.errors import InputError
 from secretariat.base.settings import NodeSettings
-from secretariat.ledger.keys import key_id
 
 if TYPE_CHECKING:
     from secretariat.ledger.joint import Side
@@ -221,6 +220,8 @@ def _side_lines(side: Side, seen_by: Mapping[str, list[str]]) -> list[str]:
 
 def _revoked_lines(side: Side) -> list[str]:
     """Say which keys under a party's words are revoked, and what is left of them."""
+    from secretariat.ledger.keys import key_id
+
     lines = []
     for word in (side.word, side.void):
         if word is not None and word.revoked is not None:
@@ -239,6 +240,8 @@ def _revoked_lines(side: Side) -> list[str]:
 
 def _revoked(side: Side) -> dict[str, Any] | None:
     """Give the newest of a party's words under a revoked key, and whether it counts."""
+    from secretariat.ledger.keys import key_id
+
     word = next((one for one in (side.word, side.void) if one is not None and one.revoked is not None), None)
     if word is None or word.revoked is None:
         return None

@@ -6,7 +6,7 @@ import contextlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, cast
 
 import typer
 
@@ -14,11 +14,10 @@ from secretariat.base.clock import parse_stamp, stamp
 from secretariat.base.console import DATA, Data, Json, Realm, emit, progress
 from secretariat.base.errors import InputError, NotFoundError
 from secretariat.base.settings import NodeSettings
-from secretariat.records import extensions, schema_check, store
-from secretariat.records.markings import TLP_ORDER
-from secretariat.records.result import ImportResult
-from secretariat.records.service import import_stream
-from secretariat.records.store import Stored
+
+if TYPE_CHECKING:
+    from secretariat.records.result import ImportResult
+    from secretariat.records.store import Stored
 
 commands = typer.Typer(help="Objects: list, show, the schemas of our own.", no_args_is_help=True)
 verbs = typer.Typer()
@@ -44,6 +43,8 @@ def import_file(
 
     Exit code 1 when a member was refused; a broken file stores nothing.
     """
+    from secretariat.records import schema_check
+    from secretariat.records.service import import_stream
     from secretariat.storage.opening import opened
 
     settings = NodeSettings.load(data)
@@ -84,6 +85,7 @@ def list_objects(
     json: Json = False,
 ) -> None:
     """List object versions, the last recorded first."""
+    from secretariat.records import store
     from secretariat.storage.opening import opened
 
     settings = NodeSettings.load(data)
@@ -105,6 +107,7 @@ def show_object(
     json: Json = False,
 ) -> None:
     """Show one object as it is stored, with its label and state."""
+    from secretariat.records import store
     from secretariat.storage.opening import opened
 
     settings = NodeSettings.load(data)
@@ -120,6 +123,8 @@ def show_object(
 @commands.command("schemas")
 def list_schemas(json: Json = False) -> None:
     """List the extension-definitions of our own objects with their JSON Schemas."""
+    from secretariat.records import extensions
+
     rows = [
         {"id": one["id"], "name": one["name"], "version": one["version"], "types": one["extension_types"]}
         for one in extensions.definitions()
@@ -141,6 +146,8 @@ def _reading(file: Path) -> Iterator[BinaryIO]:
 
 
 def _tlp(word: str) -> str:
+    from secretariat.records.markings import TLP_ORDER
+
     plain = word.upper().removeprefix("TLP:")
     if plain not in TLP_ORDER:
         raise InputError(f"no TLP word: {word!r}", where="--tlp", advice=f"one of {', '.join(TLP_ORDER)}")
