@@ -34,13 +34,19 @@ def parse_stamp(text: str) -> datetime:
         ) from error
     if moment.tzinfo is None:
         raise InputError(f"time without zone: {text!r}", advice="end it with Z")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:  # the first or last day of all, in a zone where UTC has none
+        raise InputError(f"a time outside of all dates: {text!r}") from error
 
 
 def end_of_day(day: date, zone: str = "UTC") -> datetime:
     """Give the last microsecond of `day` in `zone`: a date in a question means the end of that day."""
-    start = datetime.combine(day + timedelta(days=1), time(), ZoneInfo(zone))
-    return start.astimezone(UTC) - MICROSECOND
+    try:
+        start = datetime.combine(day + timedelta(days=1), time(), ZoneInfo(zone))
+        return start.astimezone(UTC) - MICROSECOND
+    except OverflowError as error:
+        raise InputError(f"a day at the end of all dates: {day}") from error
 
 
 class AsOf(msgspec.Struct, frozen=True):

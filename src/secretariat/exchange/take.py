@@ -204,7 +204,7 @@ def _check_frame(store: Store, peer: Peer, page: Page) -> None:
     if claimed != expected:
         raise PageRefusedError(
             "wrong-sender",
-            f"a page of realm, log, sender, receiver {claimed} where {expected} is expected",
+            f"a page of realm, log, sender, receiver {', '.join(claimed)} where {', '.join(expected)} is expected",
             advice="one of the two nodes is set up wrongly, or somebody passed on a page that is not ours",
         )
     if page.after != peer.cursor:
@@ -261,8 +261,9 @@ def _check_entry(
                 "incomplete", "a continued entry whose beginning never came", where=f"entry {position}"
             )
         envelope = kept.envelope
-    leaf = entries.leaf_of(entries.digest_of(envelope, carried.salt))
-    if not merkle.verify_inclusion(leaf, position, log.size, carried.proof, log.root):
+    salted = len(carried.salt) == entries.SALT_BYTES
+    leaf = entries.leaf_of(entries.digest_of(envelope, carried.salt)) if salted else b""
+    if not salted or not merkle.verify_inclusion(leaf, position, log.size, carried.proof, log.root):
         raise PageRefusedError(
             "not-in-log",
             f"the entry is not in {peer.party}'s log at {position}",
@@ -286,7 +287,10 @@ def _check_entry(
     told = (statement.realm, statement.origin, statement.party)
     if told != (store.realm, peer.origin, speaker.party):
         raise PageRefusedError(
-            "wrong-sender", f"the entry was signed for {told}", where=f"entry {position}", position=position
+            "wrong-sender",
+            f"the entry was signed for realm, log, party {', '.join(told)}",
+            where=f"entry {position}",
+            position=position,
         )
     if statement.recipient != store.party:
         raise PageRefusedError(
@@ -333,7 +337,8 @@ def _check_amount(page: Page, lines: Sequence[Line], size: int) -> None:
         objects += len(run)
         gone += sum(one.gone is not None for one in carried.objects)
     if (page.count.entries, page.count.objects, page.count.gone) != (len(lines), objects, gone):
-        raise fail(f"carries {len(lines)} entries and {objects} objects, says {page.count}", "count")
+        said = f"{page.count.entries}, {page.count.objects} and {page.count.gone}"
+        raise fail(f"carries {len(lines)} entries, {objects} objects and {gone} gone, says {said}", "count")
     hashed = wire.page_hash(
         (
             line.entry.position,

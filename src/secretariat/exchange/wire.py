@@ -69,8 +69,8 @@ class CarriedObject(msgspec.Struct, frozen=True, omit_defaults=True):
     object: msgspec.Raw | UnsetType = UNSET
     salt: bytes | None = None
     signature: msgspec.Raw | UnsetType = UNSET
-    originator: str | None = None
-    gone: str | None = None
+    originator: Annotated[str, Meta(pattern="^[!-~]{1,64}$")] | None = None
+    gone: Annotated[str, Meta(pattern="^[a-z-]{1,64}$")] | None = None
     leaves: tuple[Present | Root, ...] = ()
 
 

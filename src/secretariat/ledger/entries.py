@@ -39,6 +39,7 @@ VERSION = 1
 PAYLOAD_TYPE = "application/vnd.secretariat.entry+json"
 SALT_BYTES = 32
 _STAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
+_ZERO = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _KIND = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 Hex32 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="32 bytes in lower-case hex")]
@@ -395,11 +396,19 @@ def payload(draft: Draft, *, realm: str, origin: str, party: str, now: datetime)
         "body": body,
     }
     if draft.kind != "grant":
-        return canonical(statement)
+        written = canonical(statement)
+        if _holds_zero(written):
+            raise InputError("an entry cannot bear the character U+0000", where=draft.kind)
+        return written
     # A grant may be a megabyte of roots, known to be hex. Where the rest of it is written alike by the plain
     # encoder and by RFC 8785, the whole is: no need to walk 10,000 strings.
     bare = {**statement, "body": {**body, "rows": [{**row, "objects": []} for row in body["rows"]]}}
     return _encode_sorted(statement) if canonical(bare) == _encode_sorted(bare) else canonical(statement)
+
+
+def _holds_zero(body: bytes) -> bool:
+    """Whether a string of a canonical payload has U+0000, which is written so and in no other way."""
+    return b"\\u0000" in body and _ZERO.search(body) is not None
 
 
 def _checked(draft: Draft) -> dict[str, Any]:
@@ -474,6 +483,8 @@ def read(body: bytes) -> Statement:
         raise ProofError(f"not an entry: {error}", where="payload") from error
     if written != body:
         raise ProofError("the entry is not in canonical form (RFC 8785)", where="payload")
+    if _holds_zero(body):
+        raise ProofError("an entry with the character U+0000", where="payload", advice="no store keeps it")
     if not _STAMP.fullmatch(statement.recorded_at):
         raise ProofError(f"not a time with six digits and Z: {statement.recorded_at}", where="/recorded_at")
     if statement.v != VERSION:
