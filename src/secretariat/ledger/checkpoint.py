@@ -37,6 +37,7 @@ MAX_NOTE_BYTES = 65_536
 MAX_SIGNATURES = 64
 _MAX_SECONDS = _MAX_SIZE = 2**63 - 1
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 _KEY_NAME = re.compile(r"[^\s+]+")
 
 
@@ -127,7 +128,7 @@ def parse(note: bytes) -> Checkpoint:
         whole = note.decode()
     except UnicodeDecodeError as error:
         raise ProofError("a checkpoint is UTF-8", where=f"byte {error.start}") from error
-    if any(letter < " " and letter != "\n" for letter in whole):
+    if _CONTROL.search(whole):
         raise ProofError("control character in a checkpoint")
     text, blank, rest = whole.rpartition("\n\n")
     if not blank or not rest.endswith("\n"):
