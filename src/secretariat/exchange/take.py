@@ -202,9 +202,10 @@ def _check_frame(store: Store, peer: Peer, page: Page) -> None:
     claimed = (page.realm, page.origin, page.party, page.to)
     expected = (store.realm, peer.origin, peer.party, store.party)
     if claimed != expected:
+        brought, wanted = ", ".join(claimed), ", ".join(expected)
         raise PageRefusedError(
             "wrong-sender",
-            f"a page of realm, log, sender, receiver {', '.join(claimed)} where {', '.join(expected)} is expected",
+            f"a page of realm, log, sender, receiver {brought} where {wanted} is expected",
             advice="one of the two nodes is set up wrongly, or somebody passed on a page that is not ours",
         )
     if page.after != peer.cursor:
@@ -316,7 +317,7 @@ def _check_amount(page: Page, lines: Sequence[Line], size: int) -> None:
             "incomplete", what, where=where, advice="the page was cut or put together wrongly"
         )
 
-    at = page.after
+    at, ended = page.after, not page.after.offset
     objects = gone = 0
     for number, line in enumerate(lines):
         carried, position = line.carried, line.entry.position
@@ -333,7 +334,8 @@ def _check_amount(page: Page, lines: Sequence[Line], size: int) -> None:
             raise fail("an object is left out without a reason", where)
         if done < len(line.roots) and number + 1 < len(lines):
             raise fail("ends before its last object", where)
-        at = Cursor(position + 1) if done == len(line.roots) else Cursor(position, done)
+        ended = done == len(line.roots)
+        at = Cursor(position + 1) if ended else Cursor(position, done)
         objects += len(run)
         gone += sum(one.gone is not None for one in carried.objects)
     if (page.count.entries, page.count.objects, page.count.gone) != (len(lines), objects, gone):
@@ -350,6 +352,6 @@ def _check_amount(page: Page, lines: Sequence[Line], size: int) -> None:
     )
     if hashed != page.hash:
         raise fail("its hash is not the one it states", "hash")
-    right = page.next == at if at.offset else at <= page.next <= Cursor(max(size, at.position))
+    right = at <= page.next <= Cursor(max(size, at.position)) if ended else page.next == at
     if not right or page.next < page.after:
         raise fail(f"ends at {at}, says {page.next}", "next")
