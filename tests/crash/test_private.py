@@ -50,6 +50,10 @@ def asked(one: Serving, wanted: str, field: str = "state", seconds: float = 90) 
 
 def test_two_processes_count_and_open(serving, tmp_path):
     jp, kr = serving("JP"), serving("KR")
+    for one, login in ((jp, "aiko"), (kr, "minjun")):
+        one.run(
+            "person", "add", login, "--name", login, "--role", "releaser", stdin="correct horse battery\n"
+        )
     for one, other in ((jp, kr), (kr, jp)):
         file = tmp_path / f"{other.party}.for.{one.party}"
         words = str(other.run("peers", "invite", one.party, "--out", str(file))["fingerprint"])

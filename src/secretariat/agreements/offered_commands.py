@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json as plain
 from typing import Annotated
 
@@ -11,11 +10,12 @@ import typer
 from secretariat.agreements.release_commands import node_at
 from secretariat.base.clock import now, stamp
 from secretariat.base.console import DATA, Data, Json, Realm, emit
+from secretariat.people.model import Permission
+from secretariat.people.named import By, doer_at
 
 offers = typer.Typer(help="Texts that partners' nodes gave: read, agree, refuse.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="TEXT", help="Its hash, the hash's beginning, or its key.")]
-By = Annotated[str, typer.Option("--by", help="Who does this; noted in the log.")]
 
 
 def between(
@@ -111,7 +111,9 @@ def agree(name: Name, by: By = "", data: Data = DATA, realm: Realm = "live", jso
     with node_at(data) as node:
         with node.database.app(realm) as tx:
             digest = offered.offer_of(tx, name).hash
-        done = offered.agree(node, realm, digest, by=by or getpass.getuser(), now=now())
+        done = offered.agree(
+            node, realm, digest, by=doer_at(node.database, realm, by, Permission.EDIT_AGREEMENTS), now=now()
+        )
     emit(
         {
             "hash": digest.hex(),
@@ -140,5 +142,12 @@ def refuse(
     with node_at(data) as node:
         with node.database.app(realm) as tx:
             digest = offered.offer_of(tx, name).hash
-        offered.refuse(node, realm, digest, by=by or getpass.getuser(), reason=reason, now=now())
+        offered.refuse(
+            node,
+            realm,
+            digest,
+            by=doer_at(node.database, realm, by, Permission.EDIT_AGREEMENTS),
+            reason=reason,
+            now=now(),
+        )
     emit({"hash": digest.hex()}, f"{digest.hex()[:12]} refused", json=json)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 import uuid
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
@@ -15,13 +14,13 @@ from secretariat.base.clock import now
 from secretariat.base.console import DATA, Data, Json, Realm, emit, progress
 from secretariat.base.errors import DeniedError, InputError, NotFoundError, StateError
 from secretariat.base.settings import NodeSettings
+from secretariat.people.named import By, doer, named
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from secretariat.agreements.release import Published
     from secretariat.agreements.service import Outlook
-    from secretariat.people.model import Permission, Person
 
 verbs = typer.Typer()
 release = typer.Typer(help="Releases: propose, concur, approve, refuse.", no_args_is_help=True)
@@ -31,10 +30,6 @@ standing = typer.Typer(
 verbs.add_typer(release, name="release")
 verbs.add_typer(standing, name="standing")
 
-By = Annotated[str, typer.Option("--by", help="Who does this; noted in the log.")]
-Doer = Annotated[
-    str, typer.Option("--by", help="Login of the person who does this. Default: whoever runs the command.")
-]
 Named = Annotated[str, typer.Option("--by", help="Login of the person who does this.")]
 Purpose = Annotated[str, typer.Option("--purpose", help="The use it is given for.")]
 Confirm = Annotated[
@@ -66,32 +61,6 @@ def node_at(data: Path) -> Iterator[Any]:
         yield Node.open(settings, database)
 
 
-def _person(tx: sa.Connection, login: str, right: Permission, *, option: str = "--by") -> Person:
-    """Give the person of this party that a command names. Refuses other words, and who has no right to."""
-    from secretariat.people.model import SENTENCES
-    from secretariat.people.store import person_by_login
-
-    one = person_by_login(tx, login)
-    if one is None or one.party is not None:
-        raise NotFoundError(
-            f"nobody of this party signs in as {login!r}",
-            where=option,
-            advice="`secretariat person list` shows who does, `secretariat person add` adds one",
-        )
-    if not one.may(right):
-        raise DeniedError(
-            f"{login} has not the right to do this",
-            where=option,
-            advice=f"name a person who may: {SENTENCES[right]}",
-        )
-    return one
-
-
-def _doer(tx: sa.Connection, by: str, right: Permission) -> str:
-    """Name who does it: a person with the right, or whoever runs the command on this machine."""
-    return _person(tx, by, right).login if by else getpass.getuser()
-
-
 def _refuse_unnamed(tx: sa.Connection, *logins: str) -> None:
     """Refuse a release of two persons where one of them is nobody who is known here."""
     from secretariat.people.store import person_by_login
@@ -112,7 +81,7 @@ def publish(
     ] = None,
     drafts: Annotated[bool, typer.Option("--drafts", help="All own drafts.")] = False,
     to: To = None,
-    by: Doer = "",
+    by: By = "",
     second: Annotated[str, typer.Option("--second", help="The second person, where two are needed.")] = "",
     standing_release: Annotated[str, typer.Option("--standing", help="Id of a standing release.")] = "",
     purpose: Purpose = "",
@@ -137,7 +106,12 @@ def publish(
         versions = service.with_members(tx, names)
         if for_source:
             sponsoring.name_source(
-                tx, versions, for_source, party=node.party, by=by or getpass.getuser(), now=moment
+                tx,
+                versions,
+                for_source,
+                party=node.party,
+                by=doer(tx, by, Permission.APPROVE_RELEASE),
+                now=moment,
             )
         if standing_release and leave_out:
             raise InputError(
@@ -150,9 +124,9 @@ def publish(
                 tx, node, realm, versions, _uuid(standing_release), now=moment
             )
         else:
-            person = _doer(tx, by, Permission.APPROVE_RELEASE)
+            person = doer(tx, by, Permission.APPROVE_RELEASE)
             if second:
-                _person(tx, second, Permission.APPROVE_RELEASE, option="--second")
+                named(tx, second, Permission.APPROVE_RELEASE, option="--second")
             if second == person:
                 raise InputError(
                     f"{person} is named twice",
@@ -286,7 +260,7 @@ def propose(
     to: To = None,
     purpose: Purpose = "",
     leave_out: LeaveOut = None,
-    by: Doer = "",
+    by: By = "",
     data: Data = DATA,
     realm: Realm = "live",
     json: Json = False,
@@ -297,7 +271,7 @@ def propose(
 
     with node_at(data) as node:
         with node.database.app(realm) as tx:
-            person = _doer(tx, by, Permission.PROPOSE_RELEASE)
+            person = doer(tx, by, Permission.PROPOSE_RELEASE)
             if workflow.for_two(tx, node, service.with_members(tx, objects)):
                 _refuse_unnamed(tx, person)
         made = workflow.propose(
@@ -342,7 +316,7 @@ def concur(
 
     with node_at(data) as node:
         with node.database.app(realm) as tx:
-            person = _person(tx, by, Permission.READ_REPORTS)
+            person = named(tx, by, Permission.READ_REPORTS)
         if person.office != office:
             raise DeniedError(
                 f"{by} is of {person.office or 'no office'}, not of {office}",
@@ -356,7 +330,7 @@ def concur(
 @release.command("approve")
 def approve(
     number: Annotated[str, typer.Argument(metavar="ID")],
-    by: Doer = "",
+    by: By = "",
     confirm: Confirm = False,
     data: Data = DATA,
     realm: Realm = "live",
@@ -368,7 +342,7 @@ def approve(
 
     with node_at(data) as node:
         with node.database.app(realm) as tx:
-            person = _doer(tx, by, Permission.APPROVE_RELEASE)
+            person = doer(tx, by, Permission.APPROVE_RELEASE)
             found = workflow.get(tx, _uuid(number))
             if found.needs_two or workflow.for_two(tx, node, service.with_members(tx, found.objects)):
                 _refuse_unnamed(tx, found.proposed_by, person)
@@ -385,7 +359,7 @@ def approve(
 def refuse(
     number: Annotated[str, typer.Argument(metavar="ID")],
     reason: Annotated[str, typer.Option("--reason", help="Why.")],
-    by: Doer = "",
+    by: By = "",
     data: Data = DATA,
     realm: Realm = "live",
     json: Json = False,
@@ -396,7 +370,7 @@ def refuse(
 
     with node_at(data) as node:
         with node.database.app(realm) as tx:
-            person = _doer(tx, by, Permission.APPROVE_RELEASE)
+            person = doer(tx, by, Permission.APPROVE_RELEASE)
         found = workflow.refuse(node, realm, _uuid(number), by=person, reason=reason, now=now())
     _tell_release(found, json=json)
 
@@ -438,7 +412,7 @@ def begin(
     with node_at(data) as node:
         with node.database.app(realm) as tx:
             for login in by:
-                _person(tx, login, Permission.APPROVE_RELEASE)
+                named(tx, login, Permission.APPROVE_RELEASE)
         made = workflow.begin_standing(
             node, realm, terms, title=title, by=by, days=days, needs_second=second, now=now()
         )
@@ -460,7 +434,7 @@ def sign(
 
     with node_at(data) as node:
         with node.database.app(realm) as tx:
-            _person(tx, by, Permission.APPROVE_RELEASE)
+            named(tx, by, Permission.APPROVE_RELEASE)
         made = workflow.sign_standing(node, realm, _uuid(number), by=by, now=now())
     emit(made, f"{made.id}: signed by {', '.join(made.signed_by)}, until {made.ends:%Y-%m-%d}", json=json)
 
@@ -503,7 +477,7 @@ def list_standing(data: Data = DATA, realm: Realm = "live", json: Json = False) 
 def end(
     number: Annotated[str, typer.Argument(metavar="ID")],
     reason: Annotated[str, typer.Option("--reason", help="Why.")] = "",
-    by: Doer = "",
+    by: By = "",
     data: Data = DATA,
     realm: Realm = "live",
     json: Json = False,
@@ -514,6 +488,6 @@ def end(
 
     with node_at(data) as node:
         with node.database.app(realm) as tx:
-            person = _doer(tx, by, Permission.APPROVE_RELEASE)
+            person = doer(tx, by, Permission.APPROVE_RELEASE)
         workflow.end_standing(node, realm, _uuid(number), by=person, reason=reason, now=now())
     emit({"id": number, "ended": True}, f"{number} has ended", json=json)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,12 +12,13 @@ from secretariat.agreements.release_commands import node_at
 from secretariat.base.clock import now, stamp
 from secretariat.base.console import DATA, Data, Json, Realm, emit
 from secretariat.base.errors import InputError, NotFoundError
+from secretariat.people.model import Permission
+from secretariat.people.named import By, doer_at
 
 commands = typer.Typer(help="Partners: invite, accept, look after.", no_args_is_help=True)
 verbs = typer.Typer()
 
 Reason = Annotated[str, typer.Option("--reason", help="Why; the holders read it.")]
-By = Annotated[str, typer.Option("--by", help="Who does this; noted in the log.")]
 
 
 @commands.command("invite")
@@ -158,7 +158,14 @@ def suspend(
     from secretariat.exchange import service
 
     with node_at(data) as node:
-        service.suspend(node, realm, party, reason=reason, by=by or getpass.getuser(), now=now())
+        service.suspend(
+            node,
+            realm,
+            party,
+            reason=reason,
+            by=doer_at(node.database, realm, by, Permission.MANAGE_PEERS),
+            now=now(),
+        )
     emit({"party": party}, f"{party} is suspended: secretariat peers resume {party}", json=json)
 
 
@@ -174,7 +181,9 @@ def resume(
     from secretariat.exchange import service
 
     with node_at(data) as node:
-        service.resume(node, realm, party, by=by or getpass.getuser(), now=now())
+        service.resume(
+            node, realm, party, by=doer_at(node.database, realm, by, Permission.MANAGE_PEERS), now=now()
+        )
     emit({"party": party}, f"{party}'s log is believed again from the kept checkpoint on", json=json)
 
 
@@ -216,7 +225,9 @@ def rewind(
     from secretariat.exchange import rebinding
 
     with node_at(data) as node:
-        log = rebinding.rewind(node, realm, party, by=by or getpass.getuser(), now=now())
+        log = rebinding.rewind(
+            node, realm, party, by=doer_at(node.database, realm, by, Permission.MANAGE_PEERS), now=now()
+        )
     text = f"{log.origin}: back to {log.size} entries; it is taken from there under the new key"
     emit({"origin": log.origin, "size": log.size}, text, json=json)
 
@@ -250,7 +261,14 @@ def withdraw(
     from secretariat.exchange import service
 
     with node_at(data) as node:
-        called = service.withdraw(node, realm, stix_id, reason=reason, by=by or getpass.getuser(), now=now())
+        called = service.withdraw(
+            node,
+            realm,
+            stix_id,
+            reason=reason,
+            by=doer_at(node.database, realm, by, Permission.WITHDRAW),
+            now=now(),
+        )
     emit(called, _called("withdrawn", called), json=json)
 
 
@@ -272,8 +290,8 @@ def narrow(
     from secretariat.exchange import service
     from secretariat.records import store as records
 
-    person = by or getpass.getuser()
     with node_at(data) as node:
+        person = doer_at(node.database, realm, by, Permission.WITHDRAW)
         if only:
             with node.database.app(realm) as tx:
                 versions = records.versions(tx, stix_id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Annotated
 
 import typer
@@ -10,7 +9,8 @@ import typer
 from secretariat.agreements.release_commands import node_at
 from secretariat.base.clock import now, stamp
 from secretariat.base.console import DATA, Data, Json, Realm, emit
-from secretariat.exchange.commands import By
+from secretariat.people.model import Permission
+from secretariat.people.named import By, doer_at
 
 commands = typer.Typer(
     help="Mailbox: keep sealed letters for partners that reach neither other.", no_args_is_help=True
@@ -24,7 +24,9 @@ def allow(party: Party, data: Data = DATA, realm: Realm = "live", by: By = "", j
     from secretariat.exchange import mailbox_service
 
     with node_at(data) as node:
-        mailbox_service.allow(node, realm, party, by=by or getpass.getuser(), now=now())
+        mailbox_service.allow(
+            node, realm, party, by=doer_at(node.database, realm, by, Permission.MANAGE_PEERS), now=now()
+        )
     emit({"party": party, "realm": realm}, f"{party} may use this node as mailbox", json=json)
 
 
@@ -34,7 +36,9 @@ def forbid(party: Party, data: Data = DATA, realm: Realm = "live", by: By = "", 
     from secretariat.exchange import mailbox_service
 
     with node_at(data) as node:
-        mailbox_service.forbid(node, realm, party, by=by or getpass.getuser(), now=now())
+        mailbox_service.forbid(
+            node, realm, party, by=doer_at(node.database, realm, by, Permission.MANAGE_PEERS), now=now()
+        )
     emit({"party": party, "realm": realm}, f"{party} uses this mailbox no longer", json=json)
 
 

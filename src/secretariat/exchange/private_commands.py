@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -10,7 +9,8 @@ import typer
 from secretariat.agreements.release_commands import node_at
 from secretariat.base.clock import now, stamp
 from secretariat.base.console import DATA, Data, Json, Realm, emit
-from secretariat.exchange.commands import By
+from secretariat.people.model import Permission
+from secretariat.people.named import By, doer_at
 
 if TYPE_CHECKING:
     from secretariat.exchange.private_store import Question
@@ -54,7 +54,7 @@ def allow(
             types=types,
             elements=elements,
             standing=standing,
-            by=by or getpass.getuser(),
+            by=doer_at(node.database, realm, by, Permission.MANAGE_PEERS),
             now=now(),
         )
     emit(
@@ -72,7 +72,9 @@ def forbid(
     from secretariat.exchange import private_service
 
     with node_at(data) as node:
-        private_service.forbid(node, realm, partner, by=by or getpass.getuser(), now=now())
+        private_service.forbid(
+            node, realm, partner, by=doer_at(node.database, realm, by, Permission.MANAGE_PEERS), now=now()
+        )
     emit({"party": partner}, f"no private questions with {partner} any more", json=json)
 
 
@@ -104,7 +106,14 @@ def ask(
     from secretariat.exchange import private_asking
 
     with node_at(data) as node:
-        number = private_asking.ask(node, realm, partner, kind, by=by or getpass.getuser(), now=now())
+        number = private_asking.ask(
+            node,
+            realm,
+            partner,
+            kind,
+            by=doer_at(node.database, realm, by, Permission.APPROVE_RELEASE),
+            now=now(),
+        )
     emit(
         {"question": number, "party": partner, "type": kind},
         f"question {number} goes to {partner} while the node runs:"
@@ -156,7 +165,13 @@ def answer(
     what: Literal["answer", "opening"] = "opening" if matches else "answer"
     with node_at(data) as node:
         private_service.decide(
-            node, realm, number, what=what, yes=word == "yes", by=by or getpass.getuser(), now=now()
+            node,
+            realm,
+            number,
+            what=what,
+            yes=word == "yes",
+            by=doer_at(node.database, realm, by, Permission.APPROVE_RELEASE),
+            now=now(),
         )
     emit({"question": number, "what": what, "said": word}, f"question {number}: {word}", json=json)
 
@@ -169,7 +184,9 @@ def open_matches(
     from secretariat.exchange import private_asking
 
     with node_at(data) as node:
-        private_asking.want_opened(node, realm, number, by=by or getpass.getuser(), now=now())
+        private_asking.want_opened(
+            node, realm, number, by=doer_at(node.database, realm, by, Permission.APPROVE_RELEASE), now=now()
+        )
     emit({"question": number}, f"question {number}: the partner's person decides", json=json)
 
 

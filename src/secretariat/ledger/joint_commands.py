@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,6 +14,8 @@ from secretariat.base.clock import now, stamp
 from secretariat.base.console import DATA, Data, Json, Realm, emit
 from secretariat.base.errors import InputError
 from secretariat.base.settings import NodeSettings
+from secretariat.people.model import Permission
+from secretariat.people.named import By, doer_at
 
 if TYPE_CHECKING:
     from secretariat.ledger.joint import Side
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 commands = typer.Typer(help="Joint statements: put to signature, sign, object, prove.", no_args_is_help=True)
 
-By = Annotated[str, typer.Option("--by", help="Who says it for this party; noted in the log.")]
 Key = Annotated[str, typer.Argument(help="The statement: its name or the first 8 letters or more of it.")]
 Text = Annotated[str, typer.Option("--text", help="This party's own words.")]
 _NAME = re.compile(r"[0-9a-f]{8,64}")
@@ -95,7 +95,14 @@ def propose(
     from secretariat.ledger import joint_service
 
     with _node(data) as node:
-        digest = joint_service.propose(node, realm, stix_id, to, by=by or getpass.getuser(), now=now())
+        digest = joint_service.propose(
+            node,
+            realm,
+            stix_id,
+            to,
+            by=doer_at(node.database, realm, by, Permission.APPROVE_RELEASE),
+            now=now(),
+        )
     emit({"statement": digest.hex()}, f"{digest.hex()}\nsigned here; asked: {' '.join(to)}", json=json)
 
 
@@ -104,7 +111,15 @@ def _say(name: str, stance: Any, text: str, by: str, data: Path, realm: str, *, 
 
     with _node(data) as node:
         digest = _found(node, realm, name)
-        joint_service.say(node, realm, digest, stance, text, by=by or getpass.getuser(), now=now())
+        joint_service.say(
+            node,
+            realm,
+            digest,
+            stance,
+            text,
+            by=doer_at(node.database, realm, by, Permission.APPROVE_RELEASE),
+            now=now(),
+        )
         with node.database.app(realm) as tx:
             one = joint_service.standing(tx, digest)
     emit(_plain(one), f"{node.party}: {stance}; now {one.outcome}", json=json)

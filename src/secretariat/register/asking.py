@@ -37,7 +37,6 @@ Parties = Annotated[
 Zone = Annotated[str, typer.Option("--zone", help="Zone in which a day ends. Default: the node's.")]
 Key = Annotated[str, typer.Argument(help="Key or STIX id of a statement.")]
 Most = Annotated[int, typer.Option("--limit", help="At most so many lines.", min=1, max=10_000)]
-Login = Annotated[str, typer.Option("--as", help="Login of the person who does it.")]
 PAGE = 100
 
 

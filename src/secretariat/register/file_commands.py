@@ -11,9 +11,10 @@ from secretariat.agreements.release_commands import node_at
 from secretariat.base.clock import now
 from secretariat.base.console import DATA, Data, Json, Realm, emit
 from secretariat.base.errors import InputError
+from secretariat.people.model import Permission
+from secretariat.people.named import By, doer_at
 from secretariat.register.asking import (
     KnownBy,
-    Login,
     Parties,
     Publicly,
     RecordedBy,
@@ -48,7 +49,7 @@ def import_command(
         typer.Option("--documents", help="Folder of the documents in which spans are looked for."),
     ] = None,
     tlp: Annotated[str, typer.Option("--tlp", help="Mark what is recorded. Default: the node's.")] = "",
-    login: Login = "",
+    login: By = "",
     data: Data = DATA,
     realm: Realm = "live",
     json: Json = False,
@@ -58,7 +59,13 @@ def import_command(
 
     with node_at(data) as node:
         done = record_file.import_file(
-            node, realm, file, documents=documents, by=login or "command line", now=now(), tlp=tlp or None
+            node,
+            realm,
+            file,
+            documents=documents,
+            by=doer_at(node.database, realm, login, Permission.EDIT_REGISTER),
+            now=now(),
+            tlp=tlp or None,
         )
     emit(done, _imported(done, documents), json=json)
 
@@ -66,7 +73,7 @@ def import_command(
 @commands.command("sample")
 def sample_command(
     tlp: Annotated[str, typer.Option("--tlp", help="Mark what is recorded. Default: the node's.")] = "",
-    login: Login = "",
+    login: By = "",
     data: Data = DATA,
     realm: Realm = "live",
     json: Json = False,
@@ -77,7 +84,13 @@ def sample_command(
 
     with node_at(data) as node:
         done = record_file.import_bytes(
-            node, realm, sample(), name=NAME, by=login or "command line", now=now(), tlp=tlp or None
+            node,
+            realm,
+            sample(),
+            name=NAME,
+            by=doer_at(node.database, realm, login, Permission.EDIT_REGISTER),
+            now=now(),
+            tlp=tlp or None,
         )
     emit(done, _imported(done, None), json=json)
 

@@ -106,6 +106,7 @@ def test_export_gives_the_file_back_and_import_leaves_it(data, tmp_path):
         ("lagging", "--allow", "JP"),
         ("status", "x", "--zone", "Mars/Base"),
         ("import", "/nowhere.yaml"),
+        ("notes", "write", "README.md", "--title", "x", "--by", "nobody"),
     ],
 )
 def test_bad_words_are_refused(data, words):
@@ -120,7 +121,9 @@ def test_notes_are_written_shown_revised_and_exported(data, tmp_path):
     words.write_text("The statement of 2008 planned it.[^1]\n\nNobody built it since.", encoding="utf-8")
     source = ask(data, "status", "cjk-c-tccs-launch")["sources"][0]["key"]
     given = ("--title", "What became of it", "--footnote", source, "--about", "cjk-c-tccs-launch")
-    key = ask(data, "notes", "write", str(words), *given, "--disclosed", "2026-11-20", "--as", "kim")["key"]
+    key = ask(data, "notes", "write", str(words), *given, "--disclosed", "2026-11-20", "--written-by", "kim")[
+        "key"
+    ]
     (line,) = ask(data, "notes", "list")
     assert (line["key"], line["footnotes"], line["disclosed"]) == (key, 1, "2026-11-20")
     assert "What became of it" in text(data, "notes", "list")

@@ -13,13 +13,13 @@ from secretariat.agreements.release_commands import node_at
 from secretariat.base.clock import now
 from secretariat.base.console import DATA, Data, Json, Realm, emit
 from secretariat.base.errors import InputError
+from secretariat.people.model import Permission
+from secretariat.people.named import By, doer_at
 
 if TYPE_CHECKING:
     from secretariat.register.intake.store import Intake, Item
 
 proposals = typer.Typer(help="What documents propose; an officer makes it a record.", no_args_is_help=True)
-
-Login = Annotated[str, typer.Option("--by", help="Who does it, for the log.")]
 
 
 def intake_command(
@@ -34,7 +34,7 @@ def intake_command(
         str, typer.Option("--kind", help="primary, copy, press, secondary or machine.")
     ] = "secondary",
     charset: Annotated[str, typer.Option("--charset", help="Encoding, where the file does not say.")] = "",
-    login: Login = "",
+    login: By = "",
     data: Data = DATA,
     realm: Realm = "live",
     json: Json = False,
@@ -62,7 +62,7 @@ def intake_command(
             realm,
             content,
             name,
-            by=login or "command line",
+            by=doer_at(node.database, realm, login, Permission.EDIT_REGISTER),
             now=now(),
             address=address or None,
             charset=charset or None,
@@ -119,7 +119,7 @@ def accept_command(
         list[str] | None, typer.Option("--set", help="NAME=VALUE, e.g. --set title=… ; lists with commas.")
     ] = None,
     tlp: Annotated[str, typer.Option("--tlp", help="Mark what is recorded. Default: the node's.")] = "",
-    login: Login = "",
+    login: By = "",
     data: Data = DATA,
     realm: Realm = "live",
     json: Json = False,
@@ -137,7 +137,7 @@ def accept_command(
             number,
             proposal,
             seen=item.version if item else 0,
-            by=login or "command line",
+            by=doer_at(node.database, realm, login, Permission.EDIT_REGISTER),
             now=now(),
             changes=changes.read(given),
             tlp=tlp or None,
@@ -150,7 +150,7 @@ def reject_command(
     number: Annotated[int, typer.Argument(help="Number of the document.")],
     proposal: Annotated[int, typer.Argument(help="Number of the proposal.")],
     reason: Annotated[str, typer.Option("--reason", help="Why it is put aside.")] = "",
-    login: Login = "",
+    login: By = "",
     data: Data = DATA,
     realm: Realm = "live",
     json: Json = False,
@@ -163,7 +163,7 @@ def reject_command(
             item = store.item(tx, number, proposal)
         service.reject(
             node, realm, number, proposal, seen=item.version if item else 0, reason=reason,
-            by=login or "command line", now=now(),
+            by=doer_at(node.database, realm, login, Permission.EDIT_REGISTER), now=now(),
         )  # fmt: skip
     emit({"rejected": proposal}, f"proposal {proposal} put aside", json=json)
 

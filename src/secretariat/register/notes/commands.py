@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,10 +11,11 @@ from secretariat.agreements.release_commands import node_at
 from secretariat.base.clock import now
 from secretariat.base.console import DATA, Data, Json, Realm, emit
 from secretariat.base.errors import InputError
+from secretariat.people.model import Permission
+from secretariat.people.named import By, doer
 from secretariat.register.asking import (
     Key,
     KnownBy,
-    Login,
     Parties,
     Publicly,
     RecordedBy,
@@ -146,7 +146,7 @@ def write_command(
     revises: Annotated[
         str, typer.Option("--revises", help="Key of a note of ours: what is not given stays as it stands.")
     ] = "",
-    login: Login = "",
+    login: By = "",
     data: Data = DATA,
     realm: Realm = "live",
     json: Json = False,
@@ -157,7 +157,6 @@ def write_command(
     from secretariat.register.notes import service
     from secretariat.register.notes.service import Typed
 
-    by = login or getpass.getuser()
     given: dict[str, Any] = {
         "title": title,
         "text": "" if file is None else _text(file),
@@ -174,6 +173,7 @@ def write_command(
     moment = now()
     with node_at(data) as node:
         with node.database.app(realm) as tx:
+            by = doer(tx, login, Permission.EDIT_REGISTER)
             view = view_of(tx, node, "", "", "", ())
             row = service.note_of(tx, view, revises) if revises else None
             base = (

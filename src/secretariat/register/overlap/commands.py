@@ -13,10 +13,11 @@ from secretariat.agreements.release_commands import node_at
 from secretariat.base.clock import now
 from secretariat.base.console import DATA, Data, Json, Realm, emit
 from secretariat.base.errors import UnavailableError
+from secretariat.people.model import Permission
+from secretariat.people.named import By, doer_at
 from secretariat.register.asking import (
     Key,
     KnownBy,
-    Login,
     Most,
     Parties,
     Publicly,
@@ -38,7 +39,7 @@ overlap = typer.Typer(help="List what may be one work done twice; say what it is
 Way = Annotated[
     Literal["meaning", "words", ""],
     typer.Option(
-        "--by", help="Compare texts by meaning (the extra `meaning`) or by words. Default: the better."
+        "--method", help="Compare texts by meaning (the extra `meaning`) or by words. Default: the better."
     ),
 ]
 _SAID = {
@@ -102,7 +103,7 @@ def judge_command(
     ],
     reason: Annotated[str, typer.Option("--reason", help="Why, in a sentence; it is kept.")],
     tlp: Annotated[str, typer.Option("--tlp", help="Mark the verdict. Default: as the stricter side.")] = "",
-    login: Login = "",
+    login: By = "",
     data: Data = DATA,
     realm: Realm = "live",
     json: Json = False,
@@ -118,7 +119,7 @@ def judge_command(
             other,
             verdict,
             reason=reason,
-            by=login or "command line",
+            by=doer_at(node.database, realm, login, Permission.EDIT_REGISTER),
             now=now(),
             tlp=tlp or None,
         )

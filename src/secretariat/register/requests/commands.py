@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from secretariat.agreements.release_commands import By, Purpose, node_at
+from secretariat.agreements.release_commands import Purpose, node_at
 from secretariat.base.clock import now
 from secretariat.base.console import DATA, Data, Json, Realm, emit
 from secretariat.base.errors import NotFoundError
+from secretariat.people.model import Permission
+from secretariat.people.named import By, doer_at
 from secretariat.register.asking import KnownBy, RecordedBy, TrueOn, asking
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def ask_command(
             lang=lang,
             tlp=tlp.upper() or None,
             purpose=purpose or None,
-            by=by or getpass.getuser(),
+            by=doer_at(node.database, realm, by, *_rights(release=release)),
             now=now(),
             decide=release,
         )
@@ -188,7 +189,7 @@ def answer_command(
             lang=lang,
             tlp=tlp.upper() or None,
             purpose=purpose or None,
-            by=by or getpass.getuser(),
+            by=doer_at(node.database, realm, by, *_rights(release=release)),
             now=now(),
             decide=release,
         )
@@ -221,7 +222,7 @@ def decline_command(
             lang=lang,
             tlp=tlp.upper() or None,
             purpose=purpose or None,
-            by=by or getpass.getuser(),
+            by=doer_at(node.database, realm, by, *_rights(release=release)),
             now=now(),
             decide=release,
         )
@@ -262,7 +263,7 @@ def pass_on_command(
             answer_by=answer_by,
             lang=lang,
             tlp=tlp.upper() or None,
-            by=by or getpass.getuser(),
+            by=doer_at(node.database, realm, by, *_rights(release=release)),
             now=now(),
             decide=release,
         )
@@ -284,9 +285,20 @@ def withdraw_command(
 
     with node_at(data) as node:
         done = service.withdraw(
-            node, realm, number, reason=reason, by=by or getpass.getuser(), now=now(), decide=release
+            node,
+            realm,
+            number,
+            reason=reason,
+            by=doer_at(node.database, realm, by, *_rights(release=release)),
+            now=now(),
+            decide=release,
         )
     _tell([done], json=json)
+
+
+def _rights(*, release: bool) -> list[Permission]:
+    """What the person who is named must have: saying DO at once is a right of its own."""
+    return [Permission.EDIT_REGISTER, *([Permission.APPROVE_RELEASE] if release else ())]
 
 
 def _tell(done: list[Done], *, json: bool) -> None:

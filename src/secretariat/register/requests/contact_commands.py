@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Annotated
 
 import typer
 
-from secretariat.agreements.release_commands import By, node_at
+from secretariat.agreements.release_commands import node_at
 from secretariat.base.clock import now
 from secretariat.base.console import DATA, Data, Json, Realm, emit
+from secretariat.people.model import Permission
+from secretariat.people.named import By, doer_at
 from secretariat.register.asking import KnownBy, RecordedBy, TrueOn, asking
 
 commands = typer.Typer(
@@ -78,7 +79,7 @@ def record_command(
             purpose=purpose,
             address=address,
             name=name,
-            by=by or getpass.getuser(),
+            by=doer_at(node.database, realm, by, Permission.EDIT_REGISTER),
             now=now(),
         )
     emit({"key": key}, f"{key} is recorded", json=json)
@@ -98,7 +99,15 @@ def keep_test_command(
     from secretariat.register.requests import contacts
 
     with node_at(data) as node:
-        contacts.keep_test(node, realm, key, result=result, on=on, by=by or getpass.getuser(), now=now())
+        contacts.keep_test(
+            node,
+            realm,
+            key,
+            result=result,
+            on=on,
+            by=doer_at(node.database, realm, by, Permission.EDIT_REGISTER),
+            now=now(),
+        )
     emit({"key": key, "result": result}, f"{key}: {result}", json=json)
 
 
