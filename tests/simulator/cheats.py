@@ -11,11 +11,13 @@ from . import false_answers, false_grants, false_objects
 from .cheating import CHEATS, SELDOM, Cheat, note, verdict
 from .false_logs import end, hoard, shown
 from .false_pages import bend
+from .false_statements import FalseWord
 
 __all__ = [
     "CHEATS",
     "SELDOM",
     "Cheat",
+    "FalseWord",
     "bend",
     "end",
     "false_answers",

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -18,26 +19,28 @@ from secretariat.agreements.recompute import consents_from, moment_text, row_for
 from secretariat.agreements.rules import decide
 from secretariat.base.errors import SecretariatError
 from secretariat.exchange import withdrawal
-from secretariat.exchange.model import KeptLog, Version
+from secretariat.exchange.model import DESTROY_DUTIES, KeptLog, Version
 from secretariat.exchange.peers import Outgoing, Store
 from secretariat.exchange.restoring import judge_log
 from secretariat.exchange.take import retry
 from secretariat.ledger import entries, merkle
+from secretariat.ledger.property_tree import left_out_of
+from secretariat.records import leaving_out
 from secretariat.records.markings import Label
 
+from .mail import Post
+from .media import Courier
 from .network import Network
-from .oracle import Item, Oracle
+from .oracle import Given, Item, Oracle
 from .party import Held, Party, announcement, sealed, until_of
 from .plan import Deed, Plan
+from .promise import BrokenPromiseError
 from .terms import COLOURS, MARKING, Terms, permits
 from .terms import Consent as Word
 from .ways import required
 
 CREATED = "2026-11-22T02:00:00.000Z"
-
-
-class BrokenPromiseError(AssertionError):
-    """A promise that does not hold in this world."""
+OPTIONAL = {"description": "what a relay may leave out", "confidence": 80, "labels": ["invented"]}
 
 
 class Deeds:
@@ -53,6 +56,9 @@ class Deeds:
     count: Callable[..., None]
     linked: Callable[[str], list[str]]
     starts: Callable[[str], None]
+    fall_due: Callable[[Party], bool]
+    post: Post
+    courier: Courier
 
     # --- faults ----------------------------------------------------------------------------------------
 
@@ -93,7 +99,7 @@ class Deeds:
         party.restore(party.backup)
         party.backup = None
         party.asking = True
-        party.lives += 1
+        self.comes_back(party)
         self._ask_partners(party, party.epoch)
 
     def do_revert(self, deed: Deed, dice: random.Random) -> None:
@@ -107,7 +113,7 @@ class Deeds:
         self.network.crash(party.code, 1.0)
         party.restore(party.backup)
         party.backup = None
-        party.lives += 1
+        self.comes_back(party)
         with party.look(self.now(party.code)) as store:
             size = store.head().size
         if size < before:
@@ -123,6 +129,12 @@ class Deeds:
                 self.oracle.doubt(party.code, size)
             else:
                 self.oracle.forget(party.code, size)
+
+    def comes_back(self, party: Party) -> None:
+        """What was on its way when a node was put back to an older state is not delivered any more."""
+        party.lives += 1
+        self.post.forget(party.code)
+        self.courier.forget(party.code)
 
     def kept(self, at: str, origin: str) -> KeptLog | None:
         with self.parties[at].look(self.now(at)) as store:
@@ -165,7 +177,9 @@ class Deeds:
     def do_midnight(self, deed: Deed, dice: random.Random) -> None:
         """A day passes for everybody."""
         self.count("deed: midnight")
-        self.days += timedelta(days=1)
+        self.days += timedelta(days=dice.choice([1, 1, 2]))
+        for party in self.parties.values():
+            self.fall_due(party)
 
     # --- deeds -----------------------------------------------------------------------------------------
 
@@ -212,6 +226,7 @@ class Deeds:
             "pattern_type": "stix",
             "valid_from": CREATED,
             "object_marking_refs": [MARKING[colour]],
+            **{one: OPTIONAL[one] for one in sorted(OPTIONAL) if dice.random() < 0.3},
             **more,
         }
 
@@ -334,6 +349,7 @@ class Deeds:
         change: Callable[[entries.GrantRow], entries.GrantRow] = lambda row: row,
         true_on: str | None = None,
         right: bool = True,
+        left_out: Mapping[str, Sequence[str]] = MappingProxyType({}),
     ) -> None:
         """Append the publication and one grant per recipient."""
         roots, at = [one.root.hex() for one in versions], store.head().size
@@ -344,7 +360,7 @@ class Deeds:
                 publication=publication,
                 instruments=party.book(self.common(party, one), self.terms).hash,
                 engine=ENGINE,
-                rows=[change(row_for(decision, roots))],
+                rows=[change(msgspec.structs.replace(row_for(decision, roots), left_out=_lists(left_out)))],
                 true_on=true_on or moment_text(self.now(party.code)),
                 facts=facts,
             )
@@ -352,7 +368,18 @@ class Deeds:
             for version in versions:
                 if version.root not in self.oracle.items:  # somebody made it up
                     continue
-                self.oracle.give(party.code, one, version.root, right=right, sound=right, at=at)
+                self.oracle.give(
+                    Given(
+                        party.code,
+                        one,
+                        version.root,
+                        right,
+                        sound=right,
+                        at=at,
+                        left_out=frozenset(left_out.get(version.root.hex(), ())),
+                        until=kept_until(body.rows[0], one),
+                    )
+                )
 
     def _consent(self, party: Party, dice: random.Random) -> bool:
         """Tell a holder that it may pass an object on to somebody."""
@@ -382,8 +409,22 @@ class Deeds:
     def relayable(self, party: Party) -> list[Version]:
         """What a party shows of others, was not disputed, and may think of passing on."""
         with party.look(self.now(party.code)) as store:
-            shown = [one for one in store.shown() if one.state == "kept" and one.root in self.oracle.items]
+            shown = [
+                one
+                for one in store.shown()
+                if one.state in {"kept", "partial"} and one.root in self.oracle.items
+            ]
         return sorted(shown, key=lambda one: one.root)
+
+    def own_versions(self, party: Party) -> list[Version]:
+        """What a party published itself and did not withdraw."""
+        roots = [
+            root
+            for root, item in self.oracle.items.items()
+            if item.originator == party.code and not item.withdrawn
+        ]
+        with party.look(self.now(party.code)) as store:
+            return sorted(store.versions(roots).values(), key=lambda one: one.root)
 
     def consents_for(self, party: Party, to: str, version: Version) -> list[Held]:
         return [
@@ -401,9 +442,20 @@ class Deeds:
             return False
         ready = [pair for pair in pairs if self.consents_for(party, pair[1], pair[0])]
         version, to = dice.choice(ready if ready and dice.random() < 0.7 else pairs)
-        return self.pass_on(party, version, to)
+        names = [
+            one for one in leaving_out.optional(msgspec.json.decode(version.data)) if dice.random() < 0.35
+        ]
+        return self.pass_on(party, version, to, names)
 
-    def pass_on(self, party: Party, version: Version, to: str) -> bool:
+    def pass_on(self, party: Party, version: Version, to: str, names: Sequence[str] = ()) -> bool:
+        """Grant another's object, without `names` and what is missing here; as before where it was before."""
+        missing = left_out_of(version.salt)
+        names = sorted({*missing, *names})
+        before = self.oracle.standing(party.code, to, version.root)
+        if before:
+            names = sorted(min((one.left_out for one in before), key=len))
+            if not set(missing) <= set(names):
+                return False
         held = self.consents_for(party, to, version)
         consents = consents_from([one.statement for one in held], to, {version.root.hex(): version.stix_id})
         colour = self.oracle.items[version.root].colour
@@ -417,12 +469,15 @@ class Deeds:
         with party.node.store(self.now(party.code)) as store:
             store.lock()
             there = store.versions([version.root])
-            store.publish(list(there.values()), [to])
-            self.grant(store, party, [version], [(to, decision)], colour, facts)
+            store.publish(list(there.values()), [to], names)
+            left_out = {version.root.hex(): names} if names else {}
+            self.grant(store, party, [version], [(to, decision)], colour, facts, left_out=left_out)
+        if names:
+            self.count("relayed with something left out")
         return True
 
     def _again(self, party: Party, dice: random.Random) -> bool:
-        """Grant once more what was granted before, narrowed or not."""
+        """Grant once more what was granted before, narrowed or not; to the same, or to somebody else."""
         mine = [
             (root, one.to)
             for root, item in self.oracle.items.items()
@@ -433,6 +488,8 @@ class Deeds:
         if not mine:
             return False
         root, to = dice.choice(mine)
+        if dice.random() < 0.4:
+            to = dice.choice(self.linked(party.code))
         now = self.now(party.code)
         with party.node.store(now) as store:
             version = store.versions([root]).get(root)
@@ -492,6 +549,20 @@ class Deeds:
             return False
         self.oracle.narrow(party.code, to, stix_id, at=at)
         return True
+
+
+def kept_until(row: entries.GrantRow, to: str) -> datetime | None:
+    """From when on the row forbids `to` to keep what it brings."""
+    ends = [
+        withdrawal.end_of(str(one["by"]))
+        for one in row.obligations
+        if one.get("do") in DESTROY_DUTIES and one.get("who") in {None, to} and one.get("by")
+    ]
+    return min(ends, default=None)
+
+
+def _lists(left_out: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    return {root: list(names) for root, names in left_out.items()}
 
 
 def _log(store: Store, size: int) -> list[Any]:

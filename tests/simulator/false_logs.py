@@ -53,7 +53,11 @@ def rolled_back(play: Play, party: Party, dice: random.Random) -> bool:
 @cheat
 def fork(play: Play, party: Party, dice: random.Random) -> bool:
     """Keep two logs: some partners see one, the rest the other; at the end everybody is shown the one."""
-    partners = [one for one in play.linked(party.code) if play.works(party.code, one)]
+    partners = [
+        one
+        for one in play.linked(party.code)
+        if play.works(party.code, one) and play.network.ways[party.code, one].by == "wire"
+    ]
     if party.shadow is not None or len(partners) < 2 or dice.random() < 0.3:
         return False
     chosen = dice.sample(partners, dice.randint(1, len(partners) - 1))

@@ -36,7 +36,7 @@ def bend(play: Play, way: Way, page: Page) -> Page:
     return page
 
 
-def _json(page: Page, change: Callable[[dict[str, Any]], Any]) -> Page:
+def rewritten(page: Page, change: Callable[[dict[str, Any]], Any]) -> Page:
     value = json.loads(encode(page))
     change(value)
     return read_page(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode())
@@ -112,7 +112,7 @@ def page_lie(play: Play, party: Party, dice: random.Random) -> bool:
         if not _fits(need, page):
             return None
         note(play, f"page: {name}", party.code, way.receiver, code, strict=False)
-        return _json(page, change)
+        return rewritten(page, change)
 
     party.bends[to].append(trick)
     return True
@@ -145,7 +145,7 @@ def changed_object(play: Play, party: Party, dice: random.Random) -> bool:
             codes = ("broken-signature", "not-canonical", "wrong-root")
             note(play, "changed_object", party.code, to, *codes, root=root, strict=False)
 
-        return _json(page, change)
+        return rewritten(page, change)
 
     party.bends[to].append(trick)
     return True

@@ -6,11 +6,14 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from secretariat.exchange.model import ANSWERS
-from secretariat.ledger import dsse, entries
+from secretariat.exchange.model import ANSWERS, Version
+from secretariat.ledger import dsse, entries, joint
+from secretariat.ledger.property_tree import left_out_of
+from secretariat.records.leaving_out import without
 
 from . import cheats
 from .oracle import Given
+from .promise import BrokenPromiseError
 
 if TYPE_CHECKING:
     from .party import Party
@@ -25,6 +28,7 @@ def check(play: Play) -> None:
     nothing_without_a_grant(play, shown)
     everything_permitted_arrived(play, shown)
     every_withdrawal_is_answered(play, shown)
+    agreed_is_what_every_party_signed(play)
     nobody_honest_is_accused(play)
     who_was_put_back_finds_out(play)
     forked_logs_are_found_among_partners(play)
@@ -36,14 +40,12 @@ def counted(play: Play) -> list[Party]:
     return [one for one in play.parties.values() if one.honest and not one.read_only]
 
 
-def _shown(play: Play, party: Party) -> dict[bytes, bytes]:
+def _shown(play: Play, party: Party) -> dict[bytes, Version]:
     with party.look(play.now(party.code)) as store:
-        return {one.root: one.data for one in store.shown()}
+        return {one.root: one for one in store.shown()}
 
 
 def fail(play: Play, what: str) -> None:
-    from .deeds import BrokenPromiseError
-
     raise BrokenPromiseError(what)
 
 
@@ -54,33 +56,56 @@ def name(play: Play, root: bytes) -> str:
     return f"{root.hex()[:12]} ({item.originator}, {item.colour}{', withdrawn' if item.withdrawn else ''})"
 
 
-def nothing_without_a_grant(play: Play, shown: dict[str, dict[bytes, bytes]]) -> None:
-    """No object is shown at a party that no chain of standing, permitted grants reaches."""
+def nothing_without_a_grant(play: Play, shown: dict[str, dict[bytes, Version]]) -> None:
+    """No object is shown at a party that no chain of standing, permitted grants reaches, nor more of it."""
 
     def heard(one: Given) -> bool:
         return play.works(one.giver, one.to)
 
     for party in counted(play):
-        for root, data in shown[party.code].items():
+        for root, version in shown[party.code].items():
             item = play.oracle.items.get(root)
-            if item is not None and item.data != data:
-                fail(play, f"{party.code} shows other content than was published as {name(play, root)}")
+            names = left_out_of(version.salt)
+            if item is not None and without(item.data, names) != version.data:
+                said = f", less {names}" if names else ""
+                fail(play, f"{party.code} shows other content than was published as {name(play, root)}{said}")
             if item is None or party.code not in play.oracle.may_hold(root, heard):
                 if item is not None and item.withdrawn and excused(play, root, party.code):
                     continue
+                if any(one.over(play.now(one.to)) for one in play.oracle.given[root]):
+                    continue  # a relay that had to destroy its copy passes no call on any more
                 fail(play, f"{party.code} shows {name(play, root)} without a grant")
+            granted = [
+                one
+                for one in play.oracle.given[root]
+                if one.to == party.code and one.right and not (one.taken_back and heard(one))
+            ]
+            if not any(one.left_out <= set(names) for one in granted):
+                fail(play, f"{party.code} shows more of {name(play, root)} than any grant leaves in")
+            if all(one.over(play.now(party.code)) for one in granted):
+                fail(play, f"{party.code} shows {name(play, root)} past the end of its duty to destroy")
 
 
-def everything_permitted_arrived(play: Play, shown: dict[str, dict[bytes, bytes]]) -> None:
-    """What was granted rightly, over links that work, is there."""
+def everything_permitted_arrived(play: Play, shown: dict[str, dict[bytes, Version]]) -> None:
+    """What was granted rightly, over links that work, is there; whole where its originator gave it whole."""
     for root, item in play.oracle.items.items():
-        for code in play.oracle.must_hold(root, passes(play, item.originator)) - {item.originator}:
+        works = passes(play, item.originator)
+        now = play.now(item.originator)
+        for code in play.oracle.must_hold(root, works, now) - {item.originator}:
             party = play.parties[code]
-            if party.honest and not party.read_only and root not in shown[code]:
+            if not party.honest or party.read_only:
+                continue
+            if root not in shown[code]:
                 fail(play, f"{name(play, root)} did not arrive at {code}")
+            whole = any(
+                one.right and one.sound and works(one) and not one.left_out
+                for one in play.oracle.standing(item.originator, code, root)
+            )
+            if whole and root not in play.oracle.narrowed and left_out_of(shown[code][root].salt):
+                fail(play, f"{code} was granted all of {name(play, root)} and shows a part")
 
 
-def every_withdrawal_is_answered(play: Play, shown: dict[str, dict[bytes, bytes]]) -> None:
+def every_withdrawal_is_answered(play: Play, shown: dict[str, dict[bytes, Version]]) -> None:
     """The originator has each holder's answer, or its name as one that owes it; and no answer is made up."""
     said = {one.code: _said(play, one) for one in counted(play)}
     for party in counted(play):
@@ -192,3 +217,52 @@ def every_cheat_is_found_or_harmless(play: Play) -> None:
         play.count(f"{found}: {one.kind}")
         if found == "missed":
             fail(play, f"{one.victim} did not notice that {one.by} cheated: {one}")
+
+
+def agreed_is_what_every_party_signed(play: Play) -> None:
+    """A statement is agreed where each named party signed those very bytes, and nowhere else."""
+    for party in counted(play):
+        known: dict[bytes, list[joint.Word]] = defaultdict(list)
+        payloads: dict[bytes, bytes] = {}
+        for data, word in party.words:
+            known[word.digest].append(word)
+            payloads.setdefault(word.digest, data)
+        for digest, words in known.items():
+            statement = play.oracle.joint.get(payloads[digest])
+            parties = joint.read(payloads[digest]).parties
+            sides = joint.sides(parties, words)
+            for side in sides:
+                sure = play.parties[side.party].honest and side.party not in play.oracle.doubtful
+                if not sure or side.state == "silent":
+                    continue
+                if statement is None or side.state != statement.stance(side.party):
+                    said = "nothing" if statement is None else statement.stance(side.party)
+                    if works_now(play, side.party, party.code) or side.signed:
+                        fail(play, f"{party.code} has {side.party} as {side.state}, it said {said}")
+            if joint.outcome(sides) != "open":
+                play.count(f"joint: {joint.outcome(sides)}")
+    for payload, statement in play.oracle.joint.items():
+        for code in statement.parties:
+            party = play.parties[code]
+            if not party.honest or party.read_only:
+                continue
+            words = [word for data, word in party.words if data == payload]
+            for side in joint.sides(statement.parties, words):
+                speaker = play.parties[side.party]
+                if not speaker.honest or side.party in play.oracle.doubtful:
+                    continue
+                if side.state != statement.stance(side.party) and works_now(play, side.party, code):
+                    fail(
+                        play,
+                        f"{code} has {side.party} as {side.state}, it said {statement.stance(side.party)}",
+                    )
+    for lie in play.false_words:
+        victim = play.parties[lie.victim]
+        taken = any((word.origin, word.position) == (lie.origin, lie.position) for _, word in victim.words)
+        if taken and victim.honest and not victim.read_only:
+            fail(play, f"{lie.victim} took a word that is none: {lie}")
+
+
+def works_now(play: Play, speaker: str, hearer: str) -> bool:
+    """Whether what one says reaches the other: itself, or over a link that works."""
+    return speaker == hearer or play.works(speaker, hearer)

@@ -40,6 +40,9 @@ class Way:
 
     def __init__(self, sender: str, receiver: str, *, pushed: bool) -> None:
         self.sender, self.receiver, self.pushed = sender, receiver, pushed
+        self.by = "wire"
+        """Or `mail` by way of `office`, or `hand`."""
+        self.office = ""
         self.link: Link | None = None
         self.asked = 0
         self.held: tuple[int, Ask, Request | None, float] | None = None
@@ -72,6 +75,12 @@ class Network:
                 self.ways[sender, receiver] = Way(
                     sender, receiver, pushed=(sender, receiver) in play.plan.pushed
                 )
+        for one, other, office in play.plan.posted:
+            for pair in ((one, other), (other, one)):
+                self.ways[pair].by, self.ways[pair].office = "mail", office
+        for one, other in play.plan.carried:
+            for pair in ((one, other), (other, one)):
+                self.ways[pair].by = "hand"
         self.of_sender = {
             party: [one for one in self.ways.values() if one.sender == party] for party in play.plan.parties
         }
@@ -89,7 +98,7 @@ class Network:
         self.time, _, what = heapq.heappop(self.queue)
         what()
 
-    def _luck(self, rate: float) -> bool:
+    def luck(self, rate: float) -> bool:
         return rate > 0 and self.dice.random() < rate
 
     def _latency(self) -> float:
@@ -105,7 +114,7 @@ class Network:
     def start(self, party: str) -> None:
         """A node starts: it asks every partner, and brings what waits for those who cannot ask."""
         for way in self.of_receiver[party]:
-            if not way.pushed:
+            if not way.pushed and way.by == "wire":
                 place = self.play.place(way)
                 way.link = Link(*place)
                 self.obey(way, way.link.start())
@@ -116,7 +125,7 @@ class Network:
         for way in self.ways.values():
             if way.link is not None and way.paused and self.play.parties[way.receiver].up:
                 self.obey(way, way.link.on(None, 0.5))
-            elif way.pushed:
+            elif way.pushed and way.by == "wire":
                 self.bring(way)
 
     def obey(self, way: Way, command: Ask | Pause) -> None:
@@ -144,11 +153,11 @@ class Network:
             self.after(0.1, lambda: self.failed(way, number, "unreachable"))
             return
         self.after(command.wait + TIMEOUT, lambda: self.failed(way, number, "unreachable"))
-        if self._luck(self.rates.lost):
+        if self.luck(self.rates.lost):
             self.play.count("lost")
             return
         self.after(self._latency(), lambda: self._arrive(way, number, command, request))
-        if request is not None and self._luck(self.rates.again):
+        if request is not None and self.luck(self.rates.again):
             self.after(1.0, lambda: self._replay(way, request))
 
     def _request(self, way: Way, command: Ask) -> Request:
@@ -221,7 +230,9 @@ class Network:
         for way in self.of_sender[sender]:
             if way.held is not None and self.play.news(way, way.held[1].after.position):
                 self._release(way, way.held[0])
-            elif way.pushed:
+            elif way.by == "mail":
+                self.play.post.wake(sender)
+            elif way.pushed and way.by == "wire":
                 self.bring(way)
 
     def _answer(self, way: Way, number: int, command: Ask, request: Request | None, since: float) -> None:
@@ -245,22 +256,22 @@ class Network:
         self, way: Way, data: bytes, content: bool, came: Callable[[bytes], None], *, sealed: bool = False
     ) -> None:
         """Bring bytes from sender to receiver, with everything that may happen to them."""
-        if self._luck(self.rates.lost):
+        if self.luck(self.rates.lost):
             self.play.count("lost")
             return
-        if content and self._luck(self.rates.cut):
+        if content and self.luck(self.rates.cut):
             self.play.count("half-sent")
             data = data[: self.dice.randrange(len(data))]
-        elif content and sealed and self._luck(self.rates.bent):
+        elif content and sealed and self.luck(self.rates.bent):
             self.play.count("bent on the way")
             spot = self.dice.randrange(len(data))
             data = data[:spot] + bytes([data[spot] ^ 1]) + data[spot + 1 :]
         delay = self._latency()
-        if self._luck(self.rates.late):
+        if self.luck(self.rates.late):
             self.play.count("late")
             delay += self.dice.uniform(5, 70)
         copies = 1
-        if self._luck(self.rates.twice):
+        if self.luck(self.rates.twice):
             self.play.count("doubled")
             copies = 2
         sender = self.play.parties[way.sender]
@@ -289,7 +300,7 @@ class Network:
                 self.play.count(f"refused: {error.code}")
                 self.failed(way, number, "unreachable")
                 return
-        outcome = self._take(way, data)
+        outcome = self.take(way, data)
         if outcome is None:
             return
         if number != way.asked or way.link is None:
@@ -303,10 +314,10 @@ class Network:
             event = Got(after, size, outcome[0], outcome[1], held)
         self.obey(way, way.link.on(event, self.dice.random()))
 
-    def _take(self, way: Way, data: bytes) -> tuple[int, bool] | str | None:
+    def take(self, way: Way, data: bytes) -> tuple[int, bool] | str | None:
         """Let the receiver take a page: entries and whether more waits, or what went wrong, or it died."""
         receiver = self.play.parties[way.receiver]
-        if self._luck(self.rates.dies):
+        if self.luck(self.rates.dies):
             receiver.dies = True
         try:
             result = self.play.take(way, data)
@@ -361,7 +372,7 @@ class Network:
         def came(page: bytes) -> None:
             if self.play.parties[way.receiver].read_only or self.play.parties[way.receiver].deaf:
                 return
-            outcome = self._take(way, page)
+            outcome = self.take(way, page)
             if outcome is not None and outcome != "refused":
                 self.bring(way)
 

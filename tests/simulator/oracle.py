@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from .terms import Consent
 
@@ -44,6 +45,38 @@ class Given:
     at: int = -1
     """How long the giver's log was before."""
     taken_back_at: int = -1
+    left_out: frozenset[str] = frozenset()
+    """What the row says is missing."""
+    until: datetime | None = None
+    """From when on a duty forbids the receiver to keep it."""
+
+    def over(self, now: datetime) -> bool:
+        return self.until is not None and self.until <= now
+
+
+@dataclass
+class Said:
+    """One word on a joint statement."""
+
+    party: str
+    stance: str
+    at: int
+    """Where in its log."""
+
+
+@dataclass
+class Statement:
+    """What is put to signature, as the parties were shown it, and what they really said."""
+
+    root: bytes
+    parties: tuple[str, ...]
+    words: list[Said] = field(default_factory=list)
+
+    def stance(self, party: str) -> str:
+        """A signature is not taken back; else the newest word counts."""
+        said = [one.stance for one in self.words if one.party == party]
+        signed = [one for one in said if one != "objects"]
+        return signed[-1] if signed else said[-1] if said else "silent"
 
 
 @dataclass
@@ -54,22 +87,26 @@ class Oracle:
     given: dict[bytes, list[Given]] = field(default_factory=lambda: defaultdict(list))
     consents: list[Consent] = field(default_factory=list)
     narrowed: set[bytes] = field(default_factory=set)
+    joint: dict[bytes, Statement] = field(default_factory=dict)
+    """By the very bytes that are signed."""
+    doubtful: set[str] = field(default_factory=set)
+    """Nodes that lost what others may have seen."""
 
     def publish(self, item: Item) -> None:
         self.items[item.root] = item
 
-    def give(
-        self, giver: str, to: str, root: bytes, *, right: bool, sound: bool = True, at: int = -1
-    ) -> None:
-        self.given[root].append(Given(giver, to, root, right, sound, at=at))
+    def give(self, one: Given) -> None:
+        self.given[one.root].append(one)
 
     def consent(self, one: Consent) -> None:
         self.consents.append(one)
 
-    def narrow(self, giver: str, to: str, stix_id: str, *, at: int = -1) -> None:
-        """What was given until now of every version is taken back."""
+    def narrow(
+        self, giver: str, to: str, stix_id: str, *, at: int = -1, only: Collection[bytes] | None = None
+    ) -> None:
+        """What was given until now of every version, or of some, is taken back."""
         for root, item in self.items.items():
-            if item.stix_id == stix_id:
+            if item.stix_id == stix_id and (only is None or root in only):
                 for one in self.given[root]:
                     if (one.giver, one.to) == (giver, to) and not one.taken_back:
                         one.taken_back, one.taken_back_at = True, at
@@ -96,13 +133,22 @@ class Oracle:
         for item in self.items.values():
             if item.originator == party and item.withdrawn_at >= size:
                 item.withdrawn = False
+        for statement in self.joint.values():
+            statement.words[:] = [one for one in statement.words if one.party != party or one.at < size]
+
+    def say(self, payload: bytes, root: bytes, parties: tuple[str, ...], word: Said) -> None:
+        self.joint.setdefault(payload, Statement(root, parties)).words.append(word)
+
+    def standing(self, giver: str, to: str, root: bytes) -> list[Given]:
+        """What one party gave another and did not take back."""
+        return [one for one in self.given[root] if (one.giver, one.to) == (giver, to) and not one.taken_back]
 
     def may_send(self, giver: str, to: str, root: bytes) -> bool:
         """Whether the content of a version may stand on a page of `giver` for `to` now."""
         item = self.items.get(root)
         if item is None or (item.withdrawn and item.originator == giver):
             return False
-        return any((one.giver, one.to) == (giver, to) and not one.taken_back for one in self.given[root])
+        return bool(self.standing(giver, to, root))
 
     def may_hold(self, root: bytes, works: Callable[[Given], bool]) -> set[str]:
         """Everybody whom a chain of standing, permitted grants reaches.
@@ -114,12 +160,16 @@ class Oracle:
             return {item.originator}
         return self._reached(item, lambda one: one.right and not (one.taken_back and works(one)))
 
-    def must_hold(self, root: bytes, works: Callable[[Given], bool]) -> set[str]:
-        """Everybody whom such a chain reaches over links that work; what was narrowed, at first hand only."""
+    def must_hold(self, root: bytes, works: Callable[[Given], bool], now: datetime) -> set[str]:
+        """Everybody whom such a chain reaches over links that work; what was narrowed, at first hand only.
+
+        Whom a duty once bade to destroy it may have lost it, whatever else was granted, and those behind.
+        """
         item = self.items[root]
         if item.withdrawn:
             return {item.originator}
         first = root in self.narrowed
+        over = {one.to for one in self.given[root] if one.over(now)}
         reached = self._reached(
             item,
             lambda one: (
@@ -127,6 +177,7 @@ class Oracle:
                 and one.sound
                 and not one.taken_back
                 and works(one)
+                and not {one.to, one.giver} & over
                 and (not first or one.giver == item.originator)
             ),
         )
@@ -136,6 +187,7 @@ class Oracle:
 
     def doubt(self, party: str, size: int) -> None:
         """A node lost what others may have seen: what it took back from `size` on may have reached nobody."""
+        self.doubtful.add(party)
         for given in self.given.values():
             for one in given:
                 if one.giver == party and one.taken_back_at >= size:

@@ -15,12 +15,14 @@ import msgspec
 
 from secretariat.agreements.book import Book
 from secretariat.base.clock import parse_stamp
+from secretariat.base.errors import ProofError
 from secretariat.exchange.memory import Memory, MemoryStore
 from secretariat.exchange.model import Peer, Ruling, Version
 from secretariat.exchange.peers import Outgoing, Store
 from secretariat.exchange.recomputing import Known, rule_with
-from secretariat.ledger import entries, object_signature
+from secretariat.ledger import entries, joint, object_signature
 from secretariat.ledger.entries import Statement
+from secretariat.ledger.joint import Word
 from secretariat.ledger.keys import ROLES, Keyring, Signer
 from secretariat.ledger.property_tree import root_of
 from secretariat.ledger.sealing import SealingKeys
@@ -30,6 +32,7 @@ from .terms import Terms, book_of
 from .ways import SimulatedNode, peer_of
 
 WAIT = timedelta(days=30)
+NOTED = ("consents", "words", "no_words")
 COPIED = ("tombs", "attachments", "granted", "arrivals")
 
 
@@ -63,6 +66,10 @@ class Party:
         """What it told partners that it takes, each list as a whole; the last one counts."""
         self.heard: dict[str, list[frozenset[str]]] = defaultdict(list)
         self.consents: list[Held] = []
+        self.words: list[tuple[bytes, Word]] = []
+        """What it knows that parties said on joint statements, with the bytes they spoke of."""
+        self.no_words: list[tuple[str, int]] = []
+        """Entries that said they were such a word and were none: log and place."""
         self.backup: dict[str, Any] | None = None
         self.bends: dict[str, list[Callable[[Any], Any]]] = defaultdict(list)
         """What a cheater does to its next pages for a partner."""
@@ -119,14 +126,23 @@ class Party:
 
         return rule
 
-    def note(self, sender: Peer, position: int, statement: Statement) -> bool:
+    def note(self, store: Store, sender: Peer, position: int, statement: Statement) -> bool:
         """Take notice of an entry that brings no objects; True when something that waits may go on."""
+        if statement.kind == "countersign":  # as joint_service.take_in does
+            kept = store.peer_entry(sender.origin, position)
+            assert kept is not None
+            try:
+                said = joint.word_of(kept.envelope, position, store.record_keys(kept.party))
+                self.words.append(said)
+            except ProofError:
+                self.no_words.append((sender.origin, position))
+            return False
         if statement.kind == "consent":
             self.consents.append(Held(sender.origin, position, statement))
         elif statement.kind == "instrument-agreed":
             keys = frozenset(str(one["key"]) for one in statement.body.get("instruments", ()))
-            if keys not in self.heard[sender.party][-1:]:
-                self.heard[sender.party].append(keys)
+            if keys not in self.heard[statement.party][-1:]:
+                self.heard[statement.party].append(keys)
                 return True
         return False
 
@@ -146,13 +162,28 @@ class Party:
             "signed": list(self.signed),
             "heard": {party: list(held) for party, held in self.heard.items()},
             "consents": list(self.consents),
+            "words": list(self.words),
+            "no_words": list(self.no_words),
         }
+
+    def noted(self) -> dict[str, Any]:
+        """How far it has taken notice, to go back to where it dies meanwhile."""
+        return {
+            "heard": {party: len(held) for party, held in self.heard.items()},
+            **{name: len(getattr(self, name)) for name in NOTED},
+        }
+
+    def unnote(self, noted: dict[str, Any]) -> None:
+        for name in NOTED:
+            del getattr(self, name)[noted[name] :]
+        for party, held in self.heard.items():
+            del held[noted["heard"].get(party, 0) :]
 
     def restore(self, held: dict[str, Any]) -> None:
         vars(self.node.backend).update(held["memory"])
         self.signed = held["signed"]
         self.heard = defaultdict(list, held["heard"])
-        self.consents = held["consents"]
+        self.consents, self.words, self.no_words = held["consents"], held["words"], held["no_words"]
 
 
 def _no_markings(refs: Collection[str]) -> Mapping[str, Mapping[str, Any]]:

@@ -34,8 +34,10 @@ DEEDS = {
     "withdraw": 8,
     "narrow": 6,
     "learn": 4,
-    "midnight": 2,
-    "again": 3,
+    "midnight": 5,
+    "again": 5,
+    "propose": 6,
+    "remark": 5,
 }
 FAULTS = {"crash": 6, "partition": 6, "skew": 2, "backup": 1, "restore": 2, "revert": 1, "storm": 2}
 MEMORY_ONLY = frozenset({"backup", "restore", "revert"})
@@ -78,6 +80,10 @@ class Plan(msgspec.Struct, frozen=True):
     links: tuple[tuple[str, str], ...]
     pushed: frozenset[tuple[str, str]]
     """(sender, receiver): the receiver cannot reach the sender, which brings it its pages."""
+    posted: tuple[tuple[str, str, str], ...]
+    """Two that write to each other through the mailbox of a third."""
+    carried: tuple[tuple[str, str], ...]
+    """Two that have nothing but media between them."""
     strangers: frozenset[tuple[str, str]]
     """(at, party): not enrolled there."""
     terms: tuple[Terms, ...]
@@ -97,6 +103,8 @@ class Plan(msgspec.Struct, frozen=True):
         lines.append("links " + " ".join(f"{one}-{other}" for one, other in self.links))
         if self.pushed:
             lines.append("brought " + " ".join(f"{one}>{other}" for one, other in sorted(self.pushed)))
+        lines += [f"letters {one}-{other} by way of {office}" for one, other, office in self.posted]
+        lines += [f"media {one}-{other}" for one, other in self.carried]
         lines.append(
             f"{self.rates}, signed {self.signed}, circles {self.circles}, {self.page} objects a page"
         )
@@ -131,6 +139,9 @@ def draw(seed: int, *, cheats: Collection[str] = (), memory: bool = True, most: 
         for other in parties
         if one != other and (one, other) not in linked and dice.random() < (0.3 if few else 0.9)
     )
+    posted = _posted(dice, links, cheating) if few and dice.random() < 0.2 else ()
+    wired = [pair for pair in links if pair not in {one[:2] for one in posted}]
+    carried = tuple(dice.sample(wired, 1)) if few and wired and dice.random() < 0.12 else ()
     pushed = frozenset(pair for pair in sorted(linked) if dice.random() < 0.08)
     calm = dice.random() < 0.15
     rates = (
@@ -149,6 +160,8 @@ def draw(seed: int, *, cheats: Collection[str] = (), memory: bool = True, most: 
         parties=tuple(parties),
         links=tuple(links),
         pushed=pushed,
+        posted=posted,
+        carried=carried,
         strangers=strangers,
         terms=tuple(agreed),
         unsigned=frozenset(
@@ -194,6 +207,25 @@ def _links(dice: random.Random, parties: list[str]) -> list[tuple[str, str]]:
         if shape == "some":
             found = line + [tuple(dice.sample(parties, 2)) for _ in range(len(parties))]  # type: ignore[misc]
     return sorted({(min(pair), max(pair)) for pair in found if pair[0] != pair[1]})
+
+
+def _posted(
+    dice: random.Random, links: list[tuple[str, str]], cheating: tuple[str, ...]
+) -> tuple[tuple[str, str, str], ...]:
+    """Draw one or two correspondences through one office, rather a cheater's."""
+    linked = {*links, *((other, one) for one, other in links)}
+    found = sorted(
+        (one, other, office)
+        for one, other in links
+        for office in {party for pair in links for party in pair} - {one, other}
+        if {(one, office), (other, office)} <= linked
+    )
+    bad = [one for one in found if one[2] in cheating]
+    if not found:
+        return ()
+    first = dice.choice(bad if bad and dice.random() < 0.7 else found)
+    more = [one for one in found if one[2] == first[2] and one != first and first[2] not in one[:2]]
+    return (first, *dice.sample(more, min(len(more), dice.choice([0, 0, 1]))))
 
 
 def _deeds(

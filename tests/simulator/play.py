@@ -26,11 +26,16 @@ from secretariat.exchange.wire import Cursor, Page, encode, read_page
 from secretariat.ledger.witness import BehindError
 
 from . import cheats
-from .deeds import BrokenPromiseError, Deeds
+from .changing import Changing
+from .deeds import Deeds
+from .mail import Post
+from .media import Courier
 from .network import DiedError, Network, Way
 from .oracle import Oracle
 from .party import Party, enrol, in_memory
 from .plan import ACTS, Deed, Plan
+from .promise import BrokenPromiseError
+from .signing import Signing
 from .ways import START, SimulatedNode
 
 LIMITS = Limits()
@@ -40,7 +45,7 @@ REST = 4000.0
 """Seconds after which a world that does not come to rest is wrong."""
 
 
-class Play(Deeds):
+class Play(Changing, Signing, Deeds):
     """One world as it runs."""
 
     def __init__(self, plan: Plan, make: Callable[[int, str], SimulatedNode] = in_memory) -> None:
@@ -50,6 +55,9 @@ class Play(Deeds):
         self.oracle = Oracle()
         self.terms = {one.key: one for one in plan.terms}
         self.cheated: list[cheats.Cheat] = []
+        self.false_words: list[cheats.FalseWord] = []
+        self.by_hand: set[tuple[str, str]] = set()
+        """(receiver, sender) between which media are carried."""
         self.suspended: set[tuple[str, str]] = set()
         """(receiver, sender) whose log is believed no more there."""
         self.broken: set[tuple[str, str]] = set()
@@ -69,6 +77,10 @@ class Play(Deeds):
                     enrol(one, other, self.now(one.code))
                 if one is not other:
                     one.heard[other.code].append(self.shown_terms(other, one.code))
+        self.post, self.courier = Post(self), Courier(self)
+        self.post.open()
+        self.courier.open()
+        self.by_hand.update(self.courier.pairs)
         self.changed = 0
         for one in self.parties.values():
             if plan.circles and isinstance(one.node.backend, Memory):
@@ -112,19 +124,24 @@ class Play(Deeds):
         sender = self.parties[way.sender]
         with cheats.shown(self, way) as store:
             try:
-                page = offer(store, way.receiver, after, size, max_objects=self.plan.page)
+                page = self.made(way, store, after, size)
             except InputError:
                 self.count("place unknown to the sender")
                 return None
+        if not sender.honest and way.by == "wire" and sender.bends[way.receiver]:
+            page = cheats.bend(self, way, page)
+        return encode(page), bool(page.entries)
+
+    def made(self, way: Way, store: Store, after: Cursor, size: int) -> Page:
+        """Make a page; what an honest sender shows is looked at."""
+        page = offer(store, way.receiver, after, size, max_objects=self.plan.page)
         self.count("pages")
         if page.entries:
             self.count("pages with entries")
-        if sender.honest:
-            if not sender.lost:  # one that was put back unnoticed shows what it had then, until it stops
-                self._check_page(way, page)
-        elif sender.bends[way.receiver]:
-            page = cheats.bend(self, way, page)
-        return encode(page), bool(page.entries)
+        sender = self.parties[way.sender]
+        if sender.honest and not sender.lost:  # one put back unnoticed shows what it had, until it stops
+            self._check_page(way, page)
+        return page
 
     def _check_page(self, way: Way, page: Page) -> None:
         """Nothing leaves an honest node but what it granted and did not take back."""
@@ -141,7 +158,7 @@ class Play(Deeds):
         """The receiver takes a page as `exchange.service.take_page` does."""
         receiver, now = self.parties[way.receiver], self.now(way.receiver)
         page = read_page(data)
-        noted = len(receiver.consents), {party: len(held) for party, held in receiver.heard.items()}
+        noted = receiver.noted()
         try:
             with receiver.node.store(now) as store:
                 peer = store.peer(way.sender)
@@ -150,7 +167,7 @@ class Play(Deeds):
                     page = msgspec.structs.replace(page, witnessed="", seen=())
                 rule = receiver.recompute(store, now, self.terms)
                 result = take(store, peer, page, recompute=rule, limits=LIMITS, now=now)
-                changed = [receiver.note(peer, position, one) for position, one in result.others]
+                changed = [receiver.note(store, peer, position, one) for position, one in result.others]
                 if any(changed):
                     store.lock()
                     store.append(retry(store, rule))
@@ -168,9 +185,7 @@ class Play(Deeds):
             self._refuse(way, error)
             raise
         except DiedError:
-            del receiver.consents[noted[0] :]
-            for party, held in receiver.heard.items():
-                del held[noted[1].get(party, 0) :]
+            receiver.unnote(noted)
             raise
         self.count("entries taken", result.entries)
         for outcome, number in result.outcomes.items():
@@ -253,6 +268,8 @@ class Play(Deeds):
 
         for party in self.plan.parties:
             self.network.start(party)
+        self.post.start()
+        self.courier.start()
         for deed in self.plan.deeds:
             self.network.after(deed.at, lambda deed=deed: self.do(deed))
         while self.network.queue and self.network.queue[0][0] <= ACTS:
@@ -289,10 +306,13 @@ class Play(Deeds):
             self.network.step()
 
     def quiet(self) -> bool:
-        """Whether nothing is under way and nothing waits."""
+        """Whether nothing is under way, nothing waits and nothing is due."""
         if any(one.read_only is False and not one.up for one in self.parties.values()):
             return False
-        return not any(way.carrying or self._waits(way) for way in self.network.ways.values())
+        if any(way.carrying or self._waits(way) for way in self.network.ways.values()):
+            return False
+        done = [self.fall_due(party) for party in self.parties.values()]
+        return not any(done)
 
     def _waits(self, way: Way) -> bool:
         return self.works(way.sender, way.receiver) and self.news(way, self.place(way)[0].position)
@@ -301,6 +321,9 @@ class Play(Deeds):
         """Whether pages of `sender` still come to `receiver`."""
         one, other = self.parties[sender], self.parties[receiver]
         gone = one.read_only or other.read_only or other.deaf
+        way = self.network.ways.get((sender, receiver))
+        if way is not None and way.by != "wire":  # both must write and read, and the office be there
+            gone = gone or one.deaf or (bool(way.office) and self.parties[way.office].read_only)
         lost = (receiver, sender) in self.suspended | self.broken
         return not gone and not lost and (sender, receiver) in self.network.ways
 

@@ -37,6 +37,8 @@ class Terms(msgspec.Struct, frozen=True):
     """A standing release list: who else may get nothing under it."""
     days: int | None = None
     """How long it may be kept, in days: a duty that both sides must compute alike."""
+    at_least: int | None = None
+    """How long it must be kept, in days: a duty that outlives withdrawals."""
     public: bool = False
 
     def body(self) -> bytes:
@@ -50,6 +52,8 @@ class Terms(msgspec.Struct, frozen=True):
             articles.append({"art": "3", "rule": "REL_TO", "list": list(self.only)})
         if self.days is not None:
             articles.append({"art": "4", "rule": "RETENTION", "days": self.days})
+        if self.at_least is not None:
+            articles.append({"art": "5", "rule": "RETENTION", "at_least_days": self.at_least})
         value: dict[str, Any] = {
             "id": self.key,
             "synthetic": True,
@@ -77,6 +81,7 @@ class Terms(msgspec.Struct, frozen=True):
         parts += [f"third parties: {self.third}"] if self.third else []
         parts += [f"only {' '.join(self.only)}"] if self.only is not None else []
         parts += [f"kept {self.days} days"] if self.days else []
+        parts += [f"kept at least {self.at_least} days"] if self.at_least else []
         return ", ".join(parts + (["public"] if self.public else []))
 
 
@@ -121,7 +126,8 @@ def draw(dice: random.Random, parties: Sequence[str], today: date) -> list[Terms
                 highest=dice.choice(["GREEN", "AMBER", "AMBER", "AMBER+STRICT", "RED"]),
                 third=third,
                 only=only,
-                days=dice.choice([None, None, None, 365]),
+                days=dice.choice([None, None, None, None, 365, 1, 2]),
+                at_least=dice.choice([1, 3]) if dice.random() < 0.1 else None,
                 public=dice.random() < 0.3,
             )
         )
