@@ -13,6 +13,7 @@ from typing import Any
 import typer
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
+ROLES = ("<!-- roles, from the program -->", "<!-- end of roles -->")
 
 
 def commands_page() -> str:
@@ -143,7 +144,37 @@ def _settings(struct: Any) -> list[str]:
     return rows
 
 
-PAGES = {"commands.md": commands_page, "routes.md": routes_page, "settings.md": settings_page}
+def operations_page() -> str:
+    """Give the page on running a node with the tables of roles and rights as they are."""
+    from secretariat.people.model import GUEST_TABLE, PURPOSES, SENTENCES, TABLE, Permission, Role
+
+    def named(rights: Any) -> str:
+        return ", ".join(f"`{one}`" for one in Permission if one in rights) or "–"
+
+    made = [
+        "| role | for | rights | rights of a guest's person |",
+        "|---|---|---|---|",
+        *(
+            f"| `{role}` | {PURPOSES[role]} | {named(TABLE[role])} | {named(GUEST_TABLE.get(role, ()))} |"
+            for role in Role
+        ),
+        "",
+        "| right | who has it may |",
+        "|---|---|",
+        *(f"| `{one}` | {_cell(SENTENCES[one])} |" for one in Permission),
+    ]
+    text = (DOCS / "operations.md").read_text(encoding="utf-8")
+    head, _, rest = text.partition(ROLES[0])
+    _, _, tail = rest.partition(ROLES[1])
+    return "\n".join([f"{head}{ROLES[0]}", *made, f"{ROLES[1]}{tail}"])
+
+
+PAGES = {
+    "commands.md": commands_page,
+    "operations.md": operations_page,
+    "routes.md": routes_page,
+    "settings.md": settings_page,
+}
 
 
 def write_schemas() -> None:

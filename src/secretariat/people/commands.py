@@ -16,10 +16,12 @@ from secretariat.base.clock import now, stamp
 from secretariat.base.console import DATA, Data, Json, Realm, emit
 from secretariat.base.errors import InputError
 from secretariat.base.settings import NodeSettings
-from secretariat.people.model import Person, Role, Scope, Token
+from secretariat.people.model import GUEST_TABLE, PURPOSES, SENTENCES, TABLE, Permission, Role, Scope
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+    from secretariat.people.model import Person, Token
 
 person = typer.Typer(help="Persons who sign in: add, list, disable, set a password.", no_args_is_help=True)
 token = typer.Typer(help="Tokens with which tools connect: create, list, revoke.", no_args_is_help=True)
@@ -114,6 +116,26 @@ def list_persons(data: Data = DATA, realm: Realm = "live", json: Json = False) -
         "\n".join(lines) or "nobody yet: secretariat person add LOGIN --name NAME --role admin",
         json=json,
     )
+
+
+@person.command("roles")
+def list_roles(json: Json = False) -> None:
+    """List the roles: what each is for, and which rights it has. Needs no node."""
+    found: list[dict[str, Any]] = [
+        {
+            "role": role.value,
+            "for": PURPOSES[role],
+            "rights": {right.value: SENTENCES[right] for right in Permission if right in TABLE[role]},
+            "as_guest": [right.value for right in Permission if right in GUEST_TABLE.get(role, ())],
+        }
+        for role in Role
+    ]
+    lines = []
+    for one in found:
+        lines += [f"{one['role']}: {one['for']}"]
+        lines += [f"  {right:<18} {says}" for right, says in one["rights"].items()]
+        lines += [f"  for a guest's person: {', '.join(one['as_guest'])}"] if one["as_guest"] else []
+    emit(found, "\n".join(lines), json=json)
 
 
 @person.command("disable")

@@ -78,6 +78,17 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+PURPOSES: dict[Role, str] = {
+    Role.ANALYST: "Reads what partners shared, writes drafts, asks who may get them, matches own logs.",
+    Role.RELEASER: "Says DO, or not; withdraws; signs joint statements and standing releases.",
+    Role.OFFICER: "Keeps the Register: meetings, promises, evidence, requests, instruments.",
+    Role.PLANNER: "Plans and runs exercises.",
+    Role.AUDITOR: "Checks how things were handled: log, evidence, who read what.",
+    Role.INTEGRATOR: "Connects tools: tokens, TAXII, imports.",
+    Role.ADMIN: "Runs the node: people, partners, keys, tokens; reads no report.",
+}
+"""What each role is for, in a sentence."""
+
 _READ = frozenset(
     {
         Permission.READ_REPORTS,
