@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from secretariat.exchange import evidence, memory, recomputing, withdrawal
+from secretariat.exchange import evidence, memory, recomputing, withdrawal_receipts
 from secretariat.ledger import dsse, entries, keys
 from simulator.run import play, world
 
@@ -28,7 +28,9 @@ def signature_check_removed(patch):
 def receipt_forged(patch):
     """The word of a holder further down is believed as whoever passes it on gives it."""
     patch.setattr(
-        withdrawal, "spoken", lambda _store, _party, envelope, *_: entries.read(dsse.payload_of(envelope))
+        withdrawal_receipts,
+        "spoken",
+        lambda _store, _party, envelope, *_: entries.read(dsse.payload_of(envelope)),
     )
 
 

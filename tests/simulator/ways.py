@@ -105,6 +105,7 @@ class World:
         to: str,
         consent: tuple[str, int] | None = None,
         left_out: Sequence[str] = (),
+        obligations: Sequence[dict[str, Any]] = (),
     ) -> None:
         """Pass on what somebody else signed, without the properties `left_out` and what is missing here."""
         with self.nodes[party].store(self.now) as store:
@@ -117,7 +118,7 @@ class World:
             }
             for root, one in held.items():
                 store.publish([one], [to], missing.get(root, ()))
-            self.grants(store, roots, [to], (), consent, missing)
+            self.grants(store, roots, [to], obligations, consent, missing)
         self.tick()
 
     def consent(self, party: str, roots: Sequence[bytes], *, via: str, to: str) -> tuple[str, int]:

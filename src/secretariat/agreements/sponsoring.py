@@ -9,7 +9,8 @@ Rules:
    letter case or width: where it stands, nothing is released. Other words that tell it people must find.
 4. Towards each partner a source has one pseudonym: HMAC-SHA-256 under a secret of this realm over partner and
    source. Two partners that compare theirs learn nothing; whoever asks the sponsor back names its own. It is
-   told by a person, never by the node.
+   told by a person, never by the node. A relay names its next holders upward in the same way
+   (exchange/further.py).
 """
 
 from __future__ import annotations
@@ -118,6 +119,17 @@ def refuse_named(tx: sa.Connection, versions: Sequence[Version]) -> None:
 
 def pseudonym(tx: sa.Connection, source: str, partner: str) -> str:
     """Give the name of a source towards one partner (rule 4): the same every time."""
+    return pairwise(secret_of(tx), "source", partner, source)
+
+
+def pairwise(secret: bytes, what: str, partner: str, name: str) -> str:
+    """Give the name under which a partner knows whom it shall not know (rule 4), e.g. `source-…`."""
+    said = hmac.digest(secret, f"secretariat/{what}\n{partner}\n{name}".encode(), "sha256")
+    return f"{what}-" + b32encode(said).decode().lower()[:_LETTERS]
+
+
+def secret_of(tx: sa.Connection) -> bytes:
+    """Give the secret of this realm from which pseudonyms are made; the first use makes it."""
     asked = "SELECT secret FROM source_secret WHERE id = 1"
     row = raw(tx).execute(asked).fetchone()
     if row is None:
@@ -127,8 +139,7 @@ def pseudonym(tx: sa.Connection, source: str, partner: str) -> str:
         )
         row = raw(tx).execute(asked).fetchone()
     assert row is not None
-    said = hmac.digest(row[0], f"secretariat/source\n{partner}\n{source}".encode(), "sha256")
-    return "source-" + b32encode(said).decode().lower()[:_LETTERS]
+    return bytes(row[0])
 
 
 def _folded(text: str) -> str:

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from secretariat.agreements.sponsoring import pairwise
 from secretariat.base.clock import parse_stamp
 from secretariat.exchange.duties import stated_in
+from secretariat.exchange.further import granting, own_word
 from secretariat.exchange.instrument_memory import MemoryShelf
 from secretariat.exchange.mailbox_memory import MemoryMail
 from secretariat.exchange.model import (
@@ -69,6 +71,8 @@ class Memory:
         self.token = token
         self.host = host
         """The memory of the node that writes this party's entries, where the party is a guest."""
+        self.secret = b""
+        """From which pseudonyms are made; the first one makes it."""
         self.guests: dict[str, Memory] = {}
         self.met: dict[str, Peer] = {}
         self.log: list[LogEntry] = []
@@ -350,6 +354,8 @@ class MemoryStore(MemoryMail, MemoryTransfers, MemoryShelf, MemoryWitness):
             self._m.attachments[origin, entry.position].append(entry)
 
     def attached(self, origin: str, position: int) -> Sequence[LogEntry]:
+        if origin == self.origin:
+            return own_word(self.entry(position))
         proven = self.peer_entry(origin, position)
         claimed = self._m.attachments.get((origin, position), [])
         return [*([proven] if proven else []), *claimed]
@@ -445,6 +451,13 @@ class MemoryStore(MemoryMail, MemoryTransfers, MemoryShelf, MemoryWitness):
 
     def promised(self, recipient: str, roots: Sequence[bytes]) -> Sequence[Any]:
         return stated_in(self.addressed(recipient, 0), roots)
+
+    def grants_to(self, recipient: str, roots: Sequence[bytes]) -> Sequence[int]:
+        return granting(self.addressed(recipient, 0), self.party, roots)
+
+    def pseudonym(self, to: str, holder: str) -> str:
+        self._m.secret = self._m.secret or self._m.token(32)
+        return pairwise(self._m.secret, "further", f"{self.party}>{to}", holder)
 
     def first_use(self, key_id: str, nonce: str, at: datetime) -> bool:
         if (key_id, nonce) in self._m.nonces:

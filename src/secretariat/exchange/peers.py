@@ -245,7 +245,10 @@ class Store(WitnessStore, Protocol):
         ...
 
     def attached(self, origin: str, position: int) -> Sequence[LogEntry]:
-        """Give what is claimed to stand at a position: the proven entry first, then attached ones."""
+        """Give what is claimed to stand at a position: the proven entry first, then attached ones.
+
+        Of the own log nothing but an originator's word on a withdrawal, which is for whoever it reaches.
+        """
         ...
 
     # what became of it
@@ -324,6 +327,14 @@ class Store(WitnessStore, Protocol):
 
     def promised(self, recipient: str, roots: Sequence[bytes]) -> Sequence[Any]:
         """Give the duties stated in our grants under which `recipient` may read any of `roots`."""
+        ...
+
+    def grants_to(self, recipient: str, roots: Sequence[bytes]) -> Sequence[int]:
+        """Give the places of our grants under which `recipient` may read any of `roots`."""
+        ...
+
+    def pseudonym(self, to: str, holder: str) -> str:
+        """Give the name under which `to` knows a holder further down: the same every time, only there."""
         ...
 
     def first_use(self, key_id: str, nonce: str, at: datetime) -> bool:

@@ -49,6 +49,16 @@ Roots = Annotated[list[str], Meta(description=_ROOTS)]
 Position = Annotated[
     int, Meta(ge=0, le=2**53 - 1, description="leaf index in the log that the entry stands in")
 ]
+Grants = Annotated[
+    list[Position], Meta(description="the caller's grants under which the recipient has these objects")
+]
+Downstream = Annotated[
+    list[Any],
+    Meta(
+        description="holders further down: `further` (a pseudonym), `state`, `since`, maybe `objects`; or, "
+        "where agreements show recipients, `party` and `state`, or `party` and its own entry"
+    ),
+]
 PartyCode = Annotated[str, Meta(min_length=1, max_length=64, description="party code, e.g. JP")]
 Stamp = Annotated[str, Meta(description="RFC 3339 in UTC with six digits and Z")]
 
@@ -126,12 +136,12 @@ class DecisionRecord(Body, frozen=True):
 
 
 class Withdraw(Body, frozen=True):
-    """The originator takes object versions back; a relay passes it on and names the entry it got."""
+    """The originator takes object versions back; without `to` its word for all, which each call names."""
 
-    to: PartyCode
     objects: list[Any]
+    to: PartyCode | None = None
     reason: str = ""
-    grants: list[Position] = []
+    grants: Grants = []
     passed_on: EntryRef | None = None
 
 
@@ -141,7 +151,7 @@ class Narrow(Body, frozen=True):
     to: PartyCode
     objects: list[Any]
     reason: str = ""
-    grants: list[Position] = []
+    grants: Grants = []
     duty: Any = None
 
 
@@ -154,7 +164,7 @@ class Receipt(Body, frozen=True):
     objects: Any = None
     count: Annotated[int, Meta(ge=0)] | None = None
     reason: str | None = None
-    downstream: list[Any] = []
+    downstream: Downstream = []
 
 
 class Consent(Body, frozen=True):

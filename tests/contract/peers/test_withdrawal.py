@@ -14,14 +14,18 @@ from simulator import indicator
 A = indicator("a")["id"]
 
 
-def relayed(world, *, consent: bool = True):
-    """US gave an item to KR, which passed it on to JP with US's consent."""
+NAMED = ({"do": "name_recipients", "art": "sim/9"},)
+
+
+def relayed(world, *, consent: bool = True, shown: bool = True):
+    """US gave an item to KR, which passed it on to JP with US's consent, by agreements that show recipients."""
     there = world("US", "KR", "JP")
     there.allow("US>KR", "US>KR>JP")
-    roots = there.publish("US", indicator("a", description="canary"), to=["KR"])
+    duty = NAMED if shown else ()
+    roots = there.publish("US", indicator("a", description="canary"), to=["KR"], obligations=duty)
     word = there.consent("US", roots, via="KR", to="JP") if consent else None
     there.converge()
-    there.relay("KR", roots, to="JP", consent=word)
+    there.relay("KR", roots, to="JP", consent=word, obligations=duty)
     there.converge()
     return there, roots
 
