@@ -37,6 +37,7 @@ from secretariat.base.settings import NodeSettings
 from secretariat.desk import pages as desk_pages
 from secretariat.desk.partners import clear_carried
 from secretariat.exchange import (
+    change_store,
     guest_pages,
     guest_store,
     instrument_pages,
@@ -139,6 +140,7 @@ TABLES = (
     intake_tables,
     requests_tables,
     exchange_store,
+    change_store,
     guest_store,
     mailbox_store,
     private_store,

@@ -24,6 +24,7 @@ from secretariat.base.console import DATA, Data, Json, emit, progress
 from secretariat.base.errors import ConflictError, InputError, SecretariatError, StateError
 from secretariat.base.settings import CODE, FILE, URL_VARIABLE, NodeSettings, read
 from secretariat.demo import commands as demo
+from secretariat.exchange import change_commands as changes
 from secretariat.exchange import commands as exchange
 from secretariat.exchange import duty_commands as duties
 from secretariat.exchange import guest_commands as guests
@@ -55,6 +56,7 @@ GROUPS = {
     "keys": key_commands.commands,
     "peers": exchange.commands,
     "duties": duties.commands,
+    "changes": changes.commands,
     "guests": guests.commands,
     "mailbox": mailbox.commands,
     "questions": questions.commands,
@@ -62,7 +64,7 @@ GROUPS = {
     "transfer": transfer.commands,
 }
 """Groups of commands, by the word they stand under."""
-VERBS = (people.verbs, records.verbs, agreements.verbs, exchange.verbs, duties.verbs, demo.verbs)
+VERBS = (people.verbs, records.verbs, agreements.verbs, exchange.verbs, changes.verbs, demo.verbs)
 """What stands at the top level."""
 
 app = typer.Typer(

@@ -8,9 +8,12 @@ from datetime import timedelta
 
 import pytest
 
+from secretariat.agreements import grants
 from secretariat.base.clock import now, stamp
 from secretariat.exchange.model import Due, Holding
 from secretariat.exchange.postgres import transaction
+from secretariat.people import service as people
+from secretariat.people.model import Role
 from secretariat.records import store as records
 from secretariat.records.markings import Label, tlp_marking
 from simulator import indicator, sealed
@@ -79,23 +82,115 @@ def test_an_object_that_is_not_here_has_no_receipts(told):
     assert told.get(f"/reports/{unknown}/receipts").status_code == 404
 
 
+CODE = A.rpartition("--")[2][:6]
+
+
+def released(client, to, tlp="GREEN", **more):
+    """Let a node hold one released object, as if it had been granted to these parties."""
+    node = client.node
+    version = sealed(
+        node.keyring("live"), indicator("a", object_marking_refs=[tlp_marking(tlp)["id"]], **more)
+    )
+    with transaction(node, "live", now()) as store:
+        for party in to:
+            grants.keep_party(store.tx, party, name=party, partner=True, now=now())
+        store.publish([version], to)
+        (number,) = [one.id for one in records.versions(store.tx, A)]
+        records.relabel(store.tx, {number: Label(tlp=tlp, orig="KR")})
+    return version
+
+
+def another(client):
+    """Sign in as another releaser of the same node."""
+    with client.node.database.app("live") as tx:
+        people.add_person(
+            tx,
+            login="lee",
+            name="Lee",
+            password="correct horse battery",
+            roles=[Role.RELEASER],
+            by="test",
+            now=now(),
+        )
+    client.post("/sign-out", follow_redirects=False)
+    answer = client.post("/sign-in", data={"login": "lee", "password": "correct horse battery"})
+    assert answer.status_code < 400
+    return client
+
+
 def test_marking_anew_says_what_happens_to_each_holder_before_it_is_done(site):
     client = site("releaser")
-    node = client.node
-    version = sealed(node.keyring("live"), indicator("a", object_marking_refs=[tlp_marking("GREEN")["id"]]))
-    with transaction(node, "live", now()) as store:
-        store.publish([version], ["JP"])
-        (number,) = [one.id for one in records.versions(store.tx, A)]
-        records.relabel(store.tx, {number: Label(tlp="GREEN", orig="KR")})
+    version = released(client, ["JP"])
     text = client.get(f"/reports/{A}/remark?tlp=AMBER").text
     assert "JP" in text
     assert "asked to destroy them, with a receipt" in text
     assert client.get(f"/reports/{A}/remark?tlp=PINK").status_code == 422
     form = {"tlp": "AMBER", "reason": "named a victim", "code": "000000"}
     assert client.post(f"/reports/{A}/remark", data=form).status_code == 422
-    code = A.rpartition("--")[2][:6]
-    answer = client.post(f"/reports/{A}/remark", data={**form, "code": code}, follow_redirects=False)
+    answer = client.post(f"/reports/{A}/remark", data={**form, "code": CODE}, follow_redirects=False)
     assert answer.status_code == 303, answer.text
-    with transaction(node, "live", now()) as store:
+    with transaction(client.node, "live", now()) as store:
         assert [one.state for one in store.history(A) if one.root == version.root] != []
         assert store.recipients([version.root]) == {}
+
+
+def test_marked_lower_a_second_person_decides_on_the_page(site):
+    client = site("releaser")
+    version = released(client, ["JP"], "AMBER")
+    assert "Two persons must say DO" in client.get(f"/reports/{A}/remark?tlp=CLEAR").text
+    form = {"tlp": "CLEAR", "reason": "it is known", "code": CODE}
+    answer = client.post(f"/reports/{A}/remark", data=form, follow_redirects=False)
+    place = answer.headers["location"]
+    assert f"/reports/{A}/changes/" in place, answer.text
+    assert "another releaser must decide" in client.get(place).text
+    assert client.post(place, data={"deed": "approve"}, follow_redirects=False).status_code == 403
+    assert place in client.get("/").text
+    second = another(client)
+    assert "it is known" in second.get(place).text
+    answer = second.post(place, data={"deed": "approve", "confirm": "yes"}, follow_redirects=False)
+    assert answer.status_code == 303, answer.text
+    with transaction(client.node, "live", now()) as store:
+        newest = records.get(store.tx, A)
+        assert (newest.label.tlp, newest.state) == ("CLEAR", "published")
+        assert newest.root != version.root
+    assert second.post(place, data={"deed": "refuse", "reason": "late"}).status_code == 409
+    assert place not in second.get("/").text
+
+
+def test_a_change_that_is_refused_sends_nothing(site):
+    client = site("releaser")
+    released(client, ["JP"], "AMBER")
+    form = {"tlp": "CLEAR", "reason": "it is known", "code": CODE}
+    place = client.post(f"/reports/{A}/remark", data=form, follow_redirects=False).headers["location"]
+    assert client.post(place, data={"deed": "refuse"}).status_code == 422
+    client.post(place, data={"deed": "refuse", "reason": "not yet"})
+    assert "not yet" in client.get(place).text
+    with transaction(client.node, "live", now()) as store:
+        assert len(store.history(A)) == 1
+
+
+def test_correcting_says_what_will_happen_then_does_just_that(site):
+    client = site("releaser")
+    version = released(client, ["JP"], description="first")
+    page = f"/reports/{A}/correct"
+    assert "first" in client.get(page).text
+    form = {"f-description": "second", "reason": "", "step": "forecast"}
+    assert client.post(page, data=form).status_code == 422
+    form["reason"] = "the address was ours"
+    text = client.post(page, data=form).text
+    assert "JP" in text
+    seen = text.partition('name="seen" value="')[2].partition('"')[0]
+    deed = {**form, "step": "do", "code": CODE, "seen": seen, "confirm": "yes"}
+    other = client.post(page, data={**deed, "f-description": "third"}, follow_redirects=False)
+    assert other.status_code == 200, "what is done is what was forecast"
+    assert client.post(page, data={**deed, "code": "000000"}).status_code == 422
+    answer = client.post(page, data=deed, follow_redirects=False)
+    assert answer.status_code == 303, answer.text
+    text = client.get(f"/reports/{A}").text
+    assert "Corrected by KR on" in text
+    assert "the address was ours" in text
+    with transaction(client.node, "live", now()) as store:
+        assert [one.state for one in store.history(A)] == ["published", "published"]
+        assert store.history(A)[1].root == version.root
+    assert client.post(page, data={**deed, "json": "[1]"}).status_code == 422
+    assert client.get(f"{page}?lang=ko").status_code == 200

@@ -10,7 +10,18 @@ from litestar import Request, Response
 from secretariat.agreements import grants
 from secretariat.agreements.wording import deed_word
 from secretariat.base.clock import now
-from secretariat.desk import importing, narrow, partners, receipts, remark, reports, store, withdraw
+from secretariat.desk import (
+    changes,
+    correct,
+    importing,
+    narrow,
+    partners,
+    receipts,
+    remark,
+    reports,
+    store,
+    withdraw,
+)
 from secretariat.exchange import private_pages
 from secretariat.exchange import store as exchange
 from secretariat.ledger import joint_pages
@@ -69,6 +80,8 @@ def desk_page(request: Request[Any, Any, Any]) -> Response[Any]:
         register = attention(tx, view_of(screen), screen.party, now=moment) if registers else None
         lines = entries_by(tx, screen.bar.as_of, limit=FEED)
         waiting = store.waiting_releases(tx) if reads else []
+        proposed = store.waiting_changes(tx) if reads else []
+        passed = store.corrected_since(tx, screen.party) if reads else []
         drafts = store.drafts(tx) if reads else []
         held = store.held_back(tx) if reads else []
         joint = joint_pages.waiting(tx, screen.party) if reads else []
@@ -108,6 +121,8 @@ def desk_page(request: Request[Any, Any, Any]) -> Response[Any]:
         joint=joint,
         private=private,
         waiting=waiting,
+        proposed=proposed,
+        passed=passed,
         drafts=drafts,
         held=held,
         silent=silent,
@@ -193,5 +208,7 @@ routes = [
     *withdraw.routes,
     *receipts.routes,
     *remark.routes,
+    *correct.routes,
+    *changes.routes,
     *narrow.routes,
 ]

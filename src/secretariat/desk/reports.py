@@ -26,6 +26,7 @@ from secretariat.ledger.people_pages import whole
 from secretariat.ledger.property_tree import left_out_of
 from secretariat.people import service as people
 from secretariat.people.model import Permission
+from secretariat.records.extensions import correction_of
 from secretariat.web import charts
 from secretariat.web.routing import page
 from secretariat.web.screen import Screen, screen_of
@@ -181,6 +182,7 @@ def _report(screen: Screen, tx: Connection, stored: Stored) -> Response[Any]:
         is_report=stored.type in REPORT_TYPES,
         texts=_texts(obj),
         source=_source(tx, stored, [row["holder"] for row in holders.rows], screen),
+        correction=correction_of(obj),
         left_out=left_out_of(stored.salt) if stored.state == "partial" else [],
     )
 
@@ -260,6 +262,7 @@ def _versions_table(versions: list[Stored]) -> Table:
             Column("known_at", _("Known")),
             Column("recorded_at", _("Recorded")),
             Column("root", _("Root")),
+            Column("reason", _("Corrects the one before")),
         ),
         [
             {
@@ -269,6 +272,7 @@ def _versions_table(versions: list[Stored]) -> Table:
                 "known_at": one.known_at,
                 "recorded_at": one.recorded_at,
                 "root": one.root.hex() if one.root else None,
+                "reason": said.reason if (said := correction_of(one.object())) is not None else "",
             }
             for one in versions
         ],

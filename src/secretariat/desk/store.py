@@ -12,16 +12,20 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from secretariat.agreements.store import grant_class, release
 from secretariat.base.marking import Marking
 from secretariat.desk.model import REPORT_TYPES, Line, name_of
+from secretariat.exchange import change_store
 from secretariat.exchange.store import holdings_as_of, obligation_timer, refusal
 from secretariat.exchange.store import peer as peers
 from secretariat.records import store as records
 from secretariat.records.collections import item, item_past
+from secretariat.records.extensions import CORRECTION
 from secretariat.records.store import object_version as version
+from secretariat.storage.engine import raw
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from secretariat.base.clock import AsOf
+    from secretariat.exchange.change_store import Proposed
     from secretariat.records.store import Stored
 
 HELD_BACK = ("quarantined", "waiting", "disputed")
@@ -193,6 +197,33 @@ def waiting_releases(tx: Connection) -> list[sa.Row[Any]]:
     """Give releases that wait for a second person, the oldest first."""
     asked = sa.select(release).where(release.c.state == "proposed").order_by(release.c.proposed_at)
     return list(tx.execute(asked.limit(PAGE)))
+
+
+def waiting_changes(tx: Connection) -> list[tuple[Proposed, Line]]:
+    """Give new markings and corrections that wait for a second person, with what they are about."""
+    found = change_store.waiting(tx)[:PAGE]
+    newest = records.latest(tx, [one.stix_id for one in found])
+    return [(one, line_of(newest[one.stix_id])) for one in found if one.stix_id in newest]
+
+
+_PASSED_ON = """
+SELECT n.id, array_agg(DISTINCT c.reader ORDER BY c.reader) FROM object_version n
+JOIN object_version v ON v.stix_id = n.stix_id AND v.originator = n.originator AND v.version < n.version
+JOIN item i ON i.version = v.id JOIN collection c ON c.id = i.collection AND c.kind IN ('partner', 'clear')
+WHERE n.originator <> %s AND n.state IN ('kept', 'partial') AND NOT n.revoked
+AND convert_from(n.bytes, 'UTF8') LIKE %s
+AND NOT EXISTS (SELECT FROM object_version w WHERE w.stix_id = n.stix_id AND w.originator = n.originator
+  AND w.version > n.version AND w.state IN ('kept', 'partial'))
+AND NOT EXISTS (SELECT FROM item j WHERE j.version = n.id AND j.collection = i.collection)
+GROUP BY n.id ORDER BY n.id DESC LIMIT %s
+"""
+
+
+def corrected_since(tx: Connection, party: str, limit: int = 8) -> list[tuple[Line, list[str]]]:
+    """Give others' objects that were corrected since this party passed them on, with who has the earlier."""
+    rows = raw(tx).execute(_PASSED_ON, (party, f'%"{CORRECTION}"%', limit)).fetchall()
+    found = {one.id: one for one in records.by_ids(tx, [number for number, _readers in rows])}
+    return [(line_of(found[number]), readers) for number, readers in rows if number in found]
 
 
 def drafts(tx: Connection, limit: int = 8) -> list[Line]:

@@ -3,11 +3,12 @@
 Rules:
 
 1. The originator makes a new version under its own signature; nobody else marks or corrects it.
-2. Who holds it now and may have the new version, by the same decision as a first release, gets it. Nobody
-   who did not hold it gets it by this.
+2. Who holds it now and may have the new version, by the same decision as a first release and for the purpose
+   under which it was granted, gets it. Nobody who did not hold it gets it by this.
 3. Who may not have it any more loses every earlier version: a `narrow` with the duty to destroy.
-4. Who may keep it loses the earlier versions too where they are marked lower, or where the content was
-   wrong: nothing may be passed on under the old marking. Marked lower now, the earlier versions stay.
+4. Who may keep it loses the earlier versions where they are marked lower: nothing may be passed on under the
+   old marking. Where content was corrected they stay as history, behind the version that says what it
+   corrects and why, unless the person who corrects takes them back too. Marked lower now, they stay.
 5. Two persons say DO where the new version needs two, and always where it is marked lower than before.
 6. All of it stands or nothing: version, grants and calls are one transaction.
 """
@@ -15,34 +16,34 @@ Rules:
 from __future__ import annotations
 
 import io
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from secretariat.agreements import grants, workflow
 from secretariat.agreements import service as agreements
-from secretariat.agreements import workflow
 from secretariat.agreements.lowering import is_lower
 from secretariat.agreements.model import MAY
 from secretariat.agreements.release import Basis, publish_in
-from secretariat.base.clock import parse_stamp
 from secretariat.base.errors import DeniedError, InputError, NotFoundError, StateError
 from secretariat.exchange import withdrawal
+from secretariat.exchange.changes import next_version
 from secretariat.exchange.peers import Outgoing
 from secretariat.exchange.postgres import transaction
+from secretariat.ledger import dsse, entries
 from secretariat.ledger.entries import Note
 from secretariat.records import store as records
-from secretariat.records.markings import is_standard, tlp_marking
+from secretariat.records.markings import Label
 from secretariat.records.service import Settings, import_in
 from secretariat.storage.feed import LIVE, live, notify
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from secretariat.exchange.changes import Change
     from secretariat.exchange.postgres import PostgresStore
     from secretariat.ledger.node import Node
-    from secretariat.records.markings import Label
     from secretariat.records.store import Stored
 
 
@@ -54,6 +55,8 @@ class Fate(msgspec.Struct, frozen=True):
     article: str
     why: str
     loses: bool
+    purpose: str | None = None
+    """The purpose under which it was granted what it holds."""
 
 
 class Forecast(msgspec.Struct, frozen=True):
@@ -64,6 +67,8 @@ class Forecast(msgspec.Struct, frozen=True):
     lower: bool
     two: bool
     conditions: tuple[tuple[str, str, str], ...] = ()
+    label: Label | None = None
+    """How the new version is marked."""
 
 
 class Remarked(msgspec.Struct, frozen=True):
@@ -76,22 +81,12 @@ class Remarked(msgspec.Struct, frozen=True):
     cannot_answer: tuple[str, ...]
 
 
-def marked(obj: dict[str, Any], tlp: str) -> dict[str, Any]:
-    """Give an object with another TLP word in the place of its own; other markings stay."""
-    word = tlp_marking(tlp)["id"]
-    others = [one for one in obj.get("object_marking_refs", ()) if not is_standard(one)]
-    return {**obj, "object_marking_refs": [word, *others]}
-
-
-def forecast(
-    node: Node, realm: str, stix_id: str, *, tlp: str = "", value: dict[str, Any] | None = None, now: datetime
-) -> Forecast:
+def forecast(node: Node, realm: str, stix_id: str, change: Change, *, now: datetime) -> Forecast:
     """Say what a new marking, or new content, would do to each holder; writes nothing."""
     with transaction(node, realm, now) as store:
-        old = _own(store, stix_id)
+        old = own_published(store, stix_id)
         attempt = store.tx.begin_nested()
-        after = _keep(store, _next(old, tlp, value, now), now)
-        found = _forecast(store, old, after, corrects=value is not None, now=now)
+        found = _forecast(store, old, _keep(store, old, change, now), change, now)
         attempt.rollback()
     return found
 
@@ -100,10 +95,8 @@ def replace(
     node: Node,
     realm: str,
     stix_id: str,
+    change: Change,
     *,
-    tlp: str = "",
-    value: dict[str, Any] | None = None,
-    reason: str,
     by: str,
     second: str = "",
     confirm: bool = False,
@@ -114,59 +107,82 @@ def replace(
     Refuses what is not ours or never was published, one person where two are needed, conditions that nobody
     confirmed, and what changes nothing.
     """
-    if not reason.strip():
-        raise InputError("a new version of what partners hold needs its reason", where="reason")
     with transaction(node, realm, now) as store:
-        store.lock()
-        old = _own(store, stix_id)
-        earlier = [one.root for one in store.history(stix_id) if one.state == "published" and not one.revoked]
-        after = _keep(store, _next(old, tlp, value, now), now)
-        found = _forecast(store, old, after, corrects=value is not None, now=now)
-        if found.two and (not second or second == by):
-            raise StateError(
-                "two persons must release this",
-                where="--second",
-                advice="name another person: --second LOGIN",
-            )
-        if found.conditions and not confirm:
-            raise StateError(
-                "the agreements put conditions that nobody confirmed",
-                where=", ".join(sorted({article for _, article, _ in found.conditions})),
-                advice="confirm them: --confirm",
-            )
-        may = [one.party for one in found.fates if one.may and one.party != withdrawal.EVERYBODY]
-        public = any(one.may and one.party == withdrawal.EVERYBODY for one in found.fates)
-        publish_in(
-            store.tx,
-            node,
-            realm,
-            [after],
-            to=may,
-            public=public,
-            basis=Basis(by=by, second=second or None),
-            now=now,
+        return replace_in(store, stix_id, change, by=by, second=second, confirm=confirm, now=now)
+
+
+def replace_in(
+    store: PostgresStore,
+    stix_id: str,
+    change: Change,
+    *,
+    by: str,
+    second: str = "",
+    confirm: bool = False,
+    now: datetime,
+) -> Remarked:
+    """Do the same in the caller's transaction."""
+    if not change.reason.strip():
+        raise InputError("a new version of what partners hold needs its reason", where="reason")
+    store.lock()
+    old = own_published(store, stix_id)
+    earlier = [one.root for one in store.history(stix_id) if one.state == "published" and not one.revoked]
+    after = _keep(store, old, change, now)
+    found = _forecast(store, old, after, change, now)
+    if found.two and (not second or second == by):
+        raise StateError(
+            "two persons must release this", where="--second", advice="name another person: --second LOGIN"
         )
-        held = store.recipients(earlier)
-        called = [
-            withdrawal.narrow(store, stix_id, to=one.party, reason=reason, now=now, only=held[one.party])
-            for one in found.fates
-            if one.loses and held.get(one.party)
-        ]
-        done = Remarked(
-            stix_id,
-            str(after.modified),
-            tuple(may),
-            tuple(party for one in called for party in one.asked),
-            tuple(party for one in called for party in one.cannot_answer),
+    if found.conditions and not confirm:
+        raise StateError(
+            "the agreements put conditions that nobody confirmed",
+            where=", ".join(sorted({article for _, article, _ in found.conditions})),
+            advice="confirm them: --confirm",
         )
-        detail = {"asked": done.asked, "cannot_answer": done.cannot_answer, "reason": reason}
-        act = "correct" if value is not None else "remark"
-        store.append([Outgoing("note", None, Note(act=act, by=by, detail=detail))])
-        notify(store.tx, LIVE, live(kind=act, object=stix_id))
+    _grant(store, after, found, Basis(by=by, second=second or None), now)
+    held = store.recipients(earlier)
+    called = [
+        withdrawal.narrow(store, stix_id, to=one.party, reason=change.reason, now=now, only=held[one.party])
+        for one in found.fates
+        if one.loses and held.get(one.party)
+    ]
+    done = Remarked(
+        stix_id,
+        str(after.modified),
+        tuple(one.party for one in found.fates if one.may and one.party != withdrawal.EVERYBODY),
+        tuple(party for one in called for party in one.asked),
+        tuple(party for one in called for party in one.cannot_answer),
+    )
+    detail = {"asked": done.asked, "cannot_answer": done.cannot_answer, "reason": change.reason}
+    who = [by, second] if second else by
+    store.append([Outgoing("note", None, Note(act=change.act, by=who, detail=detail))])
+    notify(store.tx, LIVE, live(kind=change.act, object=stix_id))
     return done
 
 
-def _own(store: PostgresStore, stix_id: str) -> Stored:
+def _grant(store: PostgresStore, after: Stored, found: Forecast, basis: Basis, now: datetime) -> None:
+    """Release the new version to who may have it: one release for each purpose it was granted for before."""
+    may: dict[str | None, list[str]] = {}
+    for one in found.fates:
+        if one.may and one.party != withdrawal.EVERYBODY:
+            may.setdefault(one.purpose, []).append(one.party)
+    public = any(one.may and one.party == withdrawal.EVERYBODY for one in found.fates)
+    for number, (purpose, parties) in enumerate(may.items() or [(None, [])]):
+        publish_in(
+            store.tx,
+            store.node,
+            store.realm,
+            [after] if number == 0 else records.by_ids(store.tx, [after.id]),
+            to=parties,
+            public=public and number == 0,
+            basis=basis,
+            purpose=purpose,
+            now=now,
+        )
+
+
+def own_published(store: PostgresStore, stix_id: str) -> Stored:
+    """Give the newest version of an object of ours that partners may hold; refuses any other."""
     newest = records.get(store.tx, stix_id)
     if newest is None:
         raise NotFoundError(f"no object {stix_id} here")
@@ -180,35 +196,26 @@ def _own(store: PostgresStore, stix_id: str) -> Stored:
     return newest
 
 
-def _next(old: Stored, tlp: str, value: dict[str, Any] | None, now: datetime) -> dict[str, Any]:
-    before = old.object()
-    if "modified" not in before:
-        raise StateError(f"a {old.type} has no versions", advice="withdraw it and publish another")
-    if value is not None and (value.get("id"), value.get("type")) != (before["id"], before["type"]):
-        raise InputError("the corrected object has another id or type", where=str(value.get("id"))[:100])
-    after = {**before, **value} if value is not None else dict(before)
-    if value is not None:
-        after = {name: one for name, one in after.items() if name in value or name in {"created", "modified"}}
-    if tlp:
-        after = marked(after, tlp)
-    if {**after, "modified": ""} == {**before, "modified": ""}:
-        raise InputError("the new version changes nothing", where=old.stix_id)
-    moment = max(now, parse_stamp(before["modified"]) + timedelta(milliseconds=1))
-    after["modified"] = moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
-    return after
+def markings_of(store: PostgresStore, obj: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Give the marking-definitions that an object names, as far as they are known here."""
+    refs = [ref for ref in obj.get("object_marking_refs", ()) if isinstance(ref, str)]
+    return {one.stix_id: one.object() for one in records.latest(store.tx, refs).values()}
 
 
-def _keep(store: PostgresStore, value: dict[str, Any], now: datetime) -> Stored:
+def _keep(store: PostgresStore, old: Stored, change: Change, now: datetime) -> Stored:
     """Keep the new version as a draft of ours, read as strictly as any import; refuses what that refuses."""
-    limits = store.node.settings.limits
+    before = old.object()
+    value, needed = next_version(before, change, markings_of(store, before), store.party, now)
+    settings = store.node.settings
     door = Settings(
         party=store.party,
         realm=store.realm,
-        default_tlp=store.node.settings.default_tlp,
-        ceiling=store.node.settings.ceiling,
-        limits=limits,
+        default_tlp=settings.default_tlp,
+        ceiling=settings.ceiling,
+        limits=settings.limits,
     )
-    result = import_in(store.tx, door, io.BytesIO(msgspec.json.encode(value)), now=now)
+    stream = io.BytesIO(msgspec.json.encode({"objects": [*needed, value]}))
+    result = import_in(store.tx, door, stream, now=now)
     found = records.get(store.tx, value["id"])
     if found is None or found.modified != value["modified"]:
         why = result.refused[0].what if result.refused else "it was not kept"
@@ -216,24 +223,30 @@ def _keep(store: PostgresStore, value: dict[str, Any], now: datetime) -> Stored:
     return found
 
 
-def _forecast(store: PostgresStore, old: Stored, after: Stored, *, corrects: bool, now: datetime) -> Forecast:
+def _forecast(store: PostgresStore, old: Stored, after: Stored, change: Change, now: datetime) -> Forecast:
     history = [one for one in store.history(old.stix_id) if one.state == "published" and one.root]
     holders = sorted(store.recipients([one.root for one in history]))
     before = _labels(store, old.stix_id)
     lower = any(is_lower(after.label, one) for one in before)
-    raised = corrects or any(is_lower(one, after.label) for one in before)
+    raised = change.take_back or any(is_lower(one, after.label) for one in before)
+    purposes = _purposes(store, old.stix_id)
+    partners = {one.code for one in grants.parties(store.tx, partners_only=True)}
     fates, outlooks = [], []
     for party in holders:
         if party == withdrawal.EVERYBODY:
             may = after.label.tlp == "CLEAR" and after.label.level is None
-            fates.append(Fate(party, may, "", "", loses=not may))
+            fates.append(Fate(party, may, "", "", loses=raised or not may))
             continue
-        looked = agreements.outlook(store.tx, store.node, [after], party, now=now)
+        if party not in partners:
+            fates.append(Fate(party, False, "", "no partner of this node any more", loses=True))
+            continue
+        purpose = purposes.get(party)
+        looked = agreements.outlook(store.tx, store.node, [after], party, purpose=purpose, now=now)
         outlooks.append(looked)
         decision = looked.explanations[0].decision
         may = decision.outcome == MAY
         why = "" if decision.missing is None else decision.missing.text
-        fates.append(Fate(party, may, decision.article, why, loses=raised or not may))
+        fates.append(Fate(party, may, decision.article, why, loses=raised or not may, purpose=purpose))
     getting = [one.party for one in fates if one.may]
     return Forecast(
         old.stix_id,
@@ -241,7 +254,24 @@ def _forecast(store: PostgresStore, old: Stored, after: Stored, *, corrects: boo
         lower,
         two=lower or workflow.needs_two(after.label),
         conditions=tuple(agreements.conditions_of(outlooks, getting)),
+        label=after.label,
     )
+
+
+def _purposes(store: PostgresStore, stix_id: str) -> dict[str, str]:
+    """Give the purpose stated in the newest grant under which each party holds any version of an object."""
+    ids = [one.id for one in records.versions(store.tx, stix_id)]
+    newest: dict[str, int] = {}
+    for classes in grants.classes_of(store.tx, ids).values():
+        for one in classes:
+            newest[one.recipient] = max(one.entry, newest.get(one.recipient, -1))
+    found = {}
+    for party, position in newest.items():
+        line = store.entry(position)
+        said = None if line is None else entries.read(dsse.payload_of(line.envelope)).body.get("purpose")
+        if isinstance(said, str):
+            found[party] = said
+    return found
 
 
 def _labels(store: PostgresStore, stix_id: str) -> Sequence[Label]:

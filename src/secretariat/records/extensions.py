@@ -25,6 +25,7 @@ SINCE = "2026-11-22T00:00:00.000Z"
 PARTY = f"extension-definition--{uuid5('extension/party')}"
 INSTRUMENT = f"extension-definition--{uuid5('extension/instrument')}"
 INSTRUMENT_STATUS = f"extension-definition--{uuid5('extension/instrument-status')}"
+CORRECTION = f"extension-definition--{uuid5('extension/correction')}"
 
 MAKER = f"identity--{uuid5('secretariat')}"
 """The identity that stands as creator of the extension-definitions."""
@@ -100,6 +101,15 @@ class _DerivationBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     derived_from: Annotated[list[Parent], Meta(min_length=1)]
 
 
+class Correction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a corrected version says of itself: what it takes the place of, since when, and why."""
+
+    corrects: _When
+    """`modified` of the version whose content was wrong."""
+    corrected: _When
+    reason: Annotated[str, Meta(min_length=1, max_length=2000)]
+
+
 class _Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the extension of an object of the Register says beside its top-level properties."""
 
@@ -139,6 +149,13 @@ EXTENSIONS = (
         "property-extension",
         "What an object was made from, with the marking that had.",
         _DerivationBody,
+    ),
+    Extension(
+        CORRECTION,
+        "correction",
+        "property-extension",
+        "That this version corrects an earlier one, and why.",
+        Correction,
     ),
     *(
         Extension(extension_of(kind), kind.removeprefix("sct-"), "new-sdo", says, _Nothing)
@@ -290,6 +307,23 @@ def instrument_status_object(
     }
     check_own(obj)
     return obj
+
+
+def correction_of(obj: Mapping[str, Any]) -> Correction | None:
+    """Give what an object says of its own correction; None where it says nothing that can be read."""
+    body = obj.get("extensions", {}).get(CORRECTION)
+    if not isinstance(body, dict):
+        return None
+    try:
+        return msgspec.convert({k: v for k, v in body.items() if k != "extension_type"}, Correction)
+    except msgspec.ValidationError:
+        return None
+
+
+def corrected(obj: Mapping[str, Any], *, corrects: str, at: str, reason: str) -> dict[str, Any]:
+    """Give the object with the statement that it corrects an earlier version of it."""
+    body = {"extension_type": "property-extension", "corrects": corrects, "corrected": at, "reason": reason}
+    return {**obj, "extensions": {**obj.get("extensions", {}), CORRECTION: body}}
 
 
 def check_own(obj: Mapping[str, Any]) -> None:

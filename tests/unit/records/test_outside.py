@@ -13,7 +13,14 @@ from stix2validator import ValidationOptions, validate_instance
 
 from secretariat.base.errors import InputError, NotFoundError
 from secretariat.records import extensions
-from secretariat.records.extensions import EXTENSIONS, INSTRUMENT, INSTRUMENT_STATUS, PARTY, check_own
+from secretariat.records.extensions import (
+    CORRECTION,
+    EXTENSIONS,
+    INSTRUMENT,
+    INSTRUMENT_STATUS,
+    PARTY,
+    check_own,
+)
 from secretariat.records.markings import (
     CLASSIFICATION,
     DERIVATION,
@@ -124,6 +131,12 @@ DERIVED = {
         }
     },
 }
+CORRECTED = extensions.corrected(
+    {name: value for name, value in DERIVED.items() if name != "extensions"},
+    corrects="2026-11-22T00:00:00.000Z",
+    at="2026-11-23T00:00:00.000Z",
+    reason="the address was ours",
+)
 OURS: dict[str, dict[str, Any]] = {
     "maker": extensions.maker(),
     **{f"definition of {one['name']}": one for one in extensions.definitions()},
@@ -136,6 +149,7 @@ OURS: dict[str, dict[str, Any]] = {
     **REGISTER,
     "classification": MARKING,
     "derived": DERIVED,
+    "corrected": CORRECTED,
     **{f"TLP {word}": tlp_marking(word) for word in TLP_ORDER},
 }
 
@@ -173,6 +187,7 @@ def test_every_extension_has_a_schema_that_its_objects_keep():
         **REGISTER,
         "classification": MARKING["extensions"][CLASSIFICATION],
         "derivation": DERIVED["extensions"][DERIVATION],
+        "correction": CORRECTED["extensions"][CORRECTION],
     }
     assert bodies.keys() == {one.name for one in EXTENSIONS}
     for name, body in bodies.items():
@@ -199,6 +214,7 @@ def test_the_ids_never_change():
         "instrument-status": "extension-definition--e4629d17-8556-59c2-b8da-46470fb8d70b",
         "classification": "extension-definition--0bdf5d14-fd0c-5cab-803a-f2f8ed6ec280",
         "derivation": "extension-definition--7f511d25-0031-5afe-a3f6-a4f6cbef485f",
+        "correction": "extension-definition--fdb62962-a93c-5ab6-8370-27289ffa4570",
         "meeting": "extension-definition--8c5a36c9-a2fe-51a3-85d2-d7e4a06158f3",
         "commitment": "extension-definition--c6165ff2-6086-5386-897e-0895beed1806",
         "project": "extension-definition--de77c7b6-810d-554e-b987-af0d08f87eb2",
