@@ -369,7 +369,9 @@ class Party:
             if said["body"].get("to") != (for_ or to):
                 continue
             roots = (
-                [r for row in said["body"]["rows"] for r in row["objects"]] if said["kind"] == "grant" else []
+                [r for row in said["body"].get("rows", ()) for r in row["objects"]]
+                if said["kind"] == "grant"
+                else []
             )
             items = [
                 objects[r] if objects and r in objects else {"root": r, "gone": "not-granted"} for r in roots

@@ -6,6 +6,7 @@ A party here knows docs/protocol.md alone (by_the_page.py). What the node keeps 
 from __future__ import annotations
 
 import contextlib
+import copy
 import http.client
 import logging
 import re
@@ -180,7 +181,7 @@ class Attacker:
         """Bring what the node has not seen of our log; `change` bends the page on its way."""
         place = self.place()
         after = (place["after"]["position"], place["after"]["offset"])
-        brought = self.me.page(self.at, after, place["size"], self.objects, **made)
+        brought = copy.deepcopy(self.me.page(self.at, after, place["size"], self.objects, **made))
         if change is not None:
             change(brought)
         if recount:
