@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 MAX_ENTRIES = 1_000
 MAX_CLAIMS = 4
-_LOOK_AHEAD = 200
+_LOOK_AHEAD = 500
 REFERENCES_MAX: Final = 1000  # other parties' entries that one entry rests on
 
 

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from secretariat.ledger.node import Node
 
 _PART = 200
+_PART_BYTES = 262_144
+"""Envelopes read at a time: of a grant of 10,000 objects, which takes a megabyte, a page needs one."""
 
 
 @contextlib.contextmanager

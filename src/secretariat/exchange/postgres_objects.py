@@ -20,6 +20,7 @@ from secretariat.records import collections
 from secretariat.records import store as records
 from secretariat.records.collections import Placed
 from secretariat.records.markings import Label
+from secretariat.storage import arrays
 from secretariat.storage.engine import raw
 from secretariat.storage.rls import EVERYBODYS
 
@@ -37,6 +38,16 @@ _RIVAL = (
     "v.stix_id, coalesce(v.modified, v.created, ''), v.type, v.originator, v.source, v.root, v.salt, v.bytes,"
     " v.envelope, 'disputed', v.created, v.modified, v.revoked"
 )
+
+# OFFSET 0 holds the order: root by root, then its places. Without it the planner, which knows little of a
+# collection that grew by a million in an hour, reads the reader's whole collection for every page.
+_READABLE = (
+    f"SELECT {_VERSION}, i.left_out FROM unnest(%s::bytea[]) AS asked (root)"
+    " CROSS JOIN LATERAL (SELECT * FROM object_version o WHERE o.root = asked.root OFFSET 0) v"
+    " CROSS JOIN LATERAL (SELECT item.left_out FROM item WHERE item.version = v.id AND item.collection = ANY("
+    "ARRAY(SELECT id FROM collection c WHERE c.kind IN ('partner', 'clear') AND c.reader IN (%s, '*')))"
+    " OFFSET 0) i"
+).encode()
 
 
 def _version(row: Sequence[Any]) -> Version:
@@ -100,15 +111,12 @@ class ObjectRows(Transaction):
 
     def _readable(self, recipient: str, roots: Sequence[bytes]) -> dict[bytes, Version]:
         """Give versions as a recipient may read them: by its own place or the public one."""
-        rows = raw(self.tx).execute(
-            f"SELECT DISTINCT ON (v.root) {_VERSION}, i.left_out FROM object_version v"
-            " JOIN item i ON i.version = v.id JOIN collection c ON c.id = i.collection"
-            " WHERE v.root = ANY(%s) AND c.kind IN ('partner', 'clear') AND c.reader IN (%s, '*')"
-            " ORDER BY v.root, coalesce(cardinality(i.left_out), 0)".encode(),
-            [list(roots), recipient],
-            binary=True,
-        )
-        return {one.root: one for one in (without(_version(row[:-1]), row[-1] or ()) for row in rows)}
+        rows = raw(self.tx).execute(_READABLE, [list(roots), recipient], binary=True)
+        found: dict[bytes, Version] = {}
+        for *row, left_out in sorted(rows, key=lambda row: len(row[-1] or ()), reverse=True):
+            one = without(_version(row), left_out or ())
+            found[one.root] = one  # the place that leaves out least comes last
+        return found
 
     def _find(self, tx: sa.Connection, where: str, bound: Sequence[Any]) -> dict[bytes, Version]:
         rows = raw(tx).execute(
@@ -162,12 +170,12 @@ class ObjectRows(Transaction):
             " state = excluded.state, why = excluded.why",
             (
                 self.now,
-                [one.version.root for one in arrivals],
-                [one.origin for one in arrivals],
-                [one.position for one in arrivals],
-                [one.version.state for one in arrivals],
-                [one.why for one in arrivals],
-                [one.sender for one in arrivals],
+                arrays.blobs([one.version.root for one in arrivals]),
+                arrays.texts([one.origin for one in arrivals]),
+                arrays.longs([one.position for one in arrivals]),
+                arrays.texts([one.version.state for one in arrivals]),
+                arrays.texts([one.why for one in arrivals]),
+                arrays.texts([one.sender for one in arrivals]),
             ),
         )
 

@@ -15,6 +15,7 @@ from secretariat.exchange import store as tables
 from secretariat.exchange.model import KEEP_DUTIES, Due, Holding, Refusal
 from secretariat.exchange.peers import Tomb
 from secretariat.exchange.postgres_transaction import Transaction
+from secretariat.storage import arrays
 from secretariat.storage.engine import raw
 
 if TYPE_CHECKING:
@@ -113,11 +114,11 @@ class OutcomeRows(Transaction):
             " SELECT * FROM unnest(%s::bytea[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])"
             " ON CONFLICT DO NOTHING",
             (
-                [one.root for one in dues],
-                [one.duty for one in dues],
-                [one.article for one in dues],
-                [one.owed_to for one in dues],
-                [one.at for one in dues],
+                arrays.blobs([one.root for one in dues]),
+                arrays.texts([one.duty for one in dues]),
+                arrays.texts([one.article for one in dues]),
+                arrays.texts([one.owed_to for one in dues]),
+                arrays.moments([one.at for one in dues]),
             ),
         )
 

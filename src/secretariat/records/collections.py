@@ -13,21 +13,17 @@ Rules:
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import msgspec
-import psycopg
 import sqlalchemy as sa
-from psycopg.abc import Buffer
-from psycopg.adapt import Dumper
-from psycopg.pq import Format
 
 from secretariat.base.errors import NotFoundError
 from secretariat.base.ids import collection_id
+from secretariat.storage import arrays
 from secretariat.storage.engine import raw
 from secretariat.storage.metadata import metadata
 
@@ -90,25 +86,6 @@ _INSERT_FRESH = (
     " SELECT %s, %s + number - 1, version, %s::int4, %s::text[] FROM"
     " unnest(%b::int8[]) WITH ORDINALITY AS new (version, number)"
 )
-# The binary form of int8[]: dimensions, nulls, element type, length, lower bound; then length and value each.
-_INT8_OID = 20
-_INT8_ARRAY = struct.Struct(">iiIii")
-_INT8_ELEMENT = struct.Struct(">iq")
-
-
-class _Packed(bytes):
-    """An int8[] in binary form."""
-
-
-class _PackedDumper(Dumper):
-    format = Format.BINARY
-    oid = 1016
-
-    def dump(self, obj: Buffer) -> Buffer:
-        return bytes(obj)
-
-
-psycopg.adapters.register_dumper(_Packed, _PackedDumper)
 
 
 class Collection(msgspec.Struct, frozen=True):
@@ -225,8 +202,9 @@ def add_many(
                 incoming.append(one)
                 following += 1
         ids = [one.version for one in incoming]
-        names = [" ".join(one.left_out) for one in incoming]
-        cursor.execute(_INSERT, (number, first, ids, [one.grant_class for one in incoming], names))
+        names = arrays.texts([" ".join(one.left_out) for one in incoming])
+        classes = arrays.ints([one.grant_class for one in incoming])
+        cursor.execute(_INSERT, (number, first, arrays.longs(ids), classes, names))
         new.update(ids)
     if new:
         _set_ends(cursor, list(batches), _with_siblings(cursor, list(new)))
@@ -252,17 +230,12 @@ def add_fresh(
         "SELECT id FROM collection WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", (list(batches),)
     )
     moment = (now - _EPOCH) // _MICROSECOND
-    elements: dict[int, bytes] = {}
     seqs: dict[int, range] = {}
     for number, groups in sorted(batches.items()):
         first = following = max(moment, _last_seq(tx, number) + 1)
         for grant_class, ids, left_out in groups:
-            for one in ids:
-                if one not in elements:
-                    elements[one] = _INT8_ELEMENT.pack(8, one)
-            packed = _INT8_ARRAY.pack(1, 0, _INT8_OID, len(ids), 1) + b"".join(map(elements.__getitem__, ids))
             cursor.execute(
-                _INSERT_FRESH, (number, following, grant_class, list(left_out) or None, _Packed(packed))
+                _INSERT_FRESH, (number, following, grant_class, list(left_out) or None, arrays.longs(ids))
             )
             following += len(ids)
         seqs[number] = range(first, following)

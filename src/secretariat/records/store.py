@@ -8,8 +8,9 @@ Bulk paths send whole columns as arrays in one statement.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -20,6 +21,7 @@ from sqlalchemy.dialects.postgresql import BYTEA, JSONB
 from secretariat.base.errors import ConflictError
 from secretariat.records.canonical import canonical
 from secretariat.records.markings import Label
+from secretariat.storage import arrays
 from secretariat.storage.engine import raw
 from secretariat.storage.metadata import metadata
 from secretariat.storage.rls import CUSTODIAN
@@ -235,11 +237,8 @@ def put(tx: sa.Connection, rows: Sequence[Version], ids: Sequence[int] | None = 
     marks = keep_labels(tx, {row.label for row in rows})
     cursor = raw(tx).cursor()
     ids = list(ids) if ids is not None else reserve(tx, len(rows))
-    values = zip(
-        *(_values(number, row, marks[row.label]) for number, row in zip(ids, rows, strict=True)), strict=True
-    )
     try:
-        cursor.execute(_INSERT, [list(column) for column in values])
+        cursor.execute(_INSERT, _columns(_COLUMNS, ids, rows, marks))
     except psycopg.errors.UniqueViolation as error:
         raise ConflictError(
             "one of these object versions is already recorded",
@@ -258,8 +257,7 @@ def put_new(tx: sa.Connection, rows: Sequence[Version]) -> dict[tuple[str, datet
         return {}
     marks = keep_labels(tx, {row.label for row in rows})
     cursor = raw(tx).cursor()
-    values = zip(*(_values(0, row, marks[row.label])[1:] for row in rows), strict=True)
-    cursor.execute(_INSERT_NEW, [list(column) for column in values])
+    cursor.execute(_INSERT_NEW, _columns(_NEW, (), rows, marks))
     return {(stix_id, version, originator): number for stix_id, version, originator, number in cursor}
 
 
@@ -473,25 +471,29 @@ def _labels(tx: sa.Connection, numbers: set[int]) -> dict[int, Label]:
     return {number: msgspec.convert(value, Label) for number, value in rows}
 
 
-def _values(number: int, row: Version, mark: int) -> tuple[Any, ...]:
-    return (
-        number,
-        row.stix_id,
-        row.type,
-        row.spec_version,
-        row.created,
-        row.modified,
-        row.version,
-        row.data,
-        row.root,
-        row.salt,
-        row.envelope,
-        row.created_by,
-        row.originator,
-        row.source,
-        mark,
-        row.state,
-        row.recorded_at,
-        row.known_at,
-        row.revoked,
-    )
+_WRITTEN: dict[str, Callable[[Sequence[Any]], arrays.Column]] = {
+    "int8": arrays.longs,
+    "int4": arrays.ints,
+    "text": arrays.texts,
+    "bytea": arrays.blobs,
+    "timestamptz": arrays.moments,
+    "bool": arrays.bools,
+}
+
+
+def _columns(
+    names: Iterable[str], ids: Sequence[int], rows: Sequence[Version], marks: Mapping[Label, int]
+) -> list[arrays.Column]:
+    """Write rows as whole columns in the order of `names`."""
+    return [_WRITTEN[_COLUMNS[name]](_column(name, ids, rows, marks)) for name in names]
+
+
+def _column(
+    name: str, ids: Sequence[int], rows: Sequence[Version], marks: Mapping[Label, int]
+) -> Sequence[Any]:
+    if name == "id":
+        return ids
+    if name == "label":
+        return [marks[row.label] for row in rows]
+    of = attrgetter("data" if name == "bytes" else name)
+    return [of(row) for row in rows]
