@@ -21,13 +21,14 @@ import msgspec
 from msgspec import UNSET
 
 from secretariat.base.clock import parse_stamp
-from secretariat.base.errors import ProofError, SecretariatError
+from secretariat.base.errors import SecretariatError
 from secretariat.exchange import disowning, withdrawal
 from secretariat.exchange.duties import ENDING
 from secretariat.exchange.evidence import kept_evidence
 from secretariat.exchange.model import SHOWN, SHOWN_STATES, Arrival, Due, Fate, Line, Refusal, Ruling, Version
 from secretariat.exchange.offer import left_out_in
 from secretariat.exchange.peers import Outgoing
+from secretariat.exchange.proving import ObjectRefusedError, prove
 from secretariat.exchange.speakers import speakers
 from secretariat.ledger import entries, object_signature
 from secretariat.ledger.entries import Statement
@@ -38,29 +39,19 @@ from secretariat.ledger.property_tree import (
     left_out_of,
     partial_of,
     proof_of,
-    root_with,
 )
 from secretariat.ledger.revocation import RevokedError
-from secretariat.records import canonical, leaving_out
+from secretariat.records import leaving_out
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from secretariat.base.settings import Limits
     from secretariat.exchange.model import Outcome, Peer
     from secretariat.exchange.peers import Recompute, Store
+    from secretariat.exchange.proving import Ahead, Check
     from secretariat.exchange.wire import CarriedObject
-
-    Check = Callable[[dict[str, Any]], object]
-
-
-class ObjectRefusedError(ProofError):
-    """One object that must not be kept; the rest of its page goes on."""
-
-    def __init__(self, code: str, what: str, *, where: str | None = None, advice: str | None = None) -> None:
-        super().__init__(what, where=where, advice=advice)
-        self.code = code
 
 
 class Incoming(msgspec.Struct):
@@ -71,8 +62,9 @@ class Incoming(msgspec.Struct):
 
 
 def read_objects(
-    store: Store, lines: Sequence[Line], limits: Limits, check: Check | None
+    store: Store, lines: Sequence[Line], limits: Limits, check: Check | None, ahead: Ahead
 ) -> tuple[list[Fate], list[Refusal], list[Incoming]]:
+    """Rules 9 and 10 for a whole page; `ahead` is what was proven of it before."""
     fates: list[Fate] = []
     refusals: list[Refusal] = []
     incoming: list[Incoming] = []
@@ -85,7 +77,8 @@ def read_objects(
                 continue
             try:
                 names = left_out.get(root, [])
-                incoming.append(Incoming(line, read_object(store, peer, carried, names, limits, check)))
+                version = read_object(store, peer, carried, names, limits, check, ahead)
+                incoming.append(Incoming(line, version))
             except SecretariatError as error:
                 code = error.code if isinstance(error, ObjectRefusedError) else "bad-object"
                 fates.append((position, root, "refused", code))
@@ -350,6 +343,7 @@ def read_object(
     left_out: Sequence[str],
     limits: Limits,
     check: Check | None,
+    ahead: Ahead,
 ) -> Version:
     """Rules 9 and 10 for one object; refuses with an error that says which."""
     proof = _proof(carried, left_out)
@@ -360,21 +354,11 @@ def read_object(
             "incomplete", "an object without salt, signature or originator", where=carried.root
         )
     data, signature = bytes(carried.object), bytes(carried.signature)
-    value, written = canonical.read_canonical(data, limits)
-    if written != data or not isinstance(value, dict):
-        raise ObjectRefusedError(
-            "not-canonical", "the object's bytes are not in canonical form (RFC 8785)", where=carried.root
-        )
     keys = store.record_keys(carried.originator)
-    try:
-        if keys:
-            root = bytes.fromhex(object_signature.verify_copy(signature, data, proof, keys).root)
-        else:  # it will wait until its originator is enrolled, and be verified then
-            root = root_with(data, proof)
-    except ProofError as error:
-        raise ObjectRefusedError(
-            "broken-signature", error.what, where=error.where, advice=error.advice
-        ) from error
+    proven = ahead.find(data, proof, signature, keys)
+    if proven is None:
+        proven = prove(data, proof, signature, keys, limits, check, carried.root)
+    value, root = proven.value, proven.root
     if root.hex() != carried.root:
         raise ObjectRefusedError(
             "wrong-root", "the object is not the one that the grant names", where=carried.root
@@ -385,8 +369,8 @@ def read_object(
         raise ObjectRefusedError(error.code, error.what, where=error.where, advice=error.advice) from error
     if partial_of(proof) is not None:
         _check_left_out(value, proof, carried.root)
-    if check is not None:
-        check(value)
+    if proven.unfit is not None:
+        raise proven.unfit
     for name in ("id", "type"):
         if not isinstance(value.get(name), str):
             raise ObjectRefusedError("bad-object", f"an object without {name}", where=carried.root)

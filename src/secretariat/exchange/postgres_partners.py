@@ -76,6 +76,7 @@ class PartnerRows(Transaction):
     def save_peer(self, peer: Peer) -> None:
         tables.write_peer(self.tx, peer)
         self._keys.clear()
+        self._revoked.clear()
         self._hosted = None
 
     def advance(self, party: str, cursor: Cursor) -> None:
@@ -100,8 +101,10 @@ class PartnerRows(Transaction):
     def revoked(self, party: str) -> Mapping[str, Revoked]:
         if party == self.party:
             return self.keyring.revoked
-        peer = self.peer(party)
-        return {} if peer is None else peer.revoked
+        if party not in self._revoked:  # asked for every object of a page
+            peer = self.peer(party)
+            self._revoked[party] = {} if peer is None else peer.revoked
+        return self._revoked[party]
 
     def kept_log(self, origin: str) -> KeptLog | None:
         kept = partners.kept_log(self.tx, origin)

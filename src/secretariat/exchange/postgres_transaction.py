@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from secretariat.exchange.model import Peer
     from secretariat.ledger.node import Node
+    from secretariat.ledger.revocation import Revoked
 
 
 class Transaction:
@@ -26,4 +27,5 @@ class Transaction:
         self.realm = realm
         self.origin = self.keyring.origin
         self._keys: dict[str, Mapping[str, bytes]] = {}
+        self._revoked: dict[str, Mapping[str, Revoked]] = {}
         self._hosted: Mapping[str, Peer] | None = None

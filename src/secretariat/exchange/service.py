@@ -39,12 +39,13 @@ from secretariat.exchange.model import Holding, Peer, Refusal
 from secretariat.exchange.offer import offer
 from secretariat.exchange.peers import Outgoing
 from secretariat.exchange.postgres import PostgresStore, serving, transaction
+from secretariat.exchange.proving import Ahead, prove_ahead
 from secretariat.exchange.recomputing import rulings
 from secretariat.exchange.riding import take_word
 from secretariat.exchange.speakers import speakers
 from secretariat.exchange.take import OutOfStepError, PageRefusedError, Result
 from secretariat.exchange.transfer import BY_HAND
-from secretariat.exchange.wire import Cursor, Place, Taken
+from secretariat.exchange.wire import Cursor, Page, Place, Taken
 from secretariat.exchange.withdrawal import Called
 from secretariat.ledger import entries, object_signature, partners, witness, witnessing
 from secretariat.ledger import service as ledger
@@ -64,6 +65,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("secretariat.exchange")
 
+_ORIGINATORS_MAX = 1_000
+"""Whose objects of one page are proven ahead; those of others are when the page is taken."""
 _ALWAYS_KEPT = frozenset({
     "type", "spec_version", "id", "created", "modified", "created_by_ref", "object_marking_refs",
 })  # fmt: skip
@@ -98,6 +101,13 @@ class Contact(msgspec.Struct, frozen=True):
     reason: str | None
     via: str = ""
     """The party whose node is the mailbox between the two; BY_HAND: media are the only way; else nobody."""
+
+
+class Proved(msgspec.Struct, frozen=True):
+    """A page that was read, and what was proven of its objects before it is taken."""
+
+    page: Page
+    ahead: Ahead
 
 
 def known_peer(node: Node, realm: str, party: str) -> Peer:
@@ -204,13 +214,24 @@ def stop(node: Node, realm: str, error: BehindError) -> StoppedError:
     return StoppedError(error.what, advice=RECOVERY)
 
 
-def take_page(node: Node, realm: str, party: str, data: bytes, *, guest: str = "", now: datetime) -> Result:
+def prove_page(node: Node, realm: str, data: bytes, *, now: datetime) -> Proved:
+    """Read a page and prove its objects before it is taken: what costs time and changes nothing here."""
+    page = wire.read_page(data)
+    named = {one.originator for entry in page.entries for one in entry.objects if one.originator}
+    with transaction(node, realm, now) as store:
+        keys = {party: store.record_keys(party) for party in sorted(named)[:_ORIGINATORS_MAX]}
+    return Proved(page, prove_ahead(page, lambda one: keys.get(one, {}), node.settings.limits, check))
+
+
+def take_page(
+    node: Node, realm: str, party: str, data: bytes | Proved, *, guest: str = "", now: datetime
+) -> Result:
     """Check a page of `party` for this node, or for a guest of it, and keep what it brings; one transaction.
 
     A page that is refused leaves only the refusal; a log that takes back what it showed is suspended, with
     both checkpoints as evidence, and nothing more of it is believed before a person resumes it.
     """
-    page = wire.read_page(data)
+    page, ahead = (wire.read_page(data), None) if isinstance(data, bytes) else (data.page, data.ahead)
     mine = view(node, realm, guest) if guest else node
     try:
         with transaction(mine, realm, now) as store:
@@ -227,6 +248,7 @@ def take_page(node: Node, realm: str, party: str, data: bytes, *, guest: str = "
                 limits=node.settings.limits,
                 now=now,
                 check=check,
+                ahead=ahead,
             )
             changed = [_note_other(store, peer, position, statement) for position, statement in result.others]
             if any(changed):

@@ -1,10 +1,10 @@
 """Keeping in step with every partner over HTTP, beside the requests of the node (see peers.py).
 
 One task per partner and realm holds one request at the partner as wake-up, checks and keeps what comes, and
-tries again with growing pauses when nothing does. While a page is checked and kept, the next one is on its
-way already, one and no more: a partner that has much to tell is followed in constant memory. A partner that
-has not asked us for a while (it may not be able to reach us) is brought its pages. Database work runs in
-threads; nothing here blocks the event loop.
+tries again with growing pauses when nothing does. While a page is kept, the next one is on its way and
+its objects are proven, one page and no more: a partner that has much to tell is followed in constant memory.
+A partner that has not asked us for a while (it may not be able to reach us) is brought its pages. Database
+work runs in threads; nothing here blocks the event loop.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ class Follower:
         self.remote_for = functools.partial(Remote, node, realm, peer, client)
         self._since = time.monotonic()
         self._chance = random.SystemRandom().random
-        self._ahead: tuple[Cursor, int, asyncio.Task[bytes]] | None = None
+        self._ahead: tuple[Cursor, int, asyncio.Task[service.Proved]] | None = None
 
     async def run(self) -> None:
         """Follow until cancelled."""
@@ -235,7 +235,7 @@ class Follower:
             return Failed(kind, taken.after, taken.size)
         return Failed(kind, command.after, command.size)
 
-    async def _page(self, command: Ask) -> bytes:
+    async def _page(self, command: Ask) -> bytes | service.Proved:
         """Give the page that was asked for ahead, where it is the one that is wanted; else ask for it."""
         ahead, self._ahead = self._ahead, None
         if ahead is not None:
@@ -246,13 +246,18 @@ class Follower:
         along = await asyncio.to_thread(service.along_to, self.node, self.realm, self.peer.party, now=now())
         return await self.remote.feed(command.after, command.size, command.wait, along)
 
-    def _ask_ahead(self, page: bytes) -> None:
-        """Ask for the page after this one, as if it were kept already; nothing of it is believed before."""
-        outline = wire.outline(page)
+    def _ask_ahead(self, page: bytes | service.Proved) -> None:
+        """Ask for the page after this one, as if it were kept already; nothing of it is kept before."""
+        outline = wire.outline(page) if isinstance(page, bytes) else wire.outline_of(page.page)
         if outline is not None and outline.more:
-            task = asyncio.create_task(self.remote.feed(outline.next, outline.size, 0))
+            task = asyncio.create_task(self._prove_ahead(outline.next, outline.size))
             task.add_done_callback(_seen)
             self._ahead = (outline.next, outline.size, task)
+
+    async def _prove_ahead(self, after: Cursor, size: int) -> service.Proved:
+        """Ask for a page and prove its objects while the database is busy with the one before."""
+        page = await self.remote.feed(after, size, 0)
+        return await asyncio.to_thread(service.prove_page, self.node, self.realm, page, now=now())
 
     def _drop_ahead(self) -> None:
         if self._ahead is not None:
@@ -294,7 +299,7 @@ class Follower:
                 await bring(self.node, self.realm, guest, self.remote_for(guest))
 
 
-def _seen(task: asyncio.Task[bytes]) -> None:
+def _seen(task: asyncio.Task[service.Proved]) -> None:
     """Take notice of how a page ahead ended: whoever waits for it is told, and nobody may be."""
     if not task.cancelled():
         task.exception()

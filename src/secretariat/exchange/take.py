@@ -33,6 +33,7 @@ from secretariat.exchange.arrivals import read_objects, receipts, retry, rule
 from secretariat.exchange.evidence import evidence_of
 from secretariat.exchange.model import KeptLog, Line, LogEntry, Refusal
 from secretariat.exchange.offer import roots_of
+from secretariat.exchange.proving import Ahead
 from secretariat.exchange.wire import Cursor
 from secretariat.ledger import checkpoint, entries, following, merkle, statements
 from secretariat.ledger.entries import Statement
@@ -43,9 +44,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from secretariat.base.settings import Limits
-    from secretariat.exchange.arrivals import Check
     from secretariat.exchange.model import Peer
     from secretariat.exchange.peers import Outgoing, Recompute, Store
+    from secretariat.exchange.proving import Check
     from secretariat.exchange.wire import CarriedEntry, Page
 
 
@@ -103,10 +104,12 @@ def take(
     limits: Limits,
     now: datetime,
     check: Check | None = None,
+    ahead: Ahead | None = None,
 ) -> Result:
     """Check a page of `peer` and keep what it brings; refuses with PageRefusedError or OutOfStepError.
 
-    Runs inside one transaction of the store: the caller lets the error roll it back.
+    Runs inside one transaction of the store: the caller lets the error roll it back. `ahead` is what was
+    proven of the page's objects before (proving.py).
     """
     _check_frame(store, peer, page)
     brought = wire.riding_of(page)
@@ -117,7 +120,7 @@ def take(
     _check_amount(page, lines, log.size)
     whole, lines = lines, [line for line in lines if not line.disowned]
     evidence, attached = evidence_of(store, lines)
-    fates, refusals, incoming = read_objects(store, lines, limits, check)
+    fates, refusals, incoming = read_objects(store, lines, limits, check, ahead or Ahead())
     for line in whole:
         if line.disowned:
             position = line.entry.position

@@ -273,6 +273,11 @@ def outline(data: bytes) -> Outline | None:
         return None
 
 
+def outline_of(page: Page) -> Outline:
+    """Say where a page ends that was read."""
+    return Outline(page.next, page.checkpoint, page.more)
+
+
 def read_taken(data: bytes) -> Taken:
     """Read a receiver's place; refuses what is not one."""
     try:

@@ -65,31 +65,46 @@ def statement_of(envelope: bytes, keys: Mapping[str, bytes]) -> ObjectStatement:
 
 
 def verify_object(
-    envelope: bytes, obj: Mapping[str, Any] | bytes, salt: bytes, keys: Mapping[str, bytes]
+    envelope: bytes,
+    obj: Mapping[str, Any] | bytes,
+    salt: bytes,
+    keys: Mapping[str, bytes],
+    value: Mapping[str, Any] | None = None,
 ) -> ObjectStatement:
-    """Verify signature, names and root of a whole object. Refuses with ProofError, saying what differs."""
+    """Verify signature, names and root of a whole object. Refuses with ProofError, saying what differs.
+
+    `value` is what the bytes `obj` say, where the caller has read them already.
+    """
     statement = statement_of(envelope, keys)
-    _same(statement, obj, _root(obj, salt))
+    _same(statement, obj if value is None else value, _root(obj, salt))
     return statement
 
 
 def verify_partial(
-    envelope: bytes, obj: Mapping[str, Any] | bytes, proof: Partial, keys: Mapping[str, bytes]
+    envelope: bytes,
+    obj: Mapping[str, Any] | bytes,
+    proof: Partial,
+    keys: Mapping[str, bytes],
+    value: Mapping[str, Any] | None = None,
 ) -> ObjectStatement:
     """Verify an object with properties left out against the originator's signature."""
     statement = statement_of(envelope, keys)
-    _same(statement, obj, root_of_partial(obj, proof))
+    _same(statement, obj if value is None else value, root_of_partial(obj, proof))
     return statement
 
 
 def verify_copy(
-    envelope: bytes, obj: Mapping[str, Any] | bytes, proof: bytes, keys: Mapping[str, bytes]
+    envelope: bytes,
+    obj: Mapping[str, Any] | bytes,
+    proof: bytes,
+    keys: Mapping[str, bytes],
+    value: Mapping[str, Any] | None = None,
 ) -> ObjectStatement:
     """Verify a copy as it is kept, whole or partial, by what stands beside it (property_tree.py)."""
     known = partial_of(proof)
     if known is None:
-        return verify_object(envelope, obj, proof, keys)
-    return verify_partial(envelope, obj, known, keys)
+        return verify_object(envelope, obj, proof, keys, value)
+    return verify_partial(envelope, obj, known, keys, value)
 
 
 def _root(obj: Mapping[str, Any] | bytes, salt: bytes) -> bytes:
