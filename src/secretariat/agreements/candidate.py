@@ -276,6 +276,9 @@ class Candidate:
             return self.row(article, FAILS, "default_share.unread")
         if rule in {"THIRD_PARTY", "ORCON"}:
             return self.row(article, DUTY, "third.duty", self.recipient, self.originator)
+        if article.get("recipients_shown") is not None:
+            shown = self._recipients_shown() is not None
+            return self.row(article, DUTY, "recipients.shown" if shown else "recipients.hidden")
         if rule in _NOTED:
             return self.row(article, NOTE, "noted")
         if rule in _DEEDS or rule in {"RETENTION", "RETURN_OR_DESTROY", "LOSS_REPORT", "TERMINATION_EFFECT"}:
@@ -346,7 +349,19 @@ class Candidate:
                 )
             elif article.rule in {"RETURN_OR_DESTROY", "TERMINATION_EFFECT"}:
                 found += self._ending(article, ends)
+        shown = self._recipients_shown()
+        if shown is not None:
+            found.append(Obligation(who, "name_recipients", self.instrument.ref(shown.art)))
         return tuple(found)
+
+    def _recipients_shown(self) -> Article | None:
+        """Give the article that shows recipients to each other; None where none does, or one says no.
+
+        Without it a relay names nobody whom it passed an object on to: what is unknown stays hidden.
+        """
+        stated = [one for one in self.instrument.articles if one.get("recipients_shown") is not None]
+        shows = all(one.get("recipients_shown") is True and one.verification == "read" for one in stated)
+        return stated[0] if stated and shows else None
 
     def _ending(self, article: Article, ends: date | None) -> list[Obligation]:
         who, ref = self.recipient, self.instrument.ref(article.art)

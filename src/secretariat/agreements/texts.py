@@ -142,6 +142,8 @@ TEXTS: dict[str, str] = {
     "unread.all": N_("no article of {0} was read that could carry a permission"),
     "kind.restricts": N_("a {0} restricts and never permits"),
     "duty": N_("duty of the recipient"),
+    "recipients.shown": N_("recipients are shown to each other: each names whom it passes it on to"),
+    "recipients.hidden": N_("recipients are not shown to each other"),
     "noted": N_("noted"),
     # missing links
     "missing.no_instrument": N_("no instrument names {0} and {1}"),

@@ -31,6 +31,7 @@ DEED_WORDS = {
     "attribute_as_stated": mark("name the source as stated"),
     "encrypt": mark("encrypt it"),
     "keep_register": mark("keep a register of persons and copies"),
+    "name_recipients": mark("name the parties it is passed on to, to whom it came from"),
     "follow_reclassification": mark("follow every change of its classification"),
     "destroy_beyond_reconstruction": mark("destroy it beyond reconstruction"),
     "destroy_or_return": mark("destroy or return it"),
