@@ -78,7 +78,10 @@ def obey(
         elif statement.kind == "narrow" and _stands(store, peer, entry, version, granted.get(root, ())):
             _lessen(store, peer, entry, version, granted.get(root, ()))
             done["kept-otherwise"].append(root)
-        elif not (_may_call(statement, source, peer, version) or _unproven(store, peer, version)):
+        elif not (
+            _may_call(statement, source, peer, version, granted.get(root, ()))
+            or _unproven(store, peer, version)
+        ):
             done["refused"].append(root)
             refusals.append(_not_theirs(peer, entry, version))
         else:
@@ -151,9 +154,15 @@ def _originators_word(
     return None
 
 
-def _may_call(statement: Statement, source: Statement | None, peer: Peer, version: Version) -> bool:
-    if statement.kind == "narrow":
-        return peer.party in {version.source, version.originator}
+def _may_call(
+    statement: Statement,
+    source: Statement | None,
+    peer: Peer,
+    version: Version,
+    granted: Sequence[Granted],
+) -> bool:
+    if statement.kind == "narrow":  # whoever granted it, though somebody else brought it first
+        return peer.party in {version.source, version.originator, *(one.sender for one in granted)}
     if version.originator == peer.party:
         return True
     return (
@@ -234,7 +243,8 @@ def _pass_on(
     holders = {
         party: roots
         for party, roots in store.recipients([one.root for one in acted]).items()
-        if party != peer.party
+        # who narrows may have it again by a grant of ours that it had not read when it wrote this
+        if party != peer.party or statement.kind == "narrow"
     }
     nodes = reached(store)
     reason = str(statement.body.get("reason", ""))

@@ -218,3 +218,36 @@ def test_twice_is_refused(world):
     there.withdraw("KR", A)
     with pytest.raises(StateError, match="was withdrawn"):
         there.withdraw("KR", A)
+
+
+def two_relays(world):
+    """US gave KR and JP one object; JP passed it on to KR as well, then US took both grants back."""
+    there = world("US", "KR", "JP")
+    there.allow("US>KR", "US>JP", "US>JP>KR", "US>KR>JP")
+    roots = there.publish("US", indicator("a"), to=["KR", "JP"])
+    there.converge()
+    words = {via: there.consent("US", roots, via=via, to=to) for via, to in (("JP", "KR"), ("KR", "JP"))}
+    there.converge()
+    there.relay("JP", roots, to="KR", consent=words["JP"])
+    there.converge()
+    for party in ("KR", "JP"):
+        there.narrow("US", indicator("a")["id"], to=party)
+    return there, roots, words
+
+
+def test_who_granted_it_second_takes_it_back_too(world):
+    there, _, _ = two_relays(world)
+    there.converge()
+    assert there.sees("KR") == there.sees("JP") == set()
+    assert there.refusals("KR") == []
+
+
+def test_a_relay_that_narrows_loses_what_came_back_to_it_meanwhile(world):
+    there, roots, words = two_relays(world)
+    there.pull("KR", "US")
+    assert there.sees("KR") == {indicator("a")["id"]}  # JP's grant stands until JP takes it back
+    there.relay("KR", roots, to="JP", consent=words["KR"])
+    there.converge()
+    assert there.sees("KR") == there.sees("JP") == set()
+    assert there.refusals("KR") == there.refusals("JP") == []
+    assert there.converge() == 0
