@@ -16,6 +16,7 @@ from secretariat.people import service as people
 from secretariat.people.model import Role
 from secretariat.records import store as records
 from secretariat.records.markings import Label, tlp_marking
+from secretariat.storage.engine import raw
 from simulator import indicator, sealed
 
 A = indicator("a")["id"]
@@ -75,6 +76,34 @@ def test_duties_are_listed_by_day_and_article_with_those_owed_to_us(told):
     assert "syn-mou/6" in desk
     assert "no article: the term of this node" in desk
     assert "syn-nda/9" not in told.get("/ledger/duties?recorded_by=2026-01-01").text
+
+
+def test_who_is_further_down_has_no_name_and_the_relay_owes_its_answer(told):
+    node, name = told.node, "further-" + "a" * 16
+    with transaction(node, "live", now()) as store:
+        (version,) = [one for one in store.history(A) if not one.revoked]
+        said = {"root": version.root, "via": "CN", "origin": "cn.example/live", "position": -1}
+        at = now() - timedelta(days=6)
+        store.hold(
+            [
+                Holding(holder=f"CN/{name}", state="asked", at=at, **said),
+                Holding(holder=f"CN/{name[:-1]}b", state="destroyed", at=at, **said),
+            ]
+        )
+    for address in (f"/reports/{A}/receipts", f"/reports/{A}", "/ledger/receipts"):
+        text = told.get(address).text
+        assert "a holder further down, known by way of CN only" in text
+        assert name in text
+        for language in ("ja", "ko", "zh-Hans"):
+            text = told.get(f"{address}?lang={language}").text
+            assert "a holder further down" not in text
+            assert "CN" in text
+    assert "answers for 1 holder further down" in told.get("/").text
+    rows = list(csv.reader(io.StringIO(told.get("/ledger/duties?download=answers.csv").text)))
+    assert ["CN", "1"] in [[line[1], line[4]] for line in rows]
+    rows = list(csv.reader(io.StringIO(told.get(f"/reports/{A}/receipts?download=matrix.csv").text)))
+    (late,) = [line for line in rows if line[:2] == [f"CN/{name}", "overdue"]]
+    assert "CN" in late
 
 
 def test_an_object_that_is_not_here_has_no_receipts(told):
@@ -194,3 +223,33 @@ def test_correcting_says_what_will_happen_then_does_just_that(site):
         assert store.history(A)[1].root == version.root
     assert client.post(page, data={**deed, "json": "[1]"}).status_code == 422
     assert client.get(f"{page}?lang=ko").status_code == 200
+
+
+def test_a_receipt_by_a_person_names_who_will_read_it_and_wants_its_facts(site):
+    client = site("releaser")
+    version = sealed(client.node.keyring("live"), indicator("a"))
+    with transaction(client.node, "live", now()) as store:
+        store.publish([version], [])
+        raw(store.tx).execute("UPDATE object_version SET originator = 'JP', source = 'JP', state = 'kept'")
+    page = f"/reports/{A}/word"
+    text = client.get(page).text
+    assert "its originator JP" in text
+    form = {"state": "lost", "since": "2026-11-20", "what": "stolen", "told": "police", "code": CODE}
+    assert client.post(page, data={**form, "code": "x"}).status_code == 422
+    assert client.post(page, data={**form, "told": ""}).status_code == 422
+    assert client.post(page, data={**form, "state": ""}).status_code == 422
+    assert client.post(page, data=form).status_code == 404, "nobody is known here who could be told"
+    assert client.get(f"{page}?lang=zh-Hans").status_code == 200
+
+
+def test_a_reported_loss_stands_in_the_matrix_and_on_the_desk(told):
+    node = told.node
+    with transaction(node, "live", now()) as store:
+        (root,) = [one.root for one in store.history(A)]
+        said = {"via": "JP", "origin": "jp", "position": -1, "root": root, "holder": "JP", "at": now()}
+        store.hold([Holding(state="lost", note="since 2026-11-20: stolen; told: police", **said)])
+        store.hold([Holding(state="destroyed", **{**said, "at": now()})])
+    for place in (f"/reports/{A}/receipts", "/"):
+        assert "since 2026-11-20: stolen; told: police" in told.get(place).text
+    rows = csv.DictReader(io.StringIO(told.get(f"/reports/{A}/receipts?download=matrix.csv").text))
+    assert any("stolen" in str(list(row.values())) for row in rows)

@@ -17,6 +17,7 @@ from secretariat.agreements.wording import deed_word
 from secretariat.base.clock import now
 from secretariat.base.errors import NotFoundError
 from secretariat.desk import store
+from secretariat.exchange import further
 from secretariat.exchange import store as exchange
 from secretariat.people.model import Permission
 from secretariat.records import store as records
@@ -116,6 +117,7 @@ def _table(rows: list[dict[str, Any]], versions: list[Stored]) -> Table:
             **line,
             **{str(one.id): line["cells"].get(str(one.id), {}).get("state", "") for one in versions},
             "passed_on": ", ".join(line["passed"]),
+            "debtor": further.debtor(line["holder"]),
             "at": max((one["at"] for one in cells if one["at"] is not None), default=None),
             "overdue": min(late, default=None),
             "article": ", ".join(sorted({one["article"] for one in cells if one["article"]})),
@@ -127,6 +129,7 @@ def _table(rows: list[dict[str, Any]], versions: list[Stored]) -> Table:
             Column("holder", _("Holder")),
             *(Column(str(one.id), one.version.strftime("%Y-%m-%d %H:%M:%SZ")) for one in versions),
             Column("passed_on", _("Passed on to")),
+            Column("debtor", _("Who answers")),
             Column("at", _("Last word")),
             Column("overdue", _("Overdue since")),
             Column("article", _("Under article")),
@@ -161,7 +164,7 @@ def _way(screen: Screen, rows: list[dict[str, Any]], first: Stored) -> Any:
             key=party,
             column=depth(party),
             kind=state_word(states[party]),
-            name=_("everybody") if party == EVERYBODY else party,
+            name=_name(party),
             faint=states[party] in GONE,
         )
         for party in via
@@ -171,6 +174,12 @@ def _way(screen: Screen, rows: list[dict[str, Any]], first: Stored) -> Any:
     if start:
         edges.append(charts.Edge(first.originator, screen.party, ""))
     return charts.graph(nodes, edges, title=_("The way of the object; the table says the same"))
+
+
+def _name(holder: str) -> str:
+    if further.is_further(holder):
+        return _("further down")
+    return _("everybody") if holder == EVERYBODY else holder
 
 
 def state_word(state: str) -> str:
@@ -245,6 +254,7 @@ def duties_page(request: Request[Any, Any, Any]) -> Response[Any]:
             Column("holder", _("Holder")),
             Column("objects", _("Objects"), number=True),
             Column("asked", _("Asked")),
+            Column("further", _("For holders further down"), number=True),
             Column("article", _("Article")),
         ),
         [
@@ -253,6 +263,7 @@ def duties_page(request: Request[Any, Any, Any]) -> Response[Any]:
                 "holder": one.holder,
                 "objects": one.objects,
                 "asked": one.asked,
+                "further": one.further,
                 "article": one.article,
                 "late": one.due < moment,
             }

@@ -349,16 +349,36 @@ def receipts(
     stix_id: Annotated[str, typer.Argument(metavar="OBJECT", help="STIX id.")],
     data: Data = DATA,
     realm: Realm = "live",
+    told_to: Annotated[
+        str, typer.Option("--told-to", help="Party: the pseudonyms under which it knows our holders.")
+    ] = "",
     json: Json = False,
 ) -> None:
-    """Say who holds which version of an object, what was destroyed, and who has been silent since when."""
-    from secretariat.exchange import service
+    """Say who holds which version of an object, what was destroyed, and who has been silent since when.
+
+    A relay names its next holders upward by pseudonyms; `--told-to` says which of ours a party was told.
+    """
+    from secretariat.exchange import further, service
+    from secretariat.exchange.postgres import transaction
 
     with node_at(data) as node:
         found = service.holders(node, realm, stix_id, now=now())
+        with transaction(node, realm, now()) as store:
+            names = {one.holder: store.pseudonym(told_to, one.holder) for one in found if told_to}
+    if told_to:
+        text = "\n".join(f"{name}  {holder}" for holder, name in sorted(names.items()))
+        emit({"told_to": told_to, "names": names}, text or "nobody but this node", json=json)
+        return
     lines = []
     for one in found:
         since = f" since {stamp(one.at)}" if one.at else ""
         note = f" ({one.note})" if one.note else ""
+        if further.is_further(one.holder):
+            name = one.holder.partition("/")[2]
+            lines.append(
+                f"{name}, a holder further down for whom {one.via} answers:"
+                f" {one.state} {one.version or '-'}{since}"
+            )
+            continue
         lines.append(f"{one.holder:8} {one.state:14} {one.version or '-'}  by word of {one.via}{since}{note}")
     emit(found, "\n".join(lines) or "nobody but this node", json=json)

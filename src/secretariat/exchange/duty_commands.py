@@ -39,7 +39,8 @@ def list_duties(data: Data = DATA, realm: Realm = "live", json: Json = False) ->
     found += [
         {
             "who": one.holder,
-            "do": "answer",
+            "do": f"answer for {one.further} further" if one.further else "answer",
+            "further": one.further,
             "article": one.article or None,
             "owed_to": settings.party,
             "due": stamp(one.due),

@@ -382,8 +382,14 @@ def read_holdings(tx: sa.Connection, roots: Sequence[bytes], as_of: AsOf = NOW) 
     ]
 
 
+_DEBTOR = "split_part(holder, '/', 1)"
+_FURTHER = "count(DISTINCT holder) FILTER (WHERE position('/' IN holder) > 0)"
+_ALIKE = "position('/' IN holder) > 0"
+"""What a relay answers for (exchange/further.py) is counted apart from what it owes itself."""
+
+
 class Silence(msgspec.Struct, frozen=True):
-    """A holder that was asked and owes its answer: how many objects, since when, under which article."""
+    """A party that owes an answer to a call: on how many objects, since when, under which article."""
 
     holder: str
     objects: int
@@ -391,13 +397,16 @@ class Silence(msgspec.Struct, frozen=True):
     due: datetime
     article: str
     """Empty: no instrument states a term, the term is the setting `receipt_due_s`."""
+    further: int = 0
+    """For how many holders further down, whom it does not name, it owes this; 0: it owes its own."""
 
 
 def silent(tx: sa.Connection, now: datetime, term: timedelta) -> list[Silence]:
     """Name the holders whose answer to a call is overdue: by their instrument, else `term` after the call."""
     rows = raw(tx).execute(
-        "SELECT holder, count(*), min(at), min(coalesce(due_at, at + %s)), article FROM holding"
-        " WHERE state = 'asked' AND coalesce(due_at, at + %s) < %s GROUP BY holder, article ORDER BY 4",
+        f"SELECT {_DEBTOR}, count(DISTINCT root), min(at), min(coalesce(due_at, at + %s)), article,"
+        f" {_FURTHER} FROM holding WHERE state = 'asked' AND coalesce(due_at, at + %s) < %s"
+        f" GROUP BY {_DEBTOR}, {_ALIKE}, article ORDER BY 4",
         (term, term, now),
     )
     return [Silence(*row) for row in rows]
@@ -426,8 +435,9 @@ def open_duties(tx: sa.Connection) -> list[Owed]:
 def owed(tx: sa.Connection, term: timedelta) -> list[Silence]:
     """Give the answers to calls that are owed to this party, overdue or not, the next due first."""
     rows = raw(tx).execute(
-        "SELECT holder, count(*), at, coalesce(due_at, at + %s) AS due, article FROM holding"
-        " WHERE state = 'asked' GROUP BY holder, at, due_at, article ORDER BY due, holder",
+        f"SELECT {_DEBTOR} AS debtor, count(DISTINCT root), at, coalesce(due_at, at + %s) AS due, article,"
+        f" {_FURTHER} AS further FROM holding WHERE state = 'asked'"
+        f" GROUP BY {_DEBTOR}, {_ALIKE}, at, due_at, article ORDER BY due, debtor, further",
         (term,),
     )
     return [Silence(*row) for row in rows]

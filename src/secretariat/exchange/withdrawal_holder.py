@@ -88,11 +88,12 @@ def obey(
             acted.append(version)
     if statement.kind == "narrow":
         store.depart(roots, peer.origin, peer.party, before=entry.position)
-    outgoing, told = _pass_on(store, peer, entry, statement, source, acted, now)
-    kept = [one.root for one in acted if held_by(store.obligations(one.root), now)]
-    gone = [one.root for one in acted if one.root not in set(kept)]
     # What never arrived, or was destroyed before, must not arrive later either.
     absent = [root for root in roots if root not in held and root not in tombs]
+    before = _given_before(store, [*absent, *(one.root for one in acted if one.state == "withdrawn")])
+    outgoing, told = _pass_on(store, peer, entry, statement, source, acted, before, now)
+    kept = [one.root for one in acted if held_by(store.obligations(one.root), now)]
+    gone = [one.root for one in acted if one.root not in set(kept)]
     for batch, state in ((kept, "kept-by-law"), (gone, "destroyed"), (absent, "gone")):
         if batch:
             by = source.party if source is not None else peer.party
@@ -229,6 +230,15 @@ def _done_before(tombs: Sequence[Tomb]) -> str:
     return tombs[-1].done if tombs else "gone"
 
 
+def _given_before(store: Store, roots: Sequence[bytes]) -> dict[str, list[bytes]]:
+    """Say who has by way of us what a duty bade us to destroy or hide meanwhile (duties.py, rule 7)."""
+    found: dict[str, list[bytes]] = defaultdict(list)
+    for one in store.holdings(roots) if roots else ():
+        if one.via in {one.holder, store.party} and one.state in {"asked", *HOLDING}:
+            found[one.holder].append(one.root)
+    return found
+
+
 def _pass_on(
     store: Store,
     peer: Peer,
@@ -236,13 +246,15 @@ def _pass_on(
     statement: Statement,
     source: Statement | None,
     acted: Sequence[Version],
+    before: Mapping[str, Sequence[bytes]],
     now: datetime,
 ) -> tuple[list[Outgoing], list[Told]]:
-    if not acted:
+    if not acted and not before:
         return [], []
+    readers = store.recipients([one.root for one in acted])
     holders = {
-        party: roots
-        for party, roots in store.recipients([one.root for one in acted]).items()
+        party: sorted({*readers.get(party, ()), *before.get(party, ())})
+        for party in {*readers, *before}
         # who narrows may have it again by a grant of ours that it had not read when it wrote this
         if party != peer.party or statement.kind == "narrow"
     }
@@ -253,7 +265,8 @@ def _pass_on(
         refs = list(references_of(statement))
         origin, position = refs[0] if source is not None and refs else (peer.origin, entry.position)
         extra["passed_on"] = {"origin": origin, "position": position}
-    above = further.shown_by_call(store, peer.origin, statement, [one.root for one in acted])
+    every = sorted({root for theirs in holders.values() for root in theirs})
+    above = further.shown_by_call(store, peer.origin, statement, every)
     outgoing: list[Outgoing] = []
     told: list[Told] = []
     held: list[Holding] = []
@@ -277,7 +290,7 @@ def _pass_on(
             )
             for root in roots
         ]
-        if party != EVERYBODY:
+        if party not in {EVERYBODY, peer.party}:
             below = further.shown_by(store, store.origin, grants, store.party, party, roots)
             told.append(
                 Told(party, roots, state, {root for root in roots if root in above and root in below})
