@@ -44,6 +44,7 @@ from secretariat.exchange import (
     key_pages,
     mailbox_pages,
     mailbox_store,
+    own_keys,
     peer_pages,
     private_doors,
     private_pages,
@@ -239,6 +240,8 @@ def prepare(node: Node) -> None:
                 log.critical("%s, %s is read-only: %s (%s)", node.party, realm, why, RECOVERY)
             elif ledger.open_log(tx, node.keyring(realm), now=now()).size == 1 and not instruments(tx):
                 keep_book(tx, package_book(), own=node.party, now=now())
+        if realm not in node.stopped and (roles := own_keys.finish(node, realm, now=now())):
+            log.warning("%s, %s: what `secretariat keys` left undone is done: %s", node.party, realm, roles)
 
 
 def configuration(application: Litestar) -> uvicorn.Config:

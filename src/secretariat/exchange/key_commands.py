@@ -74,6 +74,11 @@ def _status_text(found: Status) -> str:
         f"cosigned by {one.witness}: {one.size} entries, {stamp(datetime.fromtimestamp(one.at, UTC))}"
         for one in found.seen
     ] or ["no partner cosigned this log yet: until one did, nobody can say what was signed before a theft"]
+    if found.unsaid:
+        lines.append(
+            f"a step was cut short, the log does not name the {' and '.join(found.unsaid)} key:"
+            f" secretariat keys rotate {found.unsaid[0]} --realm {found.realm} finishes it"
+        )
     if not found.stated:
         lines.append("no descriptor names the present keys: secretariat keys state --root FILE")
     return "\n".join(lines)
@@ -85,6 +90,8 @@ def _key_line(one: KeyLife) -> str:
         return text + f"revoked since {stamp(one.revoked.since)} ({one.revoked.reason})"
     if one.until is not None:
         return text + f"until {stamp(one.until)}"
+    if not one.here and one.role != "root":
+        return text + "replaced, and the log does not say so yet"
     since = "not in the log yet" if one.since is None else f"since {stamp(one.since)}"
     place = one.file if one.here else "not on this machine"
     due = "  DUE: secretariat keys rotate " + one.role if one.due else ""
@@ -164,6 +171,8 @@ def revoke(
 def _done_text(done: Done) -> str:
     entry = "" if done.entry < 0 else f", entry {done.entry}"
     revoked = "" if done.revoked is None else f"{done.revoked} is revoked.\n"
+    if done.finished:
+        revoked = "a step that was cut short is finished; nothing else was replaced\n"
     return f"{revoked}{done.role}: {done.key_id}{entry}; partners learn it when the node serves again"
 
 

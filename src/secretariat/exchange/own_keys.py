@@ -7,7 +7,9 @@ Rules:
    file (ledger/root_file.py).
 2. A key in force that is revoked is replaced in the same step: nothing is ever signed with a revoked key.
 3. No node serves meanwhile: a process that runs holds the keys that it read when it started.
-4. A step that was cut short (files written, entry not) is finished by running it again.
+4. Each key is put into its place in one step, so whatever ends a command in the middle leaves the old key or
+   the new one in force. Where the log does not say so yet (`unsaid`) the next `rotate` finishes that instead of
+   replacing another key, and so does the start of the node where the root key is on this machine.
 5. The root key is not revoked: nothing above it could. A party that lost it enrols anew (rebinding.py).
 """
 
@@ -45,6 +47,9 @@ if TYPE_CHECKING:
     """Root keys that were brought for one step, by realm."""
 
 
+_CUT_SHORT = "a step that was cut short is finished"
+
+
 class KeyLife(msgspec.Struct, frozen=True):
     """One key of this node: since when it is in force, until when it was, where it is."""
 
@@ -78,6 +83,8 @@ class Status(msgspec.Struct, frozen=True):
     seen: list[Seen]
     stated: bool
     """Whether there is a descriptor to give that names the keys in force."""
+    unsaid: list[str] = []
+    """Roles whose keys were replaced or revoked without an entry: a step that was cut short."""
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -87,6 +94,8 @@ class Done(msgspec.Struct, frozen=True):
     key_id: str
     entry: int
     revoked: str | None = None
+    finished: bool = False
+    """Whether this only finished a step that was cut short."""
 
 
 def status(node: Node, realm: str, *, now: datetime) -> Status:
@@ -105,7 +114,39 @@ def status(node: Node, realm: str, *, now: datetime) -> Status:
         stated = False
     else:
         stated = True
-    return Status(realm, ring.origin, lives, seen, stated)
+    return Status(realm, ring.origin, lives, seen, stated, unsaid(ring, said))
+
+
+def unsaid(ring: Keyring, said: list[tuple[Entry, Key]]) -> list[str]:
+    """Name the roles whose present key, or whose revocation, the last `key` entry does not state."""
+    if not said:
+        return []
+    body = said[-1][1]
+    named = {(line.role, line.key_id) for line in body.keys}
+    stated = {one.key for one in body.revoked}
+    found = {role for role, public in ring.by_role.items() if (role, key_id(public)) not in named}
+    return sorted(found | {one.role for number, one in ring.revoked.items() if number not in stated})
+
+
+def finish(node: Node, realm: str, *, now: datetime) -> list[str]:
+    """Write the `key` entry that a step which was cut short left out; gives the roles it is about.
+
+    Refuses where the root key is not on this machine.
+    """
+    ring = node.keyring(realm)
+    with node.database.app(realm) as tx:
+        lacking = unsaid(ring, ledger.key_entries(tx))
+        if not lacking:
+            return []
+        if ring.root is None:
+            raise StateError(
+                f"a step was cut short: the log does not name the {' and '.join(lacking)} key of {realm}",
+                where=ring.origin,
+                advice=f"secretariat keys rotate {lacking[0]} --realm {realm} --root FILE finishes it",
+            )
+        keys.write_publics(keys.folder_of(node.settings.data, realm), ring)
+        _write(tx, ring, _CUT_SHORT, now)
+    return lacking
 
 
 def _life(
@@ -169,7 +210,10 @@ def roots_of(settings: NodeSettings, signers: list[Signer] | None) -> dict[str, 
 def rotate(
     settings: NodeSettings, realm: str, role: str, *, roots: Roots, reason: str, now: datetime
 ) -> Done:
-    """Replace a key, write the `key` entry and seal the new descriptor. Refuses while a node serves."""
+    """Replace a key, write the `key` entry and seal the new descriptor. Refuses while a node serves.
+
+    Where a step was cut short this finishes it, whatever its role, and replaces nothing more.
+    """
     folder = keys.folder_of(settings.data, realm)
     with _stopped(settings) as database:
         if role == "sealing":  # it signs nothing: partners learn it from the descriptor
@@ -179,12 +223,16 @@ def rotate(
         filled = keys.replace_missing(folder, role)
         with database.app(realm) as tx:
             ring = keys.with_root(_ring(settings, realm), roots[realm])
-            head = ledger.open_log(tx, ring, now=now)
-            if not filled and head.keys == ledger.in_force(ring):  # else one that was cut short is finished
+            ledger.open_log(tx, ring, now=now)
+            lacking = [] if filled else unsaid(ring, ledger.key_entries(tx))
+            if lacking:
+                role, reason = lacking[0], _CUT_SHORT
+            elif not filled:
                 ring = _replaced(folder, ring, role)
+            keys.write_publics(folder, ring)
             entry = _write(tx, ring, reason or f"{role} key replaced", now)
         enrolment.keep_descriptor(Node.open(settings, database), _first(settings, roots), now=now)
-    return Done(role, key_id(ring.by_role[role]), entry)
+    return Done(role, key_id(ring.by_role[role]), entry, finished=bool(lacking))
 
 
 def revoke(
@@ -232,8 +280,11 @@ def take_away(settings: NodeSettings, path: Path, passphrase: str, *, now: datet
     """Write the root keys to a file, check it, and delete them here; gives their ids.
 
     Everything that needs them is done first: each log is opened, the descriptor is sealed. Refuses where one
-    is away already, and as root_file.write says; then nothing is deleted.
+    is away already, and as root_file.write says; then nothing is deleted. A file that holds them all was
+    written by a run that was cut short: what is left here is deleted.
     """
+    if path.exists():
+        return _rest_taken_away(settings, path, passphrase)
     roots = roots_of(settings, None)
     with _stopped(settings) as database:
         for realm in settings.realms:
@@ -244,6 +295,19 @@ def take_away(settings: NodeSettings, path: Path, passphrase: str, *, now: datet
         for realm in settings.realms:
             (keys.folder_of(settings.data, realm) / "root.pem").unlink()
     return [one.key_id for one in roots.values()]
+
+
+def _rest_taken_away(settings: NodeSettings, path: Path, passphrase: str) -> list[str]:
+    """Delete the root keys that are still here and stand in the file. Refuses another node's file."""
+    there = {one.public: one for one in root_file.read(path, passphrase)}
+    folders = [keys.folder_of(settings.data, realm) for realm in settings.realms]
+    wanted = [keys.root_of(folder) for folder in folders]
+    if {public for public, _ in wanted} != there.keys() or all(held is None for _, held in wanted):
+        raise ConflictError("the file exists already", where=str(path), advice="take a new one")
+    with _stopped(settings):
+        for folder in folders:
+            (folder / "root.pem").unlink(missing_ok=True)
+    return [there[public].key_id for public, _ in wanted]
 
 
 @contextlib.contextmanager

@@ -296,10 +296,8 @@ def rotate(
     retired.mkdir(exist_ok=True, mode=0o700)
     write_public(retired / f"{old.key_id}.pub", old.public)
     fresh = Signer.generate()
-    (folder / f"{role}.pem.new").unlink(missing_ok=True)
-    write_private(folder / f"{role}.pem.new", fresh.to_pem())
+    _put_private(folder / f"{role}.pem", fresh)  # from here on the new one is in force, before it the old
     write_public(folder / f"{role}.pub", fresh.public)
-    (folder / f"{role}.pem.new").replace(folder / f"{role}.pem")
     return replace(load(folder, party=party, realm=realm, host=host), root=held.root)
 
 
@@ -314,9 +312,15 @@ def replace_missing(folder: Path, role: str) -> bool:
     old, fresh = _read_public(folder / f"{role}.pub"), Signer.generate()
     (folder / "retired").mkdir(exist_ok=True, mode=0o700)
     write_public(folder / "retired" / f"{key_id(old)}.pub", old)
-    write_private(path, fresh.to_pem())
+    _put_private(path, fresh)
     write_public(folder / f"{role}.pub", fresh.public)
     return True
+
+
+def write_publics(folder: Path, ring: Keyring) -> None:
+    """Write the public halves in force, where a step that was cut short left others."""
+    for role, public in ring.by_role.items():
+        write_public(folder / f"{role}.pub", public)
 
 
 def revoke(folder: Path, ring: Keyring, one: Revocation, *, now: datetime) -> Keyring:
@@ -338,6 +342,14 @@ def revoke(folder: Path, ring: Keyring, one: Revocation, *, now: datetime) -> Ke
     return replace(ring, revoked=revoked)
 
 
+def _put_private(path: Path, signer: Signer) -> None:
+    """Put a key into its place in one step: whoever looks finds the one before or this one, whole."""
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.unlink(missing_ok=True)  # of a step that was cut short
+    write_private(fresh, signer.to_pem())
+    fresh.replace(path)
+
+
 def write_private(path: Path, pem: bytes) -> None:
     """Write a private key that only its owner may read, durably. Refuses a file that is there."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -348,8 +360,10 @@ def write_private(path: Path, pem: bytes) -> None:
 
 
 def write_public(path: Path, public: bytes) -> None:
-    """Write a public key."""
-    path.write_text(f"{ALGORITHM} {public.hex()}\n", encoding="ascii")
+    """Write a public key, whole or not at all."""
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.write_text(f"{ALGORITHM} {public.hex()}\n", encoding="ascii")
+    fresh.replace(path)
 
 
 def _read_revoked(folder: Path) -> dict[str, Revoked]:

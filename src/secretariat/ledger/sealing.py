@@ -132,21 +132,22 @@ def rotate(folder: Path) -> SealingKeys:
         kept = retired / f"{held.key_id}.pem"
         if not kept.exists():  # a rotation that was cut short left it there
             _write(kept, _read(folder / FILE))
-    fresh = folder / f"{FILE}.new"
-    fresh.unlink(missing_ok=True)
-    _write(fresh, X25519PrivateKey.generate())
-    fresh.replace(folder / FILE)
+    _write(folder / FILE, X25519PrivateKey.generate())
     found = load(folder)
     assert found is not None
     return found
 
 
 def _write(path: Path, private: X25519PrivateKey) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    """Write a key into its place in one step: a file there is the one before or this one, whole."""
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         file.flush()
         os.fsync(file.fileno())
+    fresh.replace(path)
 
 
 def _read(path: Path) -> X25519PrivateKey:
