@@ -12,7 +12,9 @@ Rules:
    back is answered once more, about its call. What nobody wants destroyed stays.
 5. Each is done once: what is destroyed has no duties left, and a clock set back finds them done.
 6. What a program cannot fulfil (a report, a return on paper) stays open and is shown as overdue.
-7. A call (`withdraw`, `narrow`) is answered within the shortest term that a grant's duties state `upon` a
+7. Who has by way of us what we destroy or hide is not touched by our duty: it stays known as a holder, so
+   that a later call is passed on to it (withdrawal_holder.py).
+8. A call (`withdraw`, `narrow`) is answered within the shortest term that a grant's duties state `upon` a
    request; where none states one, no article makes the answer late.
 """
 
@@ -25,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from secretariat.exchange.model import DESTROY_DUTIES, KEEP_DUTIES, Due
+from secretariat.exchange.model import DESTROY_DUTIES, KEEP_DUTIES, Due, Holding
 from secretariat.exchange.peers import Outgoing, Tomb
 from secretariat.exchange.speakers import author, reached
 from secretariat.ledger import dsse, entries
@@ -123,6 +125,14 @@ def fall_due(store: Store, now: datetime) -> Run:
     outgoing = [
         one for article, batch in hidden for one in _answers(store, batch, tombs, "kept-by-law", article)
     ]
+    _remember(
+        store,
+        [
+            *(root for _, batch in hidden for root in batch),
+            *(root for batch in gone.values() for root in batch),
+        ],
+        now,
+    )
     store.retire([root for _, batch in hidden for root in batch])
     for reason, batch in gone.items():
         outgoing += _answers(store, batch, tombs, "destroyed", reason)
@@ -139,6 +149,28 @@ def fall_due(store: Store, now: datetime) -> Run:
         destroyed=sum(map(len, gone.values())),
         kept=sum(len(batch) for _, batch in hidden),
         ended=len(done),
+    )
+
+
+def _remember(store: Store, roots: Sequence[bytes], now: datetime) -> None:
+    """Keep whom we passed these versions on to, also where its receipt has not come yet (rule 7)."""
+    known = {(one.root, one.holder) for one in store.holdings(roots)}
+    store.hold(
+        [
+            Holding(
+                root=root,
+                holder=party,
+                state="asked",
+                via=store.party,
+                origin=store.origin,
+                position=-1,
+                at=now,
+                note="was granted it; has not said what became of it",
+            )
+            for party, given in store.recipients(roots).items()
+            for root in given
+            if (root, party) not in known
+        ]
     )
 
 

@@ -209,3 +209,39 @@ def test_a_duty_of_no_known_kind_stays_open(world):
     with there.nodes["JP"].store(there.now) as store:
         assert [one.duty for one in store.obligations(roots[0])] == ["report_loss"]
     assert "report_loss" not in KEEP_DUTIES
+
+
+def passed_on(world, *obligations: dict[str, str]):
+    """KR granted JP one object under these obligations, and JP passed it on to US with KR's consent."""
+    there = world("KR", "JP", "US")
+    there.allow("KR>JP", "KR>JP>US")
+    roots = there.publish("KR", indicator("a"), to=["JP"], obligations=list(obligations))
+    word = there.consent("KR", roots, via="JP", to="US")
+    there.converge()
+    there.relay("JP", roots, to="US", consent=word)
+    return there, roots
+
+
+DELETE = duty("delete", START.date() + timedelta(days=3))
+KEEP = duty("keep_by_law", START.date() + timedelta(days=9), art="archives-act/4")
+
+
+@pytest.mark.parametrize("call", ["withdraw", "narrow"])
+@pytest.mark.parametrize("stated", [[DELETE], [DELETE, KEEP]], ids=["destroyed", "kept by law"])
+@pytest.mark.parametrize("heard", [True, False], ids=["its receipt came", "its receipt is on its way"])
+def test_a_relay_passes_a_call_on_though_it_had_to_give_up_its_own_copy(world, call, stated, heard):
+    there, _ = passed_on(world, *stated)
+    there.converge() if heard else there.pull("US", "JP")
+    assert there.sees("US") == {A}
+    there.now += timedelta(days=4)
+    with there.nodes["JP"].store(there.now) as store:
+        store.lock()
+        duties.fall_due(store, there.now)
+    if call == "withdraw":
+        there.withdraw("KR", A)
+    else:
+        there.narrow("KR", A, to="JP")
+    there.pull("JP", "KR")
+    there.converge()
+    assert there.sees("JP") == there.sees("US") == set()
+    assert there.converge() == 0
