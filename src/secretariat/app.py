@@ -86,6 +86,7 @@ from secretariat.storage.metadata import metadata as tables
 from secretariat.storage.opening import opened
 from secretariat.web import guard
 from secretariat.web import pages as web_pages
+from secretariat.web.arrival import Arrival
 from secretariat.web.site import Site
 
 log = logging.getLogger("secretariat")
@@ -251,7 +252,7 @@ def configuration(application: Litestar) -> uvicorn.Config:
     """
     node: Node = application.state.node
     trusted = list(node.settings.trusted_proxies)
-    return uvicorn.Config(
+    return _Configuration(
         application,
         proxy_headers=bool(trusted),
         forwarded_allow_ips=trusted,
@@ -267,6 +268,16 @@ def configuration(application: Litestar) -> uvicorn.Config:
         timeout_keep_alive=30,
         timeout_graceful_shutdown=_DRAIN_S,
     )
+
+
+class _Configuration(uvicorn.Config):
+    """uvicorn's own, which sees the socket's address before a proxy's word takes its place."""
+
+    def load(self) -> None:
+        """Load the application as uvicorn does, then stand before all of it."""
+        node: Node = self.app.state.node  # type: ignore[union-attr]
+        super().load()
+        self.loaded_app = Arrival(self.loaded_app, node.settings)
 
 
 @get("/health", opt=guard.requires(guard.PUBLIC), sync_to_thread=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -22,6 +23,7 @@ DATA_VARIABLE = "SECRETARIAT_DATA"
 
 Size = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[int, Meta(ge=1)]
+NETWORK = r"^[0-9a-fA-F:.]{2,45}(/[0-9]{1,3})?$"
 CODE = r"^[A-Z0-9][A-Z0-9_.-]{0,31}$"
 
 
@@ -62,6 +64,16 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     peer_page_bytes: Annotated[Size, Meta(description="Bytes after which a page between nodes ends.")] = (
         4_194_304
     )
+    peer_body_bytes: Annotated[
+        Size,
+        Meta(
+            description="Bytes of one request of a partner's node that are read: a page of peer_page_bytes, "
+            "one object more and a grant of 200,000 objects fit in."
+        ),
+    ] = 33_554_432
+    peer_body_s: Annotated[
+        Seconds, Meta(description="Seconds in which the body of a partner's request must have come.")
+    ] = 60
     peer_wait_s: Annotated[
         Seconds, Meta(description="Seconds a partner's request is held open for news.")
     ] = 25
@@ -158,6 +170,25 @@ class NodeSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
             "none are by default."
         ),
     ] = ()
+    client_cert_from: Annotated[
+        tuple[Annotated[str, Meta(pattern=NETWORK)], ...],
+        Meta(
+            description="Addresses or networks of fronts that end TLS, ask partners' nodes for a certificate "
+            "and pass it on in Client-Cert (RFC 9440). Believed of nobody else; none by default, and then no "
+            "certificate is looked at. With it, a partner that states client keys comes with one of them."
+        ),
+    ] = ()
+    client_cert_demanded: Annotated[
+        bool,
+        Meta(description="Whether every partner's node comes with a certificate, also one that states none."),
+    ] = False
+    server_pins: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")], ...],
+        Meta(
+            description="Keys of the front's own certificate, as SHA-256 of the SubjectPublicKeyInfo in hex: "
+            "partners then connect to no other, whoever vouches for it. Two while one is replaced."
+        ),
+    ] = ()
     reachable: Annotated[
         bool,
         Meta(
@@ -248,6 +279,11 @@ class NodeSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     ] = ""
     limits: Annotated[Limits, Meta(description="Limits, see below.")] = Limits()
     data: Annotated[Path, Meta(description="The data folder; never in the file.")] = Path()
+
+    def __post_init__(self) -> None:
+        """Refuse an address of a front that is none; msgspec says which setting it is."""
+        for one in self.client_cert_from:
+            ip_network(one, strict=False)
 
     def address(self, realm: str) -> str:
         """Give the address by which others reach `realm`, without a slash at the end."""

@@ -38,7 +38,7 @@ from secretariat.exchange.fingerprint import fingerprint, same_fingerprint
 from secretariat.exchange.model import Peer
 from secretariat.exchange.postgres import PostgresStore
 from secretariat.exchange.transfer import BY_HAND
-from secretariat.exchange.wire import Descriptor, Key, RealmKeys
+from secretariat.exchange.wire import Descriptor, Key, RealmKeys, Tls
 from secretariat.ledger import dsse, entries, revocation
 from secretariat.ledger import keys as keys_of
 from secretariat.ledger import service as ledger
@@ -139,7 +139,23 @@ def _realm_keys(node: Node, ring: Keyring, now: datetime) -> RealmKeys:
         since=msgspec.UNSET if since is None else stamp(min(since.recorded_at, now)),
         since_entry=msgspec.UNSET if since is None else since.position,
         revoked=revocation.statements_of(ring.revoked) or msgspec.UNSET,
+        tls=_certificates(node, ring),
     )
+
+
+def _certificates(node: Node, ring: Keyring) -> Tls | msgspec.UnsetType:
+    """State the keys of our certificates: the own one, and the front's where it ends TLS."""
+    with_tls = node.settings.reachable and node.settings.address(ring.realm).startswith("https:")
+    stated = Tls(
+        client=() if ring.tls is None else (ring.tls.pin,),
+        server=node.settings.server_pins if with_tls else (),
+    )
+    return stated if stated.client or stated.server else msgspec.UNSET
+
+
+def pins_of(keys: RealmKeys) -> Tls:
+    """Give the pinned keys of a realm's certificates, none where it states none."""
+    return Tls() if keys.tls is msgspec.UNSET else keys.tls
 
 
 def open_descriptor(sealed: bytes) -> Descriptor:
@@ -258,6 +274,8 @@ def _enrol(
         via=via or "",
         sealing_keys={} if keys.sealing is None else {keys.sealing.id: keys.sealing.public},
         witness_keys={} if keys.witness is None else {keys.witness.id: keys.witness.public},
+        client_pins=pins_of(keys).client,
+        server_pins=pins_of(keys).server,
     )
     if before is not None:
         if before.origin != keys.origin:

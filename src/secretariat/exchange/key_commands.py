@@ -121,7 +121,7 @@ def offline(
 
 @commands.command("rotate")
 def rotate(
-    role: Annotated[str, typer.Argument(help="record, log, transport, witness or sealing.")],
+    role: Annotated[str, typer.Argument(help="record, log, transport, witness, sealing or tls.")],
     data: Data = DATA,
     realm: Realm = "live",
     root: Root = None,

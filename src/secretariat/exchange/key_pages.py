@@ -31,6 +31,7 @@ ROLE_WORDS = {
     "transport": mark("transport key"),
     "witness": mark("witness key"),
     "sealing": mark("sealing key"),
+    "tls": mark("certificate of connections"),
 }
 REASON_WORDS = {
     "lost": mark("the key was lost"),

@@ -26,6 +26,7 @@ from secretariat.records.canonical import canonical
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from secretariat.base.settings import Limits
     from secretariat.exchange.wire import Page
     from secretariat.ledger.keys import Signer
     from secretariat.ledger.sealing import SealingKeys
@@ -34,6 +35,11 @@ VERSION: Final = 1
 LETTER_TYPE: Final = "application/vnd.secretariat.letter+json"
 INFO: Final = b"secretariat/letter/1\n"
 _Party = Annotated[str, Meta(pattern="^[A-Z0-9][A-Z0-9_.-]{0,31}$")]
+
+
+def most_bytes(limits: Limits) -> int:
+    """Say how long a letter may be as it is posted: its box in base64, and the cover."""
+    return limits.mailbox_letter_bytes * 4 // 3 + 4_096
 
 
 class Letter(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -34,7 +34,8 @@ async def post_letter(request: Asked, realm: FromPath[str]) -> Response[bytes]:
         kept = await asyncio.to_thread(mailbox_service.post, node, realm, peer.party, letter, now=now())
         return letters.encode(kept)
 
-    return await answered(request, realm, answer)
+    limits = request.app.state.node.settings.limits
+    return await answered(request, realm, answer, most=letters.most_bytes(limits))
 
 
 @post("/{realm:str}/peer/v1/mailbox/collect", name="mailbox:collect", opt=requires(PEER), status_code=200)

@@ -18,7 +18,7 @@ import httpx2
 
 from secretariat.base.clock import now
 from secretariat.base.errors import ConflictError, LimitError, SecretariatError, UnavailableError
-from secretariat.exchange import letters, mailbox_service
+from secretariat.exchange import connecting, letters, mailbox_service
 from secretariat.exchange import store as tables
 from secretariat.exchange.letters import Collected, Have, Posted
 from secretariat.exchange.peers import FIRST_PAUSE_S, LONGEST_PAUSE_S
@@ -184,8 +184,7 @@ async def keep_mailboxes(node: Node) -> None:
     tasks: dict[tuple[str, str, str], asyncio.Task[None]] = {}
     cleared = 0.0
     listener: Listener | None = None
-    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=20)
-    async with httpx2.AsyncClient(trust_env=False, follow_redirects=False, limits=limits) as client:
+    async with connecting.client(node, keep=20) as client:
         try:
             while True:
                 wanted = await asyncio.to_thread(_mailboxes, node)
@@ -222,7 +221,7 @@ def _mailboxes(node: Node) -> dict[tuple[str, str, str], tuple[str, Peer]]:
         vias = {one.via for one in peers if one.via}
         for peer in peers:
             if peer.party in vias and peer.url:
-                keys = ",".join(sorted(peer.transport_keys))
+                keys = ",".join(sorted([*peer.transport_keys, *peer.server_pins]))
                 found[realm, peer.party, f"{peer.url} {keys}"] = (realm, peer)
     return found
 

@@ -71,6 +71,10 @@ class Peer(msgspec.Struct, frozen=True, kw_only=True):
     """The party whose node is the mailbox between the two; empty where one of them reaches the other."""
     sealing_keys: dict[str, bytes] = {}
     witness_keys: dict[str, bytes] = {}
+    client_pins: tuple[str, ...] = ()
+    """Keys of the certificates with which its node comes (certificates.py); none: it need not."""
+    server_pins: tuple[str, ...] = ()
+    """Keys that the server at `url` has (connecting.py); none: the system's authorities vouch for it."""
     host: str = ""
     """The party that hosts this one, which then has no node: a guest speaks in its host's log."""
 

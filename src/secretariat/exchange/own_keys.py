@@ -24,7 +24,7 @@ import msgspec
 from secretariat.base.clock import stamp
 from secretariat.base.errors import ConflictError, InputError, NotFoundError, StateError
 from secretariat.exchange import enrolment
-from secretariat.ledger import keys, root_file, sealing, witness_store
+from secretariat.ledger import keys, root_file, sealing, tls_key, witness_store
 from secretariat.ledger import service as ledger
 from secretariat.ledger.entries import Key
 from secretariat.ledger.keys import ROLES, Keyring, Signer, key_id
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from secretariat.base.settings import NodeSettings
     from secretariat.ledger.model import Entry
     from secretariat.ledger.revocation import Revoked
+    from secretariat.ledger.tls_key import TlsKey
     from secretariat.storage.engine import Database
 
     Roots = Mapping[str, Signer]
@@ -106,6 +107,8 @@ def status(node: Node, realm: str, *, now: datetime) -> Status:
         words = witness_store.newest(tx, ring.origin)
     folder = keys.folder_of(node.settings.data, realm)
     lives = [_life(ring, folder, role, said, now, node.settings.limits.key_age_days) for role in ROLES]
+    if ring.tls is not None:
+        lives.append(_certificate(ring.tls, now, node.settings.limits.key_age_days))
     lives += _former(ring, said)
     seen = [Seen(one.witness, one.size, one.seconds) for one in words if one.witness != ring.origin]
     try:
@@ -171,6 +174,12 @@ def _life(
     )
 
 
+def _certificate(tls: TlsKey, now: datetime, days: int) -> KeyLife:
+    """The key of the own certificate signs nothing and stands in no entry: partners know its pin."""
+    old = now - tls.made_at > timedelta(days=days)
+    return KeyLife(tls_key.ROLE, f"sha256-{tls.pin}", tls.made_at, None, file=str(tls.path), due=old)
+
+
 def _former(ring: Keyring, said: list[tuple[Entry, Key]]) -> list[KeyLife]:
     lives: dict[str, KeyLife] = {}
     present = {key_id(public) for public in ring.by_role.values()}
@@ -220,6 +229,10 @@ def rotate(
             fresh = sealing.rotate(folder)
             enrolment.keep_descriptor(Node.open(settings, database), _first(settings, roots), now=now)
             return Done(role, fresh.key_id, -1)
+        if role == tls_key.ROLE:
+            made = tls_key.rotate(folder)
+            enrolment.keep_descriptor(Node.open(settings, database), _first(settings, roots), now=now)
+            return Done(role, f"sha256-{made.pin}", -1)
         filled = keys.replace_missing(folder, role)
         with database.app(realm) as tx:
             ring = keys.with_root(_ring(settings, realm), roots[realm])

@@ -15,12 +15,24 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request, Response, get, post
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from secretariat.base.clock import now
-from secretariat.base.errors import NotFoundError, SecretariatError
-from secretariat.exchange import enrolment, guest_feed, identity, renewal, restoring, service, sync, wire
+from secretariat.base.errors import LimitError, NotFoundError, SecretariatError
+from secretariat.exchange import (
+    certificates,
+    enrolment,
+    guest_feed,
+    identity,
+    renewal,
+    restoring,
+    service,
+    sync,
+    wire,
+)
 from secretariat.exchange import store as tables
+from secretariat.exchange.certificates import Shown
 from secretariat.exchange.identity import Answer, ReplayError
 from secretariat.exchange.model import Peer
 from secretariat.exchange.postgres import PostgresStore
@@ -28,12 +40,22 @@ from secretariat.exchange.wire import Problem
 from secretariat.exchange.witnesses import Riding
 from secretariat.ledger.node import Node
 from secretariat.storage.feed import FEED, Listener
+from secretariat.web.arrival import came_from
 from secretariat.web.guard import PEER, PUBLIC, requires
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterator
 
 Asked = Request[Any, Any, Any]
+
+
+class TooSlowError(SecretariatError):
+    """A body that did not come in time."""
+
+    code = "too-slow"
+    status = 408
+
+
 _JSON = "application/json"
 _For = Annotated[str, QueryParameter(name="for", max_length=64)]
 _HELD_MAX = 8
@@ -60,7 +82,8 @@ async def descriptor(request: Asked, realm: FromPath[str]) -> Response[bytes]:
 async def renew(request: Asked, realm: FromPath[str]) -> Response[bytes]:
     """Take a partner's new keys. Its root key's seal is all that counts, so it needs no other signature."""
     try:
-        node, sealed = _node(request, realm), await request.body()
+        node = _node(request, realm)
+        sealed = await _body(request, node, renewal.MAX_BYTES)
         done = await asyncio.to_thread(renewal.renew, node, realm, sealed, now=now())
     except SecretariatError as error:
         problem = Problem(error.code, error.what, error.where, error.advice)
@@ -188,28 +211,68 @@ def _node(request: Asked, realm: str) -> Node:
 
 
 async def answered(
-    request: Asked, realm: str, answer: Callable[[Node, Peer, bytes], Awaitable[bytes]]
+    request: Asked,
+    realm: str,
+    answer: Callable[[Node, Peer, bytes], Awaitable[bytes]],
+    *,
+    most: int | None = None,
 ) -> Response[bytes]:
-    """Prove the caller, answer it, sign the answer; so too a refusal once the caller is proved."""
+    """Prove the caller, answer it, sign the answer; so too a refusal once the caller is proved.
+
+    `most` bytes of its body are read, where not as many as the limit `peer_body_bytes` says.
+    """
     asked: identity.Request | None = None
+    whole = not _brings_body(request)
     try:
         node = _node(request, realm)
-        if _brings_body(request):  # a stranger's is not read into memory
-            await asyncio.to_thread(_caller, node, realm, _as_signed(request, b""), with_body=False)
-        body = await request.body()
+        if not whole:  # a stranger's is not read into memory
+            await asyncio.to_thread(
+                _caller, node, realm, _as_signed(request, b""), _shown(request), with_body=False
+            )
+        body = await _body(request, node, most)
+        whole = True
         said = _as_signed(request, body)
-        peer = await asyncio.to_thread(_caller, node, realm, said)
+        peer = await asyncio.to_thread(_caller, node, realm, said, _shown(request))
         asked = said
         data, status, kind = await answer(node, peer, body), 200, _JSON
     except SecretariatError as error:
         problem = Problem(error.code, error.what, error.where, error.advice)
         data, status, kind = wire.encode(problem), error.status, wire.PROBLEM_TYPE
-    headers = {"content-type": kind}
+    headers = {"content-type": kind} if whole else {"content-type": kind, "connection": "close"}
     if asked is not None:
         signed = Answer(status, headers, data, asked)
         identity.sign_answer(signed, signer=request.app.state.node.keyring(realm).transport, now=now())
         headers = signed.headers
     return Response(data, status_code=status, headers=headers, media_type=kind)
+
+
+async def _body(request: Asked, node: Node, most: int | None) -> bytes:
+    """Read the body of a request, as much and as long as the limits say; holds nothing meanwhile."""
+    limits = node.settings.limits
+    most = limits.peer_body_bytes if most is None else most
+    most = min(most, request.route_handler.resolve_request_max_body_size() or most)
+    whole = bytearray()
+    stated = request.headers.get("content-length", "0")
+    try:
+        async with asyncio.timeout(limits.peer_body_s):
+            if stated.isdecimal() and int(stated) <= most:
+                async for part in request.stream():
+                    whole += part
+                    if len(whole) > most:
+                        break
+                else:
+                    return bytes(whole)
+    except RequestEntityTooLarge:
+        pass
+    except TimeoutError:
+        raise TooSlowError(
+            f"{len(whole)} bytes came in {limits.peer_body_s} s, not the whole body",
+            where="peer_body_s",
+            advice="send it again over a better line, or in smaller pages",
+        ) from None
+    raise LimitError(
+        f"a body of more than {most} bytes", where="peer_body_bytes", advice="send smaller pages"
+    )
 
 
 def _as_signed(request: Asked, body: bytes) -> identity.Request:
@@ -229,8 +292,13 @@ def _brings_body(request: Asked) -> bool:
     return request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
 
 
-def _caller(node: Node, realm: str, said: identity.Request, *, with_body: bool = True) -> Peer:
-    """Prove which partner makes this request; refuses strangers and repetitions.
+def _shown(request: Asked) -> Shown:
+    """Give what a front may have said of the connection's certificate, and who said it."""
+    return Shown(list(request.scope["headers"]), came_from(request.scope))
+
+
+def _caller(node: Node, realm: str, said: identity.Request, shown: Shown, *, with_body: bool = True) -> Peer:
+    """Prove which partner makes this request; refuses strangers, repetitions and others' certificates.
 
     Its nonce is remembered when the body was proved with it.
     """
@@ -252,6 +320,7 @@ def _caller(node: Node, realm: str, said: identity.Request, *, with_body: bool =
             skew=skew,
             with_body=with_body,
         )
+        certificates.check(known[caller.key_id], node.settings, shown)
         if with_body and not PostgresStore(node, realm, tx, moment).first_use(
             caller.key_id, caller.nonce, moment
         ):

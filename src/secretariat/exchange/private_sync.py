@@ -16,6 +16,7 @@ import httpx2
 from secretariat.base.clock import now
 from secretariat.base.errors import LimitError, SecretariatError, UnavailableError
 from secretariat.exchange import (
+    connecting,
     private_answering,
     private_asking,
     private_service,
@@ -80,7 +81,7 @@ async def keep_asking(node: Node) -> None:
     """Take every own question further, as long as the node runs; destroy what a week's end ends."""
     clean = 0.0
     loop = asyncio.get_running_loop()
-    async with httpx2.AsyncClient(trust_env=False, follow_redirects=False) as client:
+    async with connecting.client(node) as client:
         while True:
             for realm in node.settings.realms:
                 if loop.time() >= clean:

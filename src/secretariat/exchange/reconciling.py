@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import httpx2
@@ -18,7 +18,7 @@ import msgspec
 
 from secretariat.base.clock import now
 from secretariat.base.errors import SecretariatError
-from secretariat.exchange import riding, service
+from secretariat.exchange import connecting, riding, service
 from secretariat.exchange import store as tables
 from secretariat.exchange.postgres import transaction
 from secretariat.exchange.witnesses import Riding
@@ -54,7 +54,7 @@ async def settle(node: Node, realm: str, peer: Peer, client: httpx2.AsyncClient)
         ):
             query = urlencode({"old": low, "new": high})
             url = f"{peer.url}/{realm}/log/proof/consistency?{query}"
-            path = [] if low in {0, high} else await _proof(client, url)
+            path = [] if low in {0, high} else await _proof(client, url, connecting.to(realm, peer))
             closed += await asyncio.to_thread(_reconcile, node, realm, one, path, kept)
     return closed
 
@@ -72,8 +72,8 @@ def _reconcile(node: Node, realm: str, shown: ShownLog, path: list[bytes], size:
         return riding.reconcile(store, shown, path, size)
 
 
-async def _proof(client: httpx2.AsyncClient, url: str) -> list[bytes]:
-    async with client.stream("GET", url, timeout=10.0) as got:
+async def _proof(client: httpx2.AsyncClient, url: str, whom: dict[str, Any]) -> list[bytes]:
+    async with client.stream("GET", url, timeout=10.0, extensions=whom) as got:
         data = bytearray()
         async for part in got.aiter_raw():
             data += part

@@ -25,12 +25,13 @@ import msgspec
 from secretariat.base.clock import now as present
 from secretariat.base.clock import parse_stamp, stamp
 from secretariat.base.errors import ConflictError, DeniedError, ProofError, UnavailableError
-from secretariat.exchange import disowning, enrolment
+from secretariat.exchange import connecting, disowning, enrolment
 from secretariat.exchange import store as tables
 from secretariat.exchange.enrolment import (
     ended_by,
     in_force_since,
     open_descriptor,
+    pins_of,
     retired_by,
     revoked_by,
 )
@@ -51,7 +52,16 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 65_536
 """A descriptor of two realms takes 3 kB."""
-UNKNOWN_KEY = frozenset({"not-authentic", "checkpoint-signature", "entry-signature"})
+UNKNOWN_KEY = frozenset(
+    {
+        "not-authentic",
+        "checkpoint-signature",
+        "entry-signature",
+        "no-certificate",
+        "wrong-certificate",
+        "wrong-server-key",
+    }
+)
 """The codes of what a partner's new keys look like to who knows only the old ones."""
 
 
@@ -109,6 +119,8 @@ def renewed(before: Peer, found: Descriptor, realm: str, sealed: bytes) -> Peer 
         retired=retired_by(before, keys.record.id, in_force_since(found, realm)),
         ended=ended_by(before, keys.record.id, keys.since_entry),
         revoked=revoked_by(before, found, realm),
+        client_pins=pins_of(keys).client,
+        server_pins=pins_of(keys).server,
         url=keys.url,
         descriptor=sealed,
     )
@@ -137,7 +149,8 @@ async def tell(node: Node, realm: str, peer: Peer, client: httpx2.AsyncClient) -
 async def _call(client: httpx2.AsyncClient, method: str, peer: Peer, realm: str, body: bytes) -> bytes:
     url = f"{peer.url}/{realm}/peer/v1/descriptor"
     try:
-        async with client.stream(method, url, content=body, timeout=30.0) as got:
+        asked = client.stream(method, url, content=body, timeout=30.0, extensions=connecting.whoever(realm))
+        async with asked as got:
             data = bytearray()
             async for part in got.aiter_raw():
                 data += part

@@ -22,12 +22,11 @@ from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-import httpx2
 import msgspec
 
 from secretariat.base.clock import now as present
 from secretariat.base.errors import SecretariatError, StateError
-from secretariat.exchange import guest_feed, guest_store, service, wire
+from secretariat.exchange import connecting, guest_feed, guest_store, service, wire
 from secretariat.exchange import store as tables
 from secretariat.exchange.guest_view import view
 from secretariat.exchange.postgres import PostgresStore, transaction
@@ -71,7 +70,7 @@ class Found(msgspec.Struct, frozen=True):
 async def compare(node: Node, *, without: Collection[str] = ()) -> Found:
     """Ask every accepted partner what it last kept of our log, and for what it holds beyond ours."""
     found = Found([], {realm: [] for realm in node.settings.realms})
-    async with httpx2.AsyncClient(trust_env=False, follow_redirects=False) as client:
+    async with connecting.client(node) as client:
         for realm in node.settings.realms:
             with node.database.app(realm) as tx:
                 ours = ledger.head(tx).size
@@ -202,7 +201,7 @@ def _destroy(store: PostgresStore, objects: Iterable[object], at: datetime) -> i
 async def catch_up(node: Node, *, without: Collection[str] = ()) -> int:
     """Take everything that waits at partners, before anybody sees this node (rule 4); gives how much."""
     came = 0
-    async with httpx2.AsyncClient(trust_env=False, follow_redirects=False) as client:
+    async with connecting.client(node) as client:
         for realm in node.settings.realms:
             with node.database.app(realm) as tx:
                 peers = tables.read_peers(tx, "WHERE state = 'accepted' AND url <> '' AND via = ''")

@@ -29,6 +29,7 @@ from secretariat.agreements.recording import redecide_when_due
 from secretariat.base.clock import now
 from secretariat.base.errors import LimitError, SecretariatError, UnavailableError
 from secretariat.exchange import (
+    connecting,
     enrolment,
     guest_feed,
     identity,
@@ -118,8 +119,9 @@ class Remote:
         )
         timeout = httpx2.Timeout(_CONNECT_S, read=wait + 30.0)
         try:
+            whom = connecting.to(self._realm, self._peer)
             async with self.client.stream(
-                method, url, content=body, headers=request.headers, timeout=timeout
+                method, url, content=body, headers=request.headers, timeout=timeout, extensions=whom
             ) as got:
                 data = bytearray()
                 async for part in got.aiter_raw():
@@ -358,9 +360,8 @@ async def keep_in_step(node: Node) -> None:
     """Follow every accepted partner in every realm for as long as the node runs; see who came or went."""
     tasks: dict[tuple[str, str, str], asyncio.Task[None]] = {}
     cleaned = 0.0
-    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=100)
     await asyncio.to_thread(package_book)  # read now, not when the first grant arrives
-    async with httpx2.AsyncClient(trust_env=False, follow_redirects=False, limits=limits) as client:
+    async with connecting.client(node) as client:
         try:
             await reconciling.look_back(node, client, Remote)  # before this node writes anything by itself
             while True:
@@ -389,7 +390,8 @@ def _partners(node: Node) -> dict[tuple[str, str, str], tuple[str, Peer]]:
     for realm in _running(node):
         with node.database.app(realm) as tx:
             for peer in tables.read_peers(tx, "WHERE state = 'accepted' AND url <> '' AND via = ''"):
-                keys = ",".join(sorted([*peer.transport_keys, *peer.log_keys, *peer.record_keys]))
+                pinned = [*peer.transport_keys, *peer.log_keys, *peer.record_keys, *peer.server_pins]
+                keys = ",".join(sorted(pinned))
                 found[realm, peer.party, f"{peer.url} {keys}"] = (realm, peer)
     return found
 

@@ -184,6 +184,18 @@ class Key(msgspec.Struct, frozen=True):
     public: bytes
 
 
+Pin = Annotated[
+    str, Meta(pattern="^[0-9a-f]{64}$", description="SHA-256 of a SubjectPublicKeyInfo, hex (RFC 7469 2.4)")
+]
+
+
+class Tls(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Keys of certificates: those with which the node comes, and those of the server at its address."""
+
+    client: Annotated[tuple[Pin, ...], Meta(max_length=8)] = ()
+    server: Annotated[tuple[Pin, ...], Meta(max_length=8)] = ()
+
+
 class RealmKeys(msgspec.Struct, frozen=True):
     """One realm of a node: log origin, address (empty when nobody can reach it) and the realm's keys."""
 
@@ -201,6 +213,8 @@ class RealmKeys(msgspec.Struct, frozen=True):
     """The place of the `key` entry that put `record` into force: from it on no former record key signs."""
     revoked: tuple[Revocation, ...] | msgspec.UnsetType = msgspec.UNSET
     """Keys of this realm that count no more (ledger/revocation.py)."""
+    tls: Tls | msgspec.UnsetType = msgspec.UNSET
+    """Pinned keys of the certificates of connections; absent: none are."""
 
 
 class Descriptor(msgspec.Struct, frozen=True):
@@ -321,6 +335,8 @@ def read_descriptor(data: bytes) -> Descriptor:
                 where=f"realms/{realm}/url",
                 advice="http or https, a host, a port; no path, no user, nothing link-local",
             )
+        if keys.tls is not UNSET and keys.tls.server and not keys.url.startswith("https:"):
+            raise InputError("keys of a server that has no TLS", where=f"realms/{realm}/tls/server")
     return found
 
 

@@ -13,6 +13,7 @@ Rules:
 5. A guest's key is kept beside these (guest_keys.py).
 6. Which keys are revoked stands in `revoked.json` beside them (revocation.py); public halves of former keys
    stay under `retired/`, for old signatures.
+7. The key of the realm's TLS certificate stands beside them and signs nothing of ours (tls_key.py).
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from secretariat.base.clock import parse_stamp
 from secretariat.base.errors import ConflictError, InputError, NotFoundError, StateError
-from secretariat.ledger import revocation, sealing
+from secretariat.ledger import revocation, sealing, tls_key
 from secretariat.ledger.revocation import Revocation, Revoked
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from secretariat.ledger.sealing import SealingKeys
+    from secretariat.ledger.tls_key import TlsKey
 
 ALGORITHM = "ed25519"
 PUBLIC_BYTES = 32
@@ -139,6 +141,8 @@ class Keyring:
     """Keys of this party that count no more, by key id (revocation.py)."""
     sealing: SealingKeys | None = None
     """What opens letters that come through a mailbox; None in a set that was made without."""
+    tls: TlsKey | None = None
+    """With which certificate the node comes to partners; None in a set that was made without."""
     host: Keyring | None = None
     """The keys of the node that writes this party's entries into its log, where the party is a guest."""
 
@@ -213,7 +217,7 @@ def create(folder: Path, *, party: str, realm: str, host: str) -> Keyring:
         signer: Signer = getattr(keyring, role)
         write_private(folder / f"{role}.pem", signer.to_pem())
         write_public(folder / f"{role}.pub", signer.public)
-    return replace(keyring, sealing=sealing.create(folder))
+    return replace(keyring, sealing=sealing.create(folder), tls=tls_key.create(folder))
 
 
 def load(folder: Path, *, party: str, realm: str, host: str) -> Keyring:
@@ -248,6 +252,7 @@ def load(folder: Path, *, party: str, realm: str, host: str) -> Keyring:
         retired,
         _read_revoked(folder),
         sealing.load(folder),
+        tls_key.load(folder),
     )
 
 
