@@ -56,6 +56,19 @@ class Problem(msgspec.Struct, frozen=True):
     what: str
 
 
+class RevokedKey(msgspec.Struct, frozen=True):
+    """A key of the log's party that counts no more, and what is left of what it signed here."""
+
+    key: str
+    role: str
+    since: str
+    reason: str
+    signed: int
+    """Entries that it alone signed."""
+    counts: int
+    """Those of them that a witness whose word was verified saw before."""
+
+
 class Report(msgspec.Struct, frozen=True):
     """The result of verifying a log."""
 
@@ -76,6 +89,8 @@ class Report(msgspec.Struct, frozen=True):
     problem_count: int
     disowned: int = 0
     """Entries under a revoked key that no witness whose word was verified saw before the revocation."""
+    revoked: list[RevokedKey] = []
+    """Every key that the party revoked, the earliest first."""
 
 
 class Auditor:
@@ -242,20 +257,23 @@ class Auditor:
         if witness != self.origin:
             self._seen.append((size, seconds))
 
-    def _disowned(self, *, whole: bool) -> int:
-        """Count what a revoked key signed and nobody saw in time: a fault in proof of single entries."""
-        count = 0
-        for key, one in self._revoked.items():
+    def _left(self, *, whole: bool) -> list[RevokedKey]:
+        """Say what is left of revoked keys; what nobody saw in time is a fault in proof of single entries."""
+        found = []
+        for key, one in sorted(self._revoked.items(), key=lambda item: (item[1].since, item[0])):
             moment = one.since.timestamp()
             seen = max((size for size, seconds in self._seen if seconds < moment), default=0)
-            late = [position for position in self._under.get(key, ()) if position >= seen]
-            count += len(late)
+            signed = self._under.get(key, ())
+            late = [position for position in signed if position >= seen]
+            found.append(
+                RevokedKey(key, one.role, stamp(one.since), one.reason, len(signed), len(signed) - len(late))
+            )
             for position in () if whole else late:
                 self.problem(
                     f"entry {position}",
                     f"its key was revoked since {stamp(one.since)}, and no witness demanded saw it before",
                 )
-        return count
+        return found
 
     def named(self, witness: str) -> None:
         """Note that a witness cosigned."""
@@ -283,7 +301,7 @@ class Auditor:
     def report(self, held: Checkpoint | None, *, whole: bool) -> Report:
         """Give the result."""
         [root_key] = self._root
-        disowned = self._disowned(whole=whole)
+        revoked = self._left(whole=whole)
         cosigners = list(self._named) if held else []
         return Report(
             holds=self.problem_count == 0,
@@ -301,7 +319,8 @@ class Auditor:
             witnesses_demanded=[one.name for one in self.witnesses],
             problems=self.problems,
             problem_count=self.problem_count,
-            disowned=disowned,
+            disowned=sum(one.signed - one.counts for one in revoked),
+            revoked=revoked,
         )
 
 

@@ -198,6 +198,11 @@ def _report_text(report: Report) -> str:
     ]
     if report.cosigned_by:
         lines.append(f"cosigned by {', '.join(report.cosigned_by)}; demanded: {_names(report)}")
+    lines += [
+        f"{one.role} key {one.key} is revoked since {one.since} ({one.reason}): "
+        + (f"of {one.signed} entries {one.counts} count" if one.signed else "it signed none of it")
+        for one in report.revoked
+    ]
     if report.disowned:
         lines.append(f"entries that count nothing: {report.disowned}, under revoked keys, not seen in time")
     lines += [f"  {problem.where}: {problem.what}" for problem in report.problems]

@@ -88,6 +88,9 @@ def test_what_nobody_saw_in_time_proves_nothing_from_a_file(world, tmp_path):
     report = export.verify_file(tmp_path / "kr", root_key=ring.root_public)
     assert (report.holds, report.disowned > 0) == (False, True)
     assert {one.what.split(" since")[0] for one in report.problems} == {"its key was revoked"}
+    [named] = report.revoked
+    assert (named.role, named.reason) == ("record", "stolen")
+    assert 0 < named.signed - named.counts == report.disowned
     with world.nodes["KR"].database.app("live") as tx:  # its owner's log is whole all the same
         own = audit.verify_database(tx, ring)
     assert (own.holds, 0 < own.disowned < report.disowned + own.entries) == (True, True)
