@@ -10,7 +10,8 @@ import json
 import re
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
 
 from secretariat.base.errors import InputError
 
@@ -55,7 +56,7 @@ def problems(source: Source, against: dict[str, Any]) -> list[tuple[str, str]]:
             )
         ]
     found: dict[tuple[str, str], int] = {}
-    for error in Draft202012Validator(against).iter_errors(source.value):
+    for error in islice(Draft202012Validator(against).iter_errors(source.value), _MOST):
         for leaf in _leaves(error):
             path = tuple(leaf.absolute_path)
             if leaf.validator in {"additionalProperties", "unevaluatedProperties"}:
@@ -70,6 +71,10 @@ def problems(source: Source, against: dict[str, Any]) -> list[tuple[str, str]]:
                 continue
             found.setdefault((source.where(path), _plain(leaf)), source.lines.get(path, 0))
     return [key for key, _ in sorted(found.items(), key=lambda item: item[1])]
+
+
+_MOST: Final = 1000
+"""Errors of one file that are looked for: a file that came from elsewhere may consist of nothing else."""
 
 
 @cache

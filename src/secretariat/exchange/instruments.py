@@ -43,6 +43,8 @@ MOST_TRIES: Final = 12
 AT_ONCE: Final = 20
 FIRST_PAUSE: Final = timedelta(seconds=15)
 LONGEST_PAUSE: Final = timedelta(hours=6)
+MOST_MEMBERS: Final = 1_000
+"""Of one list or object of a text: what is read article by article must not be read for an hour."""
 _FRAME: Final = 1_024
 """Bytes of an answer around the text."""
 
@@ -268,7 +270,8 @@ def _read(want: Want, answer: bytes, limits: Limits, check: Check) -> Text:
         raise ProofError(f"the text {found.hash[:12]} was not asked for, {want.digest.hex()[:12]} was")
     if hashlib.sha256(body).digest() != want.digest:
         raise ProofError("the text does not hash to what was asked for", where=want.key)
-    value, written = canonical.read_canonical(body, limits)
+    few = msgspec.structs.replace(limits, max_members=min(limits.max_members, MOST_MEMBERS))
+    value, written = canonical.read_canonical(body, few)
     if written != body or not isinstance(value, dict):
         raise ProofError("the text is not in canonical form (RFC 8785)", where=want.key)
     key = check(body)
