@@ -67,6 +67,14 @@ GROUPS = {
 VERBS = (people.verbs, records.verbs, agreements.verbs, exchange.verbs, changes.verbs, demo.verbs)
 """What stands at the top level."""
 
+
+def _count_duties() -> None:
+    from secretariat.desk import duty_counts
+
+    duty_counts.begin()
+
+
+contacts.BEFORE_DIGESTS.append(_count_duties)
 app = typer.Typer(
     name="secretariat",
     no_args_is_help=True,

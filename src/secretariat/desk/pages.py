@@ -13,8 +13,10 @@ from secretariat.base.clock import now
 from secretariat.desk import (
     changes,
     correct,
+    duty_counts,
     importing,
     narrow,
+    own_words,
     partners,
     receipts,
     remark,
@@ -65,6 +67,9 @@ RAIL = (
 """The parts that a person can open today; a part that is not built is not shown."""
 
 FEED = 15
+duty_counts.begin()
+LOSS_SHOWN = timedelta(days=90)
+"""How long a partner's report of loss stays on the Desk; in the matrix of the object it stays for good."""
 
 
 @page("/", Permission.READ_LEDGER)
@@ -89,6 +94,7 @@ def desk_page(request: Request[Any, Any, Any]) -> Response[Any]:
         silent = exchange.silent(tx, moment, timedelta(seconds=limits.receipt_due_s)) if is_now else []
         enrolled = partners.lines(screen, store.partners(tx)) if is_now else []
         refused = store.refusals(tx) if is_now else []
+        losses = store.losses(tx, moment - LOSS_SHOWN) if is_now else []
         duties = [
             {**row._mapping, "deed": deed_word(row.duty)}  # noqa: SLF001  (the documented mapping of a row)
             for row in (store.open_duties(tx) if reads else ())
@@ -129,6 +135,7 @@ def desk_page(request: Request[Any, Any, Any]) -> Response[Any]:
         partners=enrolled,
         absent=[one for one in enrolled if one["state"] in {"out of contact", "suspended"}],
         refused=refused,
+        losses=losses,
         duties=duties,
         reads=reads,
         register=register,
@@ -207,6 +214,7 @@ routes = [
     *partners.routes,
     *withdraw.routes,
     *receipts.routes,
+    *own_words.routes,
     *remark.routes,
     *correct.routes,
     *changes.routes,

@@ -55,6 +55,7 @@ WORDS = {
     "disputed": mark("disputed"),
     "refused": mark("refused"),
     "gone": mark("gone"),
+    "lost": mark("reported lost"),
     NO_WORD: mark("no receipt yet"),
 }
 """What a holder says in one word; any other is shown as it is written."""
@@ -100,9 +101,11 @@ def _rows(
                     },
                 )
     held = exchange.read_holdings(tx, list(asked), as_of)
+    losses = store.losses_of(tx, list(asked), as_of)
     for one in held:
         line = rows.setdefault(one.holder, {"holder": one.holder, "cells": {}, "passed": []})
-        line["cells"][asked[one.root]] = _cell(one, moment, term)
+        cell = _cell(one, moment, term)
+        line["cells"][asked[one.root]] = {**cell, "lost": losses.get((one.root, one.holder))}
     for one in held:
         if one.via not in {one.holder, ""} and one.via in rows and one.holder not in rows[one.via]["passed"]:
             rows[one.via]["passed"].append(one.holder)
@@ -121,6 +124,7 @@ def _table(rows: list[dict[str, Any]], versions: list[Stored]) -> Table:
             "at": max((one["at"] for one in cells if one["at"] is not None), default=None),
             "overdue": min(late, default=None),
             "article": ", ".join(sorted({one["article"] for one in cells if one["article"]})),
+            "lost": "; ".join(sorted({one["lost"].note for one in cells if one.get("lost")})),
         }
 
     return Table(
@@ -133,6 +137,7 @@ def _table(rows: list[dict[str, Any]], versions: list[Stored]) -> Table:
             Column("at", _("Last word")),
             Column("overdue", _("Overdue since")),
             Column("article", _("Under article")),
+            Column("lost", _("Reported lost")),
         ),
         [flat(line) for line in rows],
     )

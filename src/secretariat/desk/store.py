@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on
 
@@ -204,6 +205,45 @@ def waiting_changes(tx: Connection) -> list[tuple[Proposed, Line]]:
     found = change_store.waiting(tx)[:PAGE]
     newest = records.latest(tx, [one.stix_id for one in found])
     return [(one, line_of(newest[one.stix_id])) for one in found if one.stix_id in newest]
+
+
+class Loss(msgspec.Struct, frozen=True):
+    """A holder's report that it lost control of versions: its words, when it said so, of how many objects."""
+
+    holder: str
+    note: str
+    at: datetime
+    objects: int = 1
+    stix_id: str = ""
+    """One of the objects, to be looked at."""
+
+
+_LOST = """
+SELECT root, holder, note, at, recorded_at FROM holding WHERE state = 'lost'
+UNION ALL SELECT root, holder, note, at, recorded_at FROM holding_past WHERE state = 'lost'
+"""
+
+
+def losses_of(tx: Connection, roots: Sequence[bytes], as_of: AsOf) -> dict[tuple[bytes, str], Loss]:
+    """Give the newest report of loss of each of these versions by each holder, whatever it said since."""
+    rows = raw(tx).execute(
+        f"SELECT root, holder, coalesce(note, ''), at FROM ({_LOST}) l WHERE root = ANY(%s)"
+        " AND recorded_at <= coalesce(%s::timestamptz, 'infinity') ORDER BY at".encode(),
+        (list(roots), as_of.earliest),
+    )
+    return {(bytes(root), holder): Loss(holder, note, at) for root, holder, note, at in rows}
+
+
+def losses(tx: Connection, since: datetime, limit: int = 8) -> list[Loss]:
+    """Give what holders reported as lost since a moment, the newest first."""
+    rows = raw(tx).execute(
+        "SELECT l.holder, coalesce(l.note, ''), max(l.at), count(DISTINCT l.root),"
+        " coalesce(min(v.stix_id), '')"
+        f" FROM ({_LOST}) l LEFT JOIN object_version v ON v.root = l.root WHERE l.at >= %s"
+        " GROUP BY l.holder, l.note ORDER BY max(l.at) DESC LIMIT %s".encode(),
+        (since, limit),
+    )
+    return [Loss(*row) for row in rows]
 
 
 _PASSED_ON = """

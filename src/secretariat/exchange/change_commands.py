@@ -11,7 +11,9 @@ import typer
 
 from secretariat.base.clock import now, stamp
 from secretariat.base.console import DATA, Data, Json, Realm, emit
-from secretariat.base.errors import DeniedError, InputError
+from secretariat.base.errors import InputError
+from secretariat.people.model import Permission
+from secretariat.people.named import named
 
 if TYPE_CHECKING:
     from secretariat.exchange.changes import Change
@@ -153,18 +155,10 @@ def _said(done: Remarked) -> str:
 
 def _named(node: Node, realm: str, logins: dict[str, str]) -> None:
     """Refuse whoever has not the right to say DO here."""
-    from secretariat.people.model import Permission
-    from secretariat.people.store import person_by_login
-
     with node.database.app(realm) as tx:
         for option, login in logins.items():
-            one = person_by_login(tx, login) if login else None
-            if login and (one is None or one.party is not None or not one.may(Permission.APPROVE_RELEASE)):
-                raise DeniedError(
-                    f"{login} has not the right to do this",
-                    where=option,
-                    advice="name a person who may approve releases",
-                )
+            if login:
+                named(tx, login, Permission.APPROVE_RELEASE, option=option)
 
 
 @commands.command("list")

@@ -31,6 +31,7 @@ HoldingState = Literal[
     "kept-by-law",
     "kept-otherwise",
     "cannot-answer",
+    "lost",
 ]
 """What a holder said it did, or (`asked`, `cannot-answer`) what we know it was told."""
 KEEP_DUTIES: Final = frozenset({"keep", "keep_by_law", "retain", "retain_by_law", "archive"})

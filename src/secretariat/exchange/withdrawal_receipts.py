@@ -22,6 +22,7 @@ from secretariat.exchange import further
 from secretariat.exchange.evidence import spoken
 from secretariat.exchange.model import ANSWERS, Holding, Refusal
 from secretariat.exchange.offer import references_of
+from secretariat.exchange.own_words import KEPT, LOST, RETURNED
 from secretariat.exchange.speakers import author
 from secretariat.exchange.withdrawal_entries import HOLDING, WORDS_MAX, receipt_of, roots_in
 from secretariat.ledger import dsse, entries
@@ -35,7 +36,9 @@ if TYPE_CHECKING:
     from secretariat.exchange.peers import Outgoing, Store
     from secretariat.ledger.entries import Statement
 
-_FINAL = frozenset({*ANSWERS, "gone", "refused"})
+_FINAL = frozenset({*ANSWERS, "gone", "refused", LOST})
+_BY_A_PERSON = frozenset({RETURNED, KEPT, LOST})
+"""Words about a grant that go up, whatever it rests on: own_words.py."""
 _UNSAID = frozenset({"asked", "cannot-answer"})
 
 
@@ -202,8 +205,7 @@ def _below(
             refusals.append(_refusal(peer, entry, "bad-entry", error.what))
             return None
         holder = further.kept_as(peer.party, line.name)
-        lines = [_holding(root, holder, line.state, peer, line.since, None) for root in line.roots]
-        return Word(holder, line.state, [found for found in lines if found is not None], line.roots, None)
+        return _word(holder, line.state, peer, line.since, None, line.roots, line.roots, None)
     if not isinstance(one, dict) or not isinstance(one.get("party"), str) or one["party"] == store.party:
         return None
     return _named(store, peer, one, roots, now)
@@ -212,31 +214,66 @@ def _below(
 def _named(
     store: Store, peer: Peer, one: dict[str, Any], roots: Sequence[bytes], now: datetime
 ) -> Word | None:
-    """Read what a relay says of a holder by name: its verified word, or that it was asked."""
+    """Read what a relay says of a holder by name: its verified word, or that it was asked.
+
+    Of a party whose key nobody told us the relay answers, as for a holder without a name: its debt is kept
+    as the relay's, with the code that the relay calls it by as a note.
+    """
     party = one["party"]
     if "/" in party:  # the form in which holders without a name are kept: no party's code
         return None
+    line = further.kept_as(peer.party, store.pseudonym("", party))
     if "envelope" not in one:
         state = "cannot-answer" if one.get("state") == "cannot-answer" else "asked"
         about = _some(one.get("objects"), roots)
-        said = [_holding(root, party, state, peer, now, "as the relay says") for root in about]
-        return Word(party, state, [found for found in said if found is not None], about, one)
+        known = bool(store.record_keys(party)) or state == "cannot-answer"
+        holder, note = (party, "as the relay says") if known else (line, party)
+        return _word(holder, state, peer, now, note, about, about, one)
+    if not store.record_keys(party):
+        body = _claimed(party, one["envelope"])
+        if body is None:
+            return None
+        covered = set(roots_in(body.objects))
+        return _word(line, body.state, peer, now, party, [r for r in roots if r in covered], covered, one)
     try:
         word = spoken(store, party, canonical(one["envelope"]))
         body = entries.body_as(word, entries.Receipt)
-        theirs = roots_in(body.objects)
+        covered = set(roots_in(body.objects))
     except SecretariatError:
-        said = [
-            _holding(root, party, "asked", peer, now, "its word cannot be verified here") for root in roots
-        ]
-        return Word(party, "asked", [found for found in said if found is not None], roots, one)
+        return _word(party, "asked", peer, now, "its word cannot be verified here", roots, roots, one)
     if word.party != party or word.kind != "receipt" or body.state == "passed-on":
         return None
-    covered = set(theirs)
-    said = [
-        _holding(root, party, body.state, peer, word.at, body.reason) for root in roots if root in covered
-    ]
-    return Word(party, body.state, [found for found in said if found is not None], covered, one)
+    about = [root for root in roots if root in covered]
+    found = _word(party, body.state, peer, word.at, body.reason, about, covered, one)
+    # what was kept as the relay's debt while this party was unknown here is settled by its own word
+    owed = [known.root for known in store.holdings(about) if known.holder == line]
+    settled = [_holding(root, line, body.state, peer, now, party) for root in owed]
+    return msgspec.structs.replace(found, said=[*found.said, *(held for held in settled if held is not None)])
+
+
+def _word(
+    holder: str,
+    state: str,
+    peer: Peer,
+    at: datetime,
+    note: str | None,
+    about: Sequence[bytes],
+    covers: Collection[bytes],
+    item: dict[str, Any] | None,
+) -> Word:
+    said = [_holding(root, holder, state, peer, at, note) for root in about]
+    return Word(holder, state, [one for one in said if one is not None], covers, item)
+
+
+def _claimed(party: str, envelope: Any) -> entries.Receipt | None:
+    """Read what an envelope says in the name of a party whose key is not known here."""
+    try:
+        said = entries.read(dsse.payload_of(canonical(envelope)))
+        body = entries.body_as(said, entries.Receipt)
+        entries.check_roots(body.objects if isinstance(body.objects, list) else [])
+    except SecretariatError:
+        return None
+    return body if (said.party, said.kind) == (party, "receipt") and body.state != "passed-on" else None
 
 
 def _some(listed: Any, roots: Sequence[bytes]) -> list[bytes]:
@@ -342,7 +379,8 @@ def _upward(
     """Give the entries that an answer about `ours` is about in turn, and what each lets us say."""
     if ours.kind in {"withdraw", "narrow"} and body.state in _FINAL:
         return _callers(store, roots)
-    if ours.kind == "grant" and body.state in HOLDING and any(references_of(ours)):
+    rests = body.state in HOLDING and any(references_of(ours))
+    if ours.kind == "grant" and (rests or body.state in _BY_A_PERSON):
         return _granters(store, roots)
     return {}
 
@@ -352,7 +390,7 @@ def _callers(store: Store, roots: Sequence[bytes]) -> dict[bytes, list[Way]]:
     authors: dict[tuple[str, int], str | None] = {}
     shown: dict[tuple[str, int], Collection[bytes]] = {}
     for root, tombs in store.tombs(roots).items():
-        obeyed = next((one for one in tombs if one.done in ANSWERS), None)
+        obeyed = next((one for one in tombs if one.done in ANSWERS), tombs[0])
         for one in tombs:
             at = (one.origin, one.position)
             if one.position >= 0 and at not in authors:

@@ -249,6 +249,17 @@ TEMPLATES = (
     mark("change the draft instead"),
     mark("{0} is {1}'s: only its originator marks or corrects it"),
     mark("ask the originator"),
+    # receipts by a person
+    mark("this is our own: nobody granted it to us"),
+    mark("withdraw it instead"),
+    mark("a receipt by a person says what happened"),
+    mark("nobody granted this to us or called it back, as far as is known here"),
+    mark("tell the originator another way"),
+    mark("{0} has it kept"),
+    mark("say that it is kept by law"),
+    mark("a report of loss says since when, what happened and who is told"),
+    mark("a loss that is still to come"),
+    mark("the law keeps it until a day that is past"),
     # private questions
     mark("a person said no"),
     mark("turned off here"),

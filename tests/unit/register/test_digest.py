@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import ssl
 from datetime import timedelta
 from email import message_from_bytes
@@ -17,12 +18,15 @@ from cryptography.x509.oid import NameOID
 
 from secretariat.base.clock import now
 from secretariat.base.errors import InputError, NotFoundError, StateError, UnavailableError
+from secretariat.demo.nodes import free_ports
+from secretariat.desk import duty_counts
+from secretariat.exchange.model import Due, Holding
+from secretariat.exchange.postgres import transaction
 from secretariat.people.model import Role
 from secretariat.people.service import add_person, disable_person
 from secretariat.register import service as register
 from secretariat.register.model import Commitment
 from secretariat.register.requests import digest, mailing
-from serving import free_port
 
 
 class Box:
@@ -106,7 +110,7 @@ def box(kr, tls):
     server = Controller(
         found,
         hostname="localhost",
-        port=free_port(),
+        port=free_ports(1)[0],
         tls_context=context,
         require_starttls=True,
         authenticator=sign_in,
@@ -210,3 +214,39 @@ def test_a_server_that_nobody_vouches_for_is_refused(kr, box):
 def test_what_is_no_address_is_refused(kr, address):
     with pytest.raises(InputError):
         subscribe(kr, address=address)
+
+
+def test_overdue_receipts_and_duties_are_counted_without_a_word_of_what_they_are_about(kr):
+    moment = now()
+    asked = {"via": "KR", "origin": kr.origin("live"), "position": 7, "holder": "JP", "state": "asked"}
+    with transaction(kr, "live", moment) as store:
+        store.hold(
+            [
+                Holding(root=b"1" * 32, at=moment - timedelta(days=60), article="syn-mou/6", **asked),
+                Holding(root=b"2" * 32, at=moment - timedelta(hours=1), **asked),
+            ]
+        )
+        days = {"3": -1, "4": 3, "5": 30}
+        store.owe(
+            [
+                Due(
+                    root=name.encode() * 32,
+                    duty="delete",
+                    article="syn-nda/3",
+                    owed_to="JP",
+                    at=moment + timedelta(days=day),
+                )
+                for name, day in days.items()
+            ]
+        )
+    with kr.database.app("live") as tx:
+        digest.subscribe(tx, "officer", "officer@example.org", "daily")
+    duty_counts.begin()
+    (one,) = digest.digests(kr, "live", now=moment)
+    lines = one.text.splitlines()
+    for place, count in ((f"{kr.settings.address('live')}/ledger/duties", 3),):
+        assert sum(place in line for line in lines) == count
+    counts = [line.split()[0] for line, place in itertools.pairwise(lines) if "/ledger/duties" in place]
+    assert counts == ["1", "1", "1"]
+    for secret in ("syn-mou", "syn-nda", "JP"):
+        assert secret not in one.text

@@ -8,6 +8,7 @@ from litestar import Request, Response
 
 from secretariat.base.clock import now
 from secretariat.base.errors import SecretariatError
+from secretariat.people import store as people
 from secretariat.people.model import Permission
 from secretariat.register import parties
 from secretariat.register.attention import attention
@@ -121,7 +122,8 @@ def _mail(screen: Screen, error: SecretariatError | None = None) -> Response[Any
     with screen.transaction() as tx:
         mine = next((one for one in digest.readers(tx) if one.login == login), None)
         found = attention(tx, view_of(screen), screen.party, now=now())
-    subject, text = digest.compose(screen.node, screen.realm, found, now=now())
+        also = digest.counted(tx, screen.node, people.person_by_login(tx, login), now=now())
+    subject, text = digest.compose(screen.node, screen.realm, found, also, now=now())
     return screen.render(
         "register/mail.html",
         status=200 if error is None else error.status,

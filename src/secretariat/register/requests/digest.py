@@ -1,5 +1,6 @@
 """The digest: what waits, as counts and addresses, by mail, daily or weekly per person.
 
+The Register counts its own; parts above add theirs with `count_also` (what is owed, which answers are late).
 Nothing of any statement stands in it, neither title nor party nor key: a mail passes through servers that no
 agreement names. It goes to who asked for it, in their language, and only while they may read the Register.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -27,14 +29,18 @@ from secretariat.web import words
 from secretariat.web.words import gettext as _
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     import sqlalchemy as sa
 
     from secretariat.ledger.node import Node
+    from secretariat.people.model import Person
 
 log = logging.getLogger("secretariat.register")
 RHYTHMS = ("daily", "weekly")
+Counting = Callable[["sa.Connection", "Node", "datetime"], "Sequence[Counted]"]
+_ALSO: dict[str, Counting] = {}
 _LOOK_S = 60.0
 _RETRY = timedelta(minutes=15)
 
@@ -47,6 +53,26 @@ class Reader(msgspec.Struct, frozen=True):
     every: str
     last_sent: datetime | None
     last_error: str | None
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """A count of a part above: what is counted (a msgid), how many, and the page that shows them."""
+
+    words: str
+    count: int
+    place: str
+
+
+def count_also(name: str, counting: Counting) -> None:
+    """Have every digest count something of a part above, for who may read the log."""
+    _ALSO[name] = counting
+
+
+def counted(tx: sa.Connection, node: Node, person: Person | None, *, now: datetime) -> list[Counted]:
+    """Give what the parts above count, where the person may read the log that it stands in."""
+    if person is None or not person.may(Permission.READ_LEDGER):
+        return []
+    return [one for counting in _ALSO.values() for one in counting(tx, node, now)]
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +123,9 @@ def is_due(one: Reader, now: datetime, zone: str) -> bool:
     return last.isocalendar()[:2] < today.isocalendar()[:2]
 
 
-def compose(node: Node, realm: str, found: Attention, *, now: datetime) -> tuple[str, str]:
+def compose(
+    node: Node, realm: str, found: Attention, also: Sequence[Counted] = (), *, now: datetime
+) -> tuple[str, str]:
     """Write subject and text in the language set: counts and addresses, nothing else."""
     party = node.party if realm == "live" else f"{_('EXERCISE')} {node.party}"
     base = node.settings.address(realm)
@@ -106,6 +134,7 @@ def compose(node: Node, realm: str, found: Attention, *, now: datetime) -> tuple
     lines = [subject, ""]
     lines += [f"{count:>5}  {_(COUNT_WORDS[key])}\n       {base}{place}" for key, count, place in found.lines]
     lines.append(f"{len(found.meetings):>5}  {_(COUNT_WORDS['meetings'])}\n       {base}/register/meetings")
+    lines += [f"{one.count:>5}  {_(one.words)}\n       {base}{one.place}" for one in also]
     lines += ["", _("Counts only: nothing of what is recorded stands in this mail. Change or end it at:")]
     lines.append(f"{base}/requests/mail")
     return subject, "\n".join(lines) + "\n"
@@ -126,13 +155,14 @@ def digests(
             raise NotFoundError(f"{only[:64]!r} gets no digest", where="to", advice="subscribe first")
         found = attention(tx, View(day=day_of(now, zone), zone=zone), node.party, now=now) if wanted else None
         persons = {one.login: people.person_by_login(tx, one.login) for one in wanted}
+        also = {login: counted(tx, node, person, now=now) for login, person in persons.items()}
     done = []
     for one in wanted:
         person = persons[one.login]
         if found is None or person is None or not person.may(Permission.READ_REGISTER):
             continue
         words.set_language(person.language)
-        subject, text = compose(node, realm, found, now=now)
+        subject, text = compose(node, realm, found, also[one.login], now=now)
         result = Sent(login=one.login, address=one.address, subject=subject, text=text)
         if send:
             result = _send(node, realm, result, now)
