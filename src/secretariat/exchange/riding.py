@@ -111,10 +111,11 @@ def compare(store: Store, peer: Peer, seen: Sequence[str]) -> list[Contradiction
     for text in seen[:MAX_SEEN]:
         try:
             note = _bytes(text)
-            origin = notes.parse(note).origin
+            parsed = notes.parse(note)
+            origin = parsed.origin
             if origin == store.origin:
                 store.hear(peer, note)
-            elif origin in known and origin != peer.origin:
+            elif origin in known and origin != peer.origin and _knows(known[origin], parsed):
                 shown = notes.verify(note, origin, known[origin].log_keys.values())
                 found += _compare(store, peer, known[origin], shown, note)
         except witness.BehindError:
@@ -122,6 +123,15 @@ def compare(store: Store, peer: Peer, seen: Sequence[str]) -> list[Contradiction
         except ProofError as error:
             store.refuse([_refusal(peer, "false-seen", error)])
     return found
+
+
+def _knows(whose: Peer, shown: Checkpoint) -> bool:
+    """Whether a key of the log that we know signed it.
+
+    Under one that we do not know yet, or no more, it says nothing here, and whoever shows it tells no lie.
+    """
+    ours = {notes.key_hash(whose.origin, public) for public in whose.log_keys.values()}
+    return any(line.name == whose.origin and line.key_hash in ours for line in shown.signatures)
 
 
 def _bytes(text: str) -> bytes:

@@ -8,6 +8,7 @@ import pytest
 from secretariat.exchange import riding
 from secretariat.exchange.wire import riding_of
 from secretariat.ledger import checkpoint, merkle, witness
+from secretariat.ledger.keys import Signer
 from secretariat.ledger.witness import BehindError, StoppedError
 from simulator import World, indicator
 
@@ -219,3 +220,17 @@ def test_a_node_that_was_put_back_finds_out_before_it_writes_or_signs_anything(t
             store.lock()
     with pytest.raises(StoppedError), three.nodes["KR"].store(three.now) as store:
         store.append([riding.Outgoing("note", None, {"act": "x"})])
+
+
+def test_who_shows_a_log_under_its_new_key_before_we_learn_of_it_is_not_accused(three):
+    """KR took a new log key, US knows it already, JP does not yet."""
+    ring = three.nodes["KR"].keyring
+    size = kept(three, "JP", "KR").size
+    fresh = checkpoint.sign(ring.origin, size, kept(three, "JP", "KR").root, Signer.generate())
+    three.give("JP", "US", show(three, "JP", "US", fresh))
+    assert three.refusals("JP") == []
+    assert kept(three, "JP", "KR").suspended is None
+    bent = bytearray(kept(three, "JP", "KR").note)
+    bent[-4] ^= 1
+    three.give("JP", "US", show(three, "JP", "US", bytes(bent)))
+    assert three.refusals("JP") == ["false-seen"]
