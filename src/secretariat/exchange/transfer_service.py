@@ -324,6 +324,14 @@ def _take_volume(
             functools.partial(_take_text, node, realm, peer.party, now),
         )
         length = file.tell()
+    reached = service.place(node, realm, peer.party).after
+    if reached < summary.until:
+        raise VolumeError(
+            "transfer-broken",
+            f"its pages end at {reached}, its end says {summary.until}",
+            where=where,
+            advice=f"ask {peer.party} for a new export",
+        )
     with transaction(node, realm, now) as store:
         heard = transfer.heard(store.lock_handover(peer.party), summary)
         store.save_handover(heard)

@@ -475,6 +475,8 @@ def parts_of(
             raise VolumeError(
                 "transfer-broken", f"{place}: was signed for another place", where=where, advice=_COPY
             )
+        if (part.page is UNSET) == (part.text is UNSET):
+            raise VolumeError("transfer-broken", f"{place}: a part brings a page or a text", where=where)
         yield part
         expected += 1
 
