@@ -74,6 +74,9 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     peer_body_s: Annotated[
         Seconds, Meta(description="Seconds in which the body of a partner's request must have come.")
     ] = 60
+    peer_page_objects: Annotated[
+        Size, Meta(description="Objects after which a page between nodes ends; each is kept in one step.")
+    ] = 2_500
     peer_wait_s: Annotated[
         Seconds, Meta(description="Seconds a partner's request is held open for news.")
     ] = 25

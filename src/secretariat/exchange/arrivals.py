@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from secretariat.exchange.wire import CarriedObject
 
 
-class Incoming(msgspec.Struct):
+class Incoming(msgspec.Struct, gc=False):
     """An object that was read and verified, and the entry that brought it."""
 
     line: Line
@@ -454,6 +454,7 @@ def _duties(
     quarantine. One that runs from the end of an instrument has no date (None) before that end is known.
     """
     found: dict[bytes, list[tuple[str, str, datetime | None]]] = defaultdict(list)
+    here = {root.hex(): root for root in wanted}
     for row in entries.body_as(statement, entries.Grant).rows:
         stated = [
             (str(one.get("do", "duty")), str(one.get("art", "")), one)
@@ -465,9 +466,8 @@ def _duties(
             for duty, article, one in stated
             if (at := _moment(one.get("by"))) is not None or _ends_with_instrument(duty, one)
         ]
-        for root in map(bytes.fromhex, row.objects if duties else ()):
-            if root in wanted:
-                found[root] += duties
+        for root in here.keys() & row.objects if duties else ():
+            found[here[root]] += duties
     return found
 
 

@@ -103,7 +103,7 @@ class LogEntry(msgspec.Struct, frozen=True):
     salt: bytes
 
 
-class Version(msgspec.Struct, frozen=True, kw_only=True):
+class Version(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One version of one object as it is stored and carried; `root` is what entries name it by."""
 
     stix_id: str
@@ -123,7 +123,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     revoked: bool = False
 
 
-class Ruling(msgspec.Struct, frozen=True):
+class Ruling(msgspec.Struct, frozen=True, gc=False):
     """What this node's own recomputation of a grant says about one object.
 
     `equal`: it may come, by the very articles and duties that the grant states. `unequal`: it may not, or
@@ -136,7 +136,7 @@ class Ruling(msgspec.Struct, frozen=True):
     label: object = None
 
 
-class Arrival(msgspec.Struct, frozen=True, kw_only=True):
+class Arrival(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An object version that a grant brought, with the label it has here and the grant's place."""
 
     version: Version
@@ -182,7 +182,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     evidence: bytes = b""
 
 
-class Holding(msgspec.Struct, frozen=True, kw_only=True):
+class Holding(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one party holds of one object version, by its own signed word, or what it was asked."""
 
     root: bytes
@@ -198,7 +198,7 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
     article: str = ""
 
 
-class Due(msgspec.Struct, frozen=True, kw_only=True):
+class Due(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A duty with a date that an object version brought along."""
 
     root: bytes

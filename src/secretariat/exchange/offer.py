@@ -43,7 +43,8 @@ def roots_of(statement: entries.Statement) -> list[bytes]:
         return []
     roots = [root for row in entries.body_as(statement, entries.Grant).rows for root in row.objects]
     entries.check_roots(roots, "grant/rows")
-    return [bytes.fromhex(root) for root in roots]
+    every = bytes.fromhex("".join(roots))
+    return [every[start : start + 32] for start in range(0, len(every), 32)]
 
 
 def left_out_in(statement: entries.Statement) -> dict[bytes, list[str]]:

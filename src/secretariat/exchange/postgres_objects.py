@@ -50,6 +50,13 @@ _READABLE = (
 ).encode()
 
 
+class _Creator(msgspec.Struct, gc=False):
+    created_by_ref: str | None = None
+
+
+_creator = msgspec.json.Decoder(_Creator).decode
+
+
 def _version(row: Sequence[Any]) -> Version:
     (
         stix_id,
@@ -95,14 +102,14 @@ class ObjectRows(Transaction):
 
     def versions(self, roots: Sequence[bytes]) -> Mapping[bytes, Version]:
         rows = raw(self.tx).execute(
-            f"SELECT {_RIVAL} FROM rival v WHERE v.root = ANY(%s)", (list(roots),), binary=True
+            f"SELECT {_RIVAL} FROM rival v WHERE v.root = ANY(%s)", (arrays.blobs(roots),), binary=True
         )
         rivals = {one.root: one for one in map(_version, rows)}
-        return {**rivals, **self._find(self.tx, "v.root = ANY(%s)", [list(roots)])}
+        return {**rivals, **self._find(self.tx, "v.root = ANY(%s)", [arrays.blobs(roots)])}
 
     def same(self, stix_ids: Collection[str]) -> Mapping[str, Sequence[Version]]:
         found: dict[str, list[Version]] = defaultdict(list)
-        for one in self._list("v.stix_id = ANY(%s)", [list(stix_ids)]):
+        for one in self._list("v.stix_id = ANY(%s)", [arrays.texts(list(stix_ids))]):
             found[one.stix_id].append(one)
         return found
 
@@ -111,7 +118,7 @@ class ObjectRows(Transaction):
 
     def _readable(self, recipient: str, roots: Sequence[bytes]) -> dict[bytes, Version]:
         """Give versions as a recipient may read them: by its own place or the public one."""
-        rows = raw(self.tx).execute(_READABLE, [list(roots), recipient], binary=True)
+        rows = raw(self.tx).execute(_READABLE, [arrays.blobs(roots), recipient], binary=True)
         found: dict[bytes, Version] = {}
         for *row, left_out in sorted(rows, key=lambda row: len(row[-1] or ()), reverse=True):
             one = without(_version(row), left_out or ())
@@ -135,7 +142,6 @@ class ObjectRows(Transaction):
         return [number for (number,) in rows]
 
     def _row(self, one: Version, label: object) -> records.Version:
-        value = msgspec.json.decode(one.data)
         return records.Version(
             stix_id=one.stix_id,
             type=one.type,
@@ -149,7 +155,7 @@ class ObjectRows(Transaction):
             known_at=self.now,
             created=one.created,
             modified=one.modified,
-            created_by=value.get("created_by_ref"),
+            created_by=_creator(one.data).created_by_ref,
             revoked=one.revoked,
             root=one.root,
             salt=one.salt,
@@ -159,7 +165,8 @@ class ObjectRows(Transaction):
     def keep(self, arrivals: Sequence[Arrival]) -> None:
         ids = records.put(self.tx, [self._row(one.version, one.label) for one in arrivals])
         self.arrive(arrivals)
-        self._show([number for number, one in zip(ids, arrivals, strict=True) if one.version.state in SHOWN])
+        shown = [number for number, one in zip(ids, arrivals, strict=True) if one.version.state in SHOWN]
+        self._show(shown, fresh=True)
 
     def arrive(self, arrivals: Sequence[Arrival]) -> None:
         raw(self.tx).execute(
@@ -185,12 +192,12 @@ class ObjectRows(Transaction):
             (list(roots), origin, sender, before),
         )
 
-    def _show(self, ids: Sequence[int]) -> None:
+    def _show(self, ids: Sequence[int], *, fresh: bool = False) -> None:
         if ids:
             number = collections.ensure(
                 self.tx, "from_partners", self.party, party=self.party, realm=self.realm
             )
-            collections.add(self.tx, number, ids, now=self.now)
+            collections.add_many(self.tx, {number: [Placed(one) for one in ids]}, now=self.now, fresh=fresh)
 
     def keep_rival(self, arrival: Arrival) -> None:
         one = arrival.version

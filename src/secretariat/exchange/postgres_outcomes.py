@@ -19,8 +19,9 @@ from secretariat.storage import arrays
 from secretariat.storage.engine import raw
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
+    from typing import Any
 
 
 class OutcomeRows(Transaction):
@@ -37,7 +38,19 @@ class OutcomeRows(Transaction):
             ),
             strict=True,
         )
-        values = [list(column) for column in columns]
+        written: tuple[Callable[[Sequence[Any]], arrays.Column], ...] = (
+            arrays.blobs,
+            arrays.texts,
+            arrays.texts,
+            arrays.texts,
+            arrays.texts,
+            arrays.longs,
+            arrays.moments,
+            arrays.texts,
+            arrays.moments,
+            arrays.texts,
+        )
+        values = [write(column) for write, column in zip(written, columns, strict=True)]
         raw(self.tx).execute(
             "INSERT INTO holding_past"
             " (root, holder, state, via, origin, position, at, note, due_at, article, recorded_at, until)"
@@ -71,7 +84,7 @@ class OutcomeRows(Transaction):
         rows = raw(self.tx).execute(
             "SELECT root, asked_by, kind, origin, position, done FROM tomb WHERE root = ANY(%s)"
             " ORDER BY at, origin, position",
-            (list(roots),),
+            (arrays.blobs(roots),),
         )
         found: dict[bytes, list[Tomb]] = defaultdict(list)
         for root, *rest in rows:

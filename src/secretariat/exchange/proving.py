@@ -34,7 +34,7 @@ class ObjectRefusedError(ProofError):
         self.code = code
 
 
-class Proven(msgspec.Struct, frozen=True):
+class Proven(msgspec.Struct, frozen=True, gc=False):
     """An object in canonical form, and the root that follows from it and that its originator signed."""
 
     value: dict[str, Any]

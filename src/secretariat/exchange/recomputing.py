@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from secretariat.agreements.book import Book
 from secretariat.agreements.facts import book_pinned
@@ -92,6 +93,32 @@ def rule_with(
     return _Rulings(store, known, known.book, sender, statement, grant, evidence, objects).all()
 
 
+class _Head(msgspec.Struct, gc=False):
+    """What of an object says how it is marked."""
+
+    type: str
+    object_marking_refs: tuple[str, ...] = ()
+    granular_markings: msgspec.Raw | UnsetType = UNSET
+    extensions: msgspec.Raw | UnsetType = UNSET
+
+    @property
+    def plain(self) -> bool:
+        """Whether the definitions that it refers to are all that marks it."""
+        return self.granular_markings is UNSET and self.extensions is UNSET and self.type not in COMPANY
+
+
+_decode_head = msgspec.json.Decoder(_Head).decode
+_ODD = _Head("", granular_markings=msgspec.Raw(b"[]"))
+
+
+def _head(data: bytes) -> _Head:
+    """Read how an object is marked; one that is shaped otherwise is looked at as a whole."""
+    try:
+        return _decode_head(data)
+    except msgspec.ValidationError:
+        return _ODD
+
+
 class _Rulings:
     """One grant's objects, as far as they are on this page."""
 
@@ -112,10 +139,12 @@ class _Rulings:
         self.rows: dict[str, GrantRow] = {root: row for row in grant.rows for root in row.objects}
         by_root = {one.root.hex(): one.stix_id for one in objects}
         self.consents: tuple[Consent, ...] = consents_from(evidence.values(), store.party, by_root)
+        self.heads = {one.root: _head(one.data) for one in objects}
         self.values: dict[bytes, dict[str, Any]] = {
-            one.root: msgspec.json.decode(one.data) for one in objects
+            one.root: msgspec.json.decode(one.data) for one in objects if not self.heads[one.root].plain
         }
         self.markings = self._markings()
+        self._alike: dict[tuple[tuple[str, ...], str, int], Ruling] = {}
         self._found: dict[tuple[Label, str | None, int], tuple[str | None, SecretariatError | None]] = {}
         self._referred: dict[int, set[str]] = {}
 
@@ -126,14 +155,24 @@ class _Rulings:
     def _markings(self) -> dict[str, Mapping[str, Any]]:
         here = {value["id"]: value for value in self.values.values() if value["type"] == "marking-definition"}
         named = {ref for value in self.values.values() for ref in marking_refs(value)}
+        named.update(ref for head in self.heads.values() for ref in head.object_marking_refs)
         missing = [ref for ref in named if ref not in here and not is_standard(ref)]
         return {**(self.known.markings(missing) if missing else {}), **here}
 
     def _rule(self, one: Version) -> Ruling:
         if one.originator == self.store.party:
             return Ruling("own", "it is this party's own information")
-        value = self.values[one.root]
-        row = self.rows[one.root.hex()]
+        row, head = self.rows[one.root.hex()], self.heads[one.root]
+        if self.consents or not head.plain:
+            return self._ruled(one, row)
+        # without consents nothing but this decides about an object that only its markings mark
+        key = (head.object_marking_refs, one.originator, id(row))
+        if key not in self._alike:
+            self._alike[key] = self._ruled(one, row)
+        return self._alike[key]
+
+    def _ruled(self, one: Version, row: GrantRow) -> Ruling:
+        value = self.values.get(one.root) or msgspec.json.decode(one.data)
         absent = [ref for ref in marking_refs(value) if ref not in self.markings and not is_standard(ref)]
         if absent and one.type not in COMPANY:
             return Ruling("unknown", f"its marking {absent[0]} has not come yet")

@@ -142,7 +142,9 @@ def make_page(
         _check_reached(whole, since)
         along = whole.riding(party)
     with serving(node, realm, party, now) as store:
-        page = offer(store, party, after, since, max_objects=limits.page_max, max_bytes=weight, riding=along)
+        page = offer(
+            store, party, after, since, max_objects=limits.peer_page_objects, max_bytes=weight, riding=along
+        )
     return wire.encode(page), len(page.entries)
 
 

@@ -14,6 +14,7 @@ from secretariat.base.clock import AsOf, parse_stamp, stamp
 from secretariat.exchange.model import Due, Holding, Peer
 from secretariat.exchange.wire import Cursor
 from secretariat.ledger.revocation import Revoked
+from secretariat.storage import arrays
 from secretariat.storage.engine import raw
 from secretariat.storage.metadata import metadata
 from secretariat.storage.rls import CUSTODIAN
@@ -351,6 +352,14 @@ def holdings_as_of(as_of: AsOf = NOW) -> sa.Subquery:
 
 def read_holdings(tx: sa.Connection, roots: Sequence[bytes], as_of: AsOf = NOW) -> list[Holding]:
     """Give what is known of the holders of `roots`, now or by the times asked about."""
+    if as_of.is_now:
+        now = raw(tx).execute(
+            "SELECT root, holder, state, via, origin, position, at, note, due_at, article FROM holding"
+            " WHERE root = ANY(%s) ORDER BY holder, root",
+            (arrays.blobs(roots),),
+            binary=True,
+        )
+        return [_holding(row) for row in now]
     held = holdings_as_of(as_of).c
     wanted = sa.literal(list(roots), ARRAY(BYTEA))
     rows = tx.execute(
@@ -369,21 +378,23 @@ def read_holdings(tx: sa.Connection, roots: Sequence[bytes], as_of: AsOf = NOW) 
         .where(held.root == sa.any_(wanted))
         .order_by(held.holder, held.root)
     )
-    return [
-        Holding(
-            root=root,
-            holder=holder,
-            state=state,
-            via=via,
-            origin=origin,
-            position=position,
-            at=at,
-            note=note,
-            due=due,
-            article=article,
-        )
-        for root, holder, state, via, origin, position, at, note, due, article in rows
-    ]
+    return [_holding(tuple(row)) for row in rows]
+
+
+def _holding(row: Sequence[Any]) -> Holding:
+    root, holder, state, via, origin, position, at, note, due, article = row
+    return Holding(
+        root=root,
+        holder=holder,
+        state=state,
+        via=via,
+        origin=origin,
+        position=position,
+        at=at,
+        note=note,
+        due=due,
+        article=article,
+    )
 
 
 _DEBTOR = "split_part(holder, '/', 1)"

@@ -59,7 +59,7 @@ def read_cursor(text: str) -> Cursor:
     return Cursor(int(match[1]), int(match[2]))
 
 
-class CarriedObject(msgspec.Struct, frozen=True, omit_defaults=True):
+class CarriedObject(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One object version of a grant: its bytes, salt and originator's signature, or why it is gone.
 
     A partial brings `leaves` in the place of `salt`: [name, salt of the name] or a bare leaf, in hex.

@@ -44,14 +44,14 @@ class Signing(Protocol):
         ...
 
 
-class Signature(msgspec.Struct, frozen=True):
+class Signature(msgspec.Struct, frozen=True, gc=False):
     """One signature of an envelope."""
 
     keyid: str
     sig: str
 
 
-class Envelope(msgspec.Struct, frozen=True, rename="camel"):
+class Envelope(msgspec.Struct, frozen=True, rename="camel", gc=False):
     """The JSON envelope."""
 
     payload: str
@@ -59,7 +59,7 @@ class Envelope(msgspec.Struct, frozen=True, rename="camel"):
     signatures: list[Signature]
 
 
-class Opened(msgspec.Struct, frozen=True):
+class Opened(msgspec.Struct, frozen=True, gc=False):
     """What an envelope holds, and the known keys whose signatures hold."""
 
     payload: bytes

@@ -29,7 +29,7 @@ PAYLOAD_TYPE = "application/vnd.secretariat.object+json"
 _NAMED = ("id", "type", "created", "modified")
 
 
-class ObjectStatement(msgspec.Struct, frozen=True, omit_defaults=True):
+class ObjectStatement(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What the originator signs about an object version."""
 
     id: str

@@ -99,7 +99,7 @@ class Collection(msgspec.Struct, frozen=True):
     description: str
 
 
-class Placed(msgspec.Struct, frozen=True):
+class Placed(msgspec.Struct, frozen=True, gc=False):
     """A version that goes into a collection, with the class of its grant."""
 
     version: int
@@ -314,7 +314,7 @@ def _with_siblings(cursor: Any, version_ids: list[int]) -> list[str]:
     cursor.execute(
         "SELECT DISTINCT v.stix_id FROM object_version v WHERE v.id = ANY(%s) AND EXISTS"
         " (SELECT 1 FROM object_version o WHERE o.stix_id = v.stix_id AND o.id <> v.id)",
-        (version_ids,),
+        (arrays.longs(version_ids),),
     )
     return [one for (one,) in cursor.fetchall()]
 

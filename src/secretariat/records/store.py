@@ -98,7 +98,7 @@ derivation = sa.Table(
 )
 
 
-class Version(msgspec.Struct, frozen=True, kw_only=True):
+class Version(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One object version as it is written."""
 
     stix_id: str
@@ -124,7 +124,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     envelope: bytes | None = None
 
 
-class Stored(Version, frozen=True, kw_only=True):
+class Stored(Version, frozen=True, kw_only=True, gc=False):
     """One object version as it stands in the database."""
 
     id: int

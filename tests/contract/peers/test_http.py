@@ -106,7 +106,7 @@ def test_a_published_report_is_with_the_partner_in_a_moment_and_its_receipt_come
 
 def test_what_takes_many_pages_comes_whole_though_each_next_page_is_asked_for_ahead(pair):
     settings = pair.nodes["KR"].settings
-    settings.limits = msgspec.structs.replace(settings.limits, page_max=2)
+    settings.limits = msgspec.structs.replace(settings.limits, peer_page_objects=2)
     many = [indicator(f"i{number}") for number in range(9)]
     pair.publish("KR", *many)
     until(lambda: pair.sees("JP") == {str(one["id"]) for one in many}, 30)

@@ -29,7 +29,7 @@ class Pair:
         self.medium = medium
         for one in self.nodes.values():
             file = one.data / "node.toml"
-            text = file.read_text() + "page_max = 10\n"
+            text = file.read_text() + "peer_page_objects = 10\n"
             host = f'host = "{one.party.lower()}.example"'
             file.write_text(
                 text.replace('host = "localhost"', host).replace("reachable = true", "reachable = false")
