@@ -22,6 +22,7 @@ from secretariat.demo.nodes import Cluster, DemoNode
 from secretariat.demo.sample import Part
 from secretariat.demo.tally import Tally, Withheld, published, sizes
 from secretariat.demo.voice import Voice
+from secretariat.exchange import further
 from secretariat.exchange import service as exchange
 from secretariat.ledger import audit
 from secretariat.records.service import import_stream
@@ -190,8 +191,13 @@ class Stage:
         else:
             self.voice.tell(f"{party} would get {name}", held=False)
 
-    def withdraw(self, one: DemoNode, name: str, what: str, holders: Sequence[str]) -> None:
-        """The originator takes an object back; every holder's own signed word returns."""
+    def withdraw(
+        self, one: DemoNode, name: str, what: str, holders: Sequence[str], nameless: int = 0
+    ) -> None:
+        """The originator takes an object back; every holder's own signed word returns.
+
+        For holders further down that no agreement shows (`nameless`) the relay answers in its own name.
+        """
         exchange.withdraw(
             one.node,
             REALM,
@@ -208,12 +214,21 @@ class Stage:
                 if line.state == "destroyed"
             }
 
-        answered = until(lambda: destroyed() >= set(holders))
+        def answered() -> bool:
+            found = destroyed()
+            return found >= set(holders) and sum(map(further.is_further, found)) >= nameless
+
+        held = until(answered)
+        words = [
+            f"{further.debtor(party)} answers that a holder further down destroyed it"
+            if further.is_further(party)
+            else f"{party} destroyed it"
+            for party in sorted(destroyed())
+        ]
         self.voice.tell(
-            f"{one.party} withdraws {what}; signed receipts came back: "
-            + (", ".join(f"{party} destroyed it" for party in sorted(destroyed())) or "none"),
+            f"{one.party} withdraws {what}; signed receipts came back: " + (", ".join(words) or "none"),
             one.page("/ledger/receipts"),
-            held=answered,
+            held=held,
         )
 
     def verify(self, one: DemoNode) -> None:

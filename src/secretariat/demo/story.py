@@ -187,7 +187,7 @@ class Story(Stage):
         page = "/ledger" if done.publication is None else f"/ledger/entries/{done.publication + 1}"
         self.tell_release(kr, done, words, page, {"JP"})
         self.nobody_else(kr, part, ["CN"])
-        self.withdraw(us, item, "its item", ["JP", "KR"])
+        self.withdraw(us, item, "its item", ["KR"], nameless=1)
 
     def share(self, bundle: Path) -> None:
         """Share a bundle of the viewer's own instead of the sample, then withdraw one object of it."""

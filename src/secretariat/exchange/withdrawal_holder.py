@@ -20,7 +20,7 @@ import msgspec
 
 from secretariat.exchange import further
 from secretariat.exchange.duties import held_by, term_of
-from secretariat.exchange.model import ANSWERS, Holding, Refusal, Version
+from secretariat.exchange.model import Holding, Refusal, Version
 from secretariat.exchange.offer import left_out_in, references_of, without
 from secretariat.exchange.peers import Outgoing, Tomb
 from secretariat.exchange.speakers import reached
@@ -118,7 +118,7 @@ def obey(
         )
     about = entries.EntryRef(peer.origin, entry.position)
     for state, batch in done.items():
-        below = _below(store, peer.party, told, batch, now) if state in ANSWERS else []
+        below = _below(store, peer.party, told, batch, now)
         outgoing += receipt_of(peer.party, about, state, batch, below)
     return outgoing
 

@@ -12,12 +12,14 @@ Rules:
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from secretariat.base.errors import SecretariatError
+from secretariat.base.settings import CODE
 from secretariat.exchange import further
 from secretariat.exchange.evidence import spoken
 from secretariat.exchange.model import ANSWERS, Holding, Refusal
@@ -220,7 +222,7 @@ def _named(
     as the relay's, with the code that the relay calls it by as a note.
     """
     party = one["party"]
-    if "/" in party:  # the form in which holders without a name are kept: no party's code
+    if re.fullmatch(CODE, party) is None:  # what it is then could be the form in which a line is kept
         return None
     line = further.kept_as(peer.party, store.pseudonym("", party))
     if "envelope" not in one:
