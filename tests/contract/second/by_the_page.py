@@ -610,3 +610,46 @@ def hpke_open(sealing, info, box):
     dh = sealing.private.exchange(X25519PublicKey.from_public_bytes(box[:32]))
     key, nonce = _schedule(dh, box[:32], sealing.public, info)
     return ChaCha20Poly1305(key).decrypt(nonce, box[32:], b"")
+
+
+# transfer by hand
+
+PART = "application/vnd.secretariat.transfer-part+json"
+END = "application/vnd.secretariat.transfer-end+json"
+
+
+def volume(me, them, pages, *, number=None, texts=(), bend=lambda what, _: what, **over):
+    """One volume of a transfer from `me` to `them`; `bend(what, name)` changes what is to be written.
+
+    Names: head, part 0…, summary (their payloads, as JSON), end (the last line), lines (all bytes).
+    """
+    last = pages[-1]
+    number = time.time_ns() // 1000 if number is None else number
+    head = {
+        "format": "secretariat-transfer", "v": 1, "realm": me.realm, "party": me.code, "to": them.party,
+        "number": number, "volume": 1, "key": them.of["sealing"]["id"],
+    }  # fmt: skip
+    said = {name: head[name] for name in ("realm", "party", "to", "number", "volume")}
+    head = bend(head, "head")
+
+    def box(kind, payload, k):
+        info = b"secretariat/transfer/1\n" + jcs(head | {"part": k})
+        body = payload if isinstance(payload, bytes) else jcs(payload)
+        return b64(hpke_seal(them.sealing, info, seal(kind, body, over.get("key", me.transport))))
+
+    lines = [jcs(head) + b"\n"]
+    for k, what in enumerate([*({"page": one} for one in pages), *({"text": one} for one in texts)]):
+        part = bend(said | {"part": k} | what, f"part {k}")
+        lines.append(jcs({"part": k, "box": box(PART, part, k)}) + b"\n")
+    count = {name: sum(one["count"][name] for one in pages) for name in ("entries", "objects", "gone")}
+    n, digest = len(lines) - 1, sha(b"".join(lines)).hex()
+    start, size = pages[0]["after"], int(last["checkpoint"].split("\n")[1])
+    summary = said | {
+        "of": 1, "previous": 0, "made_at": moment(), "begin": start, "start": start, "until": last["next"],
+        "size": size, "count": count, "parts": n, "sha256": digest,
+        "place": {"after": {"position": them.after[0], "offset": them.after[1]}, "size": them.size},
+    }  # fmt: skip
+    summary = bend(summary, "summary")
+    end = bend({"end": True, "parts": n, "sha256": digest, "box": box(END, summary, n)}, "end")
+    # the members of the last line in this order: its beginning is how a reader knows it
+    return bend(b"".join(lines) + json.dumps(end, separators=(",", ":")).encode() + b"\n", "lines")
