@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,20 +13,10 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from secretariat.demo.nodes import free_ports
 from secretariat.storage.embedded import Server
 
 _READY_S = 60
-
-
-def free_port() -> int:
-    """Give a port whose next one is free as well."""
-    while True:
-        with socket.socket() as one, socket.socket() as two:
-            one.bind(("127.0.0.1", 0))
-            port: int = one.getsockname()[1]
-            with contextlib.suppress(OSError, OverflowError):
-                two.bind(("127.0.0.1", port + 1))
-                return port
 
 
 class Serving:
@@ -36,7 +25,7 @@ class Serving:
     def __init__(self, data: Path, party: str = "JP", *, port: int | None = None) -> None:
         self.data = data
         self.party = party
-        self.port = port or free_port()
+        self.port = port or free_ports(1)[0]
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
 

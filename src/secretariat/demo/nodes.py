@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -39,6 +40,8 @@ CEILINGS = {"KR": {"ROK_MIL": "II"}, "JP": {"ROK_MIL": "II", "JP_MOD": "GOKUHI"}
 """Admit the invented annex, and nothing real: the demonstration says so in its first lines."""
 DEFAULT_TLP: Final = "GREEN"
 CIRCLES: Final = ("JP,KR,US",)
+_FIRST_PORT: Final = 20_000
+_PORTS: Final = 12_000
 """These three may know of each other that they are partners; CN is in no circle."""
 """What comes in without a marking is handled as; the story says so."""
 _START_S = 120
@@ -229,27 +232,18 @@ def _stop(nodes: Any) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Give `count` ports whose next one is free too (the exercise realm's), all on 127.0.0.1."""
-    found: list[int] = []
-    held: list[socket.socket] = []
-    try:
-        while len(found) < count:
-            first = socket.socket()
-            held.append(first)
-            first.bind(("127.0.0.1", 0))
-            port = first.getsockname()[1]
-            if port >= 65_534:
-                continue
-            second = socket.socket()
-            held.append(second)
-            try:
-                second.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
-            found.append(port)
-    finally:
-        for one in held:
-            one.close()
+    """Give `count` ports of 127.0.0.1 whose next one is free too (the exercise realm's).
+
+    They lie below those that kernels give to outgoing connections (Linux from 32768, others from 49152): one of
+    those may be taken by any connection between now and the start of the node.
+    """
+    found: set[int] = set()
+    while len(found) < count:
+        port = _FIRST_PORT + 2 * secrets.randbelow(_PORTS // 2)
+        with socket.socket() as one, socket.socket() as two, contextlib.suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            two.bind(("127.0.0.1", port + 1))
+            found.add(port)
     return sorted(found)
 
 

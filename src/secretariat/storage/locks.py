@@ -38,8 +38,9 @@ class FileLock:
             else:
                 break
         if not shared:
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+            line = f"{os.getpid()}\n".encode()
+            os.pwrite(fd, line, 0)  # before the cut: whoever reads meanwhile finds a number
+            os.ftruncate(fd, len(line))
         self._fd = fd
         return True
 
@@ -51,6 +52,6 @@ class FileLock:
 
     def holder(self) -> int | None:
         """Give the pid that the present or last holder wrote."""
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, IndexError):  # new and still empty, or no number
             return int(self.path.read_text().split()[0])
         return None
