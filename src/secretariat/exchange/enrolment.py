@@ -401,7 +401,7 @@ def revoked_by(before: Peer | None, found: Descriptor, realm: str) -> dict[str, 
     stated = () if keys.revoked is msgspec.UNSET else keys.revoked
     held = {} if before is None else before.revoked
     revoked = revocation.merged(held, stated, latest=parse_stamp(found.made_at))
-    named = [keys.record, keys.log, keys.transport, keys.witness]
+    named = [keys.record, keys.log, keys.transport, keys.witness, keys.sealing]
     revocation.check_in_force([one.id for one in named if one is not None], revoked)
     return revoked
 

@@ -89,7 +89,9 @@ def _key_line(one: KeyLife) -> str:
     if one.revoked is not None:
         return text + f"revoked since {stamp(one.revoked.since)} ({one.revoked.reason})"
     if one.until is not None:
-        return text + f"until {stamp(one.until)}"
+        opens = f"  still opens what was sealed to it: secretariat keys revoke {one.key_id} --since now"
+        still = f"{opens} --reason ended" if one.here else ""
+        return f"{text}until {stamp(one.until)}{still}"
     if not one.here and one.role != "root":
         return text + "replaced, and the log does not say so yet"
     since = "not in the log yet" if one.since is None else f"since {stamp(one.since)}"
@@ -157,6 +159,7 @@ def revoke(
     """Say that a key counts no more, for good, and replace it where it is in force. Stop the node first.
 
     What it signed counts only where a partner's witness saw it before --since. Grant anew what you stand by.
+    A sealing key is destroyed by it: what was sealed to it and was not read yet is opened no more.
     """
     from secretariat.exchange import own_keys
 

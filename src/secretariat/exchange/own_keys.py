@@ -7,16 +7,16 @@ Rules:
    file (ledger/root_file.py).
 2. A key in force that is revoked is replaced in the same step: nothing is ever signed with a revoked key.
 3. No node serves meanwhile: a process that runs holds the keys that it read when it started.
-4. Each key is put into its place in one step, so whatever ends a command in the middle leaves the old key or
-   the new one in force. Where the log does not say so yet (`unsaid`) the next `rotate` finishes that instead of
-   replacing another key, and so does the start of the node where the root key is on this machine.
+4. Each key is put into its place in one step, so whatever ends a command in the middle leaves the old key
+   or the new one in force. Where the log does not say so yet (`unsaid`) the next `rotate` finishes that
+   instead of replacing another key, and so does the start of the node where the root key is here.
 5. The root key is not revoked: nothing above it could. A party that lost it enrols anew (rebinding.py).
 """
 
 from __future__ import annotations
 
 import contextlib
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -33,7 +33,6 @@ from secretariat.ledger.revocation import Reason, Revocation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from datetime import datetime
     from pathlib import Path
 
     import sqlalchemy as sa
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from secretariat.base.settings import NodeSettings
     from secretariat.ledger.model import Entry
     from secretariat.ledger.revocation import Revoked
+    from secretariat.ledger.sealing import SealingKeys
     from secretariat.ledger.tls_key import TlsKey
     from secretariat.storage.engine import Database
 
@@ -109,7 +109,14 @@ def status(node: Node, realm: str, *, now: datetime) -> Status:
     lives = [_life(ring, folder, role, said, now, node.settings.limits.key_age_days) for role in ROLES]
     if ring.tls is not None:
         lives.append(_certificate(ring.tls, now, node.settings.limits.key_age_days))
+    if ring.sealing is not None:
+        lives += _sealing(ring.sealing, folder, now, node.settings.limits.key_age_days)
     lives += _former(ring, said)
+    lives += [
+        KeyLife("sealing", number, None, None, until=one.since, revoked=one, here=False)
+        for number, one in ring.revoked.items()
+        if one.role == "sealing"
+    ]
     seen = [Seen(one.witness, one.size, one.seconds) for one in words if one.witness != ring.origin]
     try:
         enrolment.describe(node, now=now)
@@ -147,8 +154,10 @@ def finish(node: Node, realm: str, *, now: datetime) -> list[str]:
                 where=ring.origin,
                 advice=f"secretariat keys rotate {lacking[0]} --realm {realm} --root FILE finishes it",
             )
-        keys.write_publics(keys.folder_of(node.settings.data, realm), ring)
+        folder = keys.folder_of(node.settings.data, realm)
+        keys.write_publics(folder, ring)
         _write(tx, ring, _CUT_SHORT, now)
+    sealing.destroy(folder, ring.revoked)
     return lacking
 
 
@@ -178,6 +187,20 @@ def _certificate(tls: TlsKey, now: datetime, days: int) -> KeyLife:
     """The key of the own certificate signs nothing and stands in no entry: partners know its pin."""
     old = now - tls.made_at > timedelta(days=days)
     return KeyLife(tls_key.ROLE, f"sha256-{tls.pin}", tls.made_at, None, file=str(tls.path), due=old)
+
+
+def _sealing(held: SealingKeys, folder: Path, now: datetime, days: int) -> list[KeyLife]:
+    """The sealing keys stand in no entry: their files say since when they lie there."""
+    path = folder / sealing.FILE
+    made = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    lives = [
+        KeyLife("sealing", held.key_id, made, None, file=str(path), due=now - made > timedelta(days=days))
+    ]
+    for number in held.former:
+        path = folder / "retired" / f"{number}.pem"
+        replaced = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        lives.append(KeyLife("sealing", number, None, None, until=replaced, file=str(path)))
+    return lives
 
 
 def _former(ring: Keyring, said: list[tuple[Entry, Key]]) -> list[KeyLife]:
@@ -244,8 +267,10 @@ def rotate(
                 ring = _replaced(folder, ring, role)
             keys.write_publics(folder, ring)
             entry = _write(tx, ring, reason or f"{role} key replaced", now)
+        sealing.destroy(folder, ring.revoked)
         enrolment.keep_descriptor(Node.open(settings, database), _first(settings, roots), now=now)
-    return Done(role, key_id(ring.by_role[role]), entry, finished=bool(lacking))
+    number = key_id(ring.by_role[role]) if role in ring.by_role else ""
+    return Done(role, number, entry, finished=bool(lacking))
 
 
 def revoke(
@@ -271,16 +296,23 @@ def revoke(
             ledger.open_log(tx, ring, now=now)
             said = ledger.key_entries(tx)
             role = _role_of(ring, number, said)
+            present = ring.sealing.key_id if role == "sealing" and ring.sealing else ""
             stated = {one.key: one.since for one in said[-1][1].revoked}
             one = Revocation(number, role, stamp(since), reason)
             if number in stated and stated[number] <= one.since:
                 raise ConflictError(f"{number} is revoked already, since {stated[number]}")
-            if key_id(ring.by_role[role]) == number:
+            if number == present:
+                sealing.rotate(folder)
+            elif role != "sealing" and key_id(ring.by_role[role]) == number:
                 ring = _replaced(folder, ring, role)
             ring = keys.revoke(folder, ring, one, now=now)
             entry = _write(tx, ring, f"{role} key revoked: {reason}", now)
-        enrolment.keep_descriptor(Node.open(settings, database), _first(settings, roots), now=now)
-    return Done(role, key_id(ring.by_role[role]), entry, number)
+        sealing.destroy(folder, ring.revoked)
+        there = Node.open(settings, database)
+        enrolment.keep_descriptor(there, _first(settings, roots), now=now)
+    held = there.keyring(realm).sealing
+    fresh = held.key_id if role == "sealing" and held else key_id(ring.by_role.get(role, ring.root_public))
+    return Done(role, fresh, entry, number)
 
 
 def state(settings: NodeSettings, *, roots: Roots, now: datetime) -> bytes:
@@ -346,8 +378,11 @@ def _first(settings: NodeSettings, roots: Roots) -> Signer:
 
 
 def _role_of(ring: Keyring, number: str, said: list[tuple[Entry, Key]]) -> Any:
-    named = {line.key_id: line.role for _, body in said for line in body.keys}
-    named |= {key_id(public): role for role, public in ring.by_role.items()}  # type: ignore[misc]
+    named: dict[str, str] = {line.key_id: line.role for _, body in said for line in body.keys}
+    named |= {key_id(public): role for role, public in ring.by_role.items()}
+    if ring.sealing is not None:
+        named |= dict.fromkeys([ring.sealing.key_id, *ring.sealing.former], "sealing")
+    named |= {revoked: one.role for revoked, one in ring.revoked.items()}
     role = named.get(number)
     if role is None:
         raise NotFoundError(f"{number} is no key of {ring.origin}", advice="secretariat keys status")

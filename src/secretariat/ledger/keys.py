@@ -235,6 +235,7 @@ def load(folder: Path, *, party: str, realm: str, host: str) -> Keyring:
             )
     signers.pop("root", None)
     root_public, root = root_of(folder)
+    revoked = _read_revoked(folder)
     retired = {
         key_id(public): public
         for public in (_read_public(path) for path in sorted(folder.glob("retired/*.pub")))
@@ -250,8 +251,8 @@ def load(folder: Path, *, party: str, realm: str, host: str) -> Keyring:
         signers["witness"],
         root_public,
         retired,
-        _read_revoked(folder),
-        sealing.load(folder),
+        revoked,
+        sealing.load(folder, revoked),
         tls_key.load(folder),
     )
 
@@ -336,7 +337,7 @@ def revoke(folder: Path, ring: Keyring, one: Revocation, *, now: datetime) -> Ke
     revocation.check_in_force(
         {key_id(public) for public in ring.by_role.values()}, {one.key: Revoked(one.role, now, one.reason)}
     )
-    if one.key not in ring.retired:
+    if one.key not in ring.retired and one.role != "sealing":
         raise NotFoundError(
             f"{one.key} is no former key here", where=str(folder), advice="secretariat keys status"
         )

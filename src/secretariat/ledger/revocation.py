@@ -14,6 +14,8 @@ Rules, the one place where they stand:
    was seen in time. What stands below it counts.
 5. A witness that lost its key may have lied about seconds. So of what its revoked key signed only that
    counts which was here, by our own clock, before `since`.
+6. A sealing key signs nothing. Revoked, its private half is destroyed: what is sealed to it is opened no
+   more, and its party has another one.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     """Gives the size of the largest tree of a log that somebody else saw before a moment."""
 
 CODE = "key-revoked"
-Role = Literal["record", "log", "transport", "witness"]
+Role = Literal["record", "log", "transport", "witness", "sealing"]
 Reason = Literal["lost", "stolen", "ended"]
 
 

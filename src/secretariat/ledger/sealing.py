@@ -8,8 +8,8 @@ Rules:
 2. `info` binds what is sealed to its outside: a box opened under another `info` is refused.
 3. A key id is `x25519-` and the first 16 bytes of SHA-256 over the 32-byte public key, in hex.
 4. After a rotation the former private keys stay under `retired/` and still open: partners seal to the old key
-   until they accept the new descriptor, and boxes may wait in a mailbox. The operator deletes them when
-   nothing sealed to them can come any more.
+   until they accept the new descriptor, and boxes may wait in a mailbox. They are destroyed when the operator
+   revokes them (exchange/own_keys.py); a revoked one opens nothing, should its file come back.
 
 The cryptography is `cryptography`'s own HPKE.
 """
@@ -34,7 +34,7 @@ from cryptography.hazmat.primitives.serialization import (
 from secretariat.base.errors import InputError, NotFoundError, ProofError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
 ALGORITHM: Final = "x25519"
@@ -73,6 +73,11 @@ class SealingKeys:
 
     def __repr__(self) -> str:
         return f"<SealingKeys {self.key_id} and {len(self._private) - 1} former>"
+
+    @property
+    def former(self) -> list[str]:
+        """Name the keys that still open and are sealed to no more."""
+        return sorted(self._private.keys() - {self.key_id})
 
     @classmethod
     def generate(cls) -> SealingKeys:
@@ -113,12 +118,19 @@ def create(folder: Path) -> SealingKeys:
     return found
 
 
-def load(folder: Path) -> SealingKeys | None:
+def load(folder: Path, revoked: Collection[str] = ()) -> SealingKeys | None:
     """Read the sealing keys of a folder; None where there is none (the node then uses no mailbox)."""
     if not (folder / FILE).exists():
         return None
-    former = [_read(path) for path in sorted(folder.glob(f"retired/{ALGORITHM}-*.pem"))]
-    return SealingKeys(_read(folder / FILE), former)
+    paths = sorted(folder.glob(f"retired/{ALGORITHM}-*.pem"))
+    return SealingKeys(_read(folder / FILE), [_read(path) for path in paths if path.stem not in revoked])
+
+
+def destroy(folder: Path, revoked: Collection[str]) -> None:
+    """Delete the private halves of former keys that are revoked."""
+    for path in folder.glob(f"retired/{ALGORITHM}-*.pem"):
+        if path.stem in revoked:
+            path.unlink()
 
 
 def rotate(folder: Path) -> SealingKeys:

@@ -290,3 +290,43 @@ def test_a_letter_that_comes_by_another_mailbox_than_agreed_is_refused(node):
     jp = there.nodes["JP"]
     assert mailbox_service.read_letter(jp, "live", "CN", held, now=there.now) == "broken"
     assert [one.code for one in service.refusals(jp, "live")] == ["letter-broken"]
+
+
+def test_a_revoked_sealing_key_opens_nothing_more_and_letters_go_to_the_new_one(node):
+    from secretariat.exchange import own_keys
+    from secretariat.ledger.node import Node
+
+    there = Letters(node)
+    assert set(there.settle()) == {"read"}
+    us = there.nodes["US"]
+    old = us.keyring("live").sealing
+    wrote = service.known_peer(there.nodes["JP"], "live", "US")
+    there.now += timedelta(minutes=5)
+    on_its_way = mailbox_service.write_letter(there.nodes["JP"], "live", wrote, now=there.now)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(own_keys, "_stopped", lambda _: contextlib.nullcontext(us.database))
+        done = own_keys.revoke(
+            us.settings,
+            "live",
+            old.key_id,
+            since=there.now,
+            reason="stolen",
+            roots=own_keys.roots_of(us.settings, None),
+            now=there.now,
+        )
+    fresh = there.nodes["US"] = Node.open(us.settings, us.database)
+    assert (done.role, done.key_id) == ("sealing", fresh.keyring("live").sealing.key_id)
+    assert fresh.keyring("live").sealing.former == []
+    assert not list((us.settings.data / "keys" / "live" / "retired").glob("x25519-*"))
+    held = letters.Held(1, "", letters.read(on_its_way.box, Sealed))
+    assert mailbox_service.read_letter(fresh, "live", "KR", held, now=there.now) == "broken"
+    assert any("none of ours" in one.what for one in service.refusals(fresh, "live", party="JP"))
+    there.now += timedelta(days=1)  # what is not confirmed is sent again
+    assert "read" in there.settle()
+    known = service.known_peer(there.nodes["JP"], "live", "US")
+    assert set(known.sealing_keys) == {done.key_id}
+    assert known.revoked[old.key_id].role == "sealing"
+    told = own_keys.status(fresh, "live", now=there.now)
+    assert next(one for one in told.keys if one.key_id == old.key_id).revoked.reason == "stolen"
+    there.now += timedelta(days=1)
+    assert set(there.settle()) == {"read"}
