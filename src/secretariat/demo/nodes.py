@@ -234,8 +234,8 @@ def _stop(nodes: Any) -> None:
 def free_ports(count: int) -> list[int]:
     """Give `count` ports of 127.0.0.1 whose next one is free too (the exercise realm's).
 
-    They lie below those that kernels give to outgoing connections (Linux from 32768, others from 49152): such a
-    port may be taken by any connection before the node listens on it.
+    They lie below those that kernels give to outgoing connections (Linux from 32768, others from 49152): one
+    of those may be taken by any connection before the node listens on it.
     """
     found: set[int] = set()
     while len(found) < count:
