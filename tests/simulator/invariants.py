@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from secretariat.exchange import further
 from secretariat.exchange.model import ANSWERS, Version
 from secretariat.ledger import dsse, entries, joint
 from secretariat.ledger.property_tree import left_out_of
@@ -113,6 +114,8 @@ def every_withdrawal_is_answered(play: Play, shown: dict[str, dict[bytes, Versio
         with party.look(play.now(party.code)) as store:
             found = {(one.root, one.holder): one.state for one in store.holdings(mine)}
         for (root, holder), state in found.items():
+            if further.is_further(holder):
+                the_relay_owes_what_it_does_not_name(play, party, root, holder, state)
             if state in {"asked", "cannot-answer"} or holder not in said:
                 continue
             if state not in said[holder][root]:
@@ -131,6 +134,24 @@ def every_withdrawal_is_answered(play: Play, shown: dict[str, dict[bytes, Versio
                 if state in ANSWERED or (state is not None and not (both and play.parties[one.to].honest)):
                     continue
                 fail(play, f"{one.to} owes an answer on {name(play, root)}, {party.code} has {state}")
+
+
+def the_relay_owes_what_it_does_not_name(
+    play: Play, party: Party, root: bytes, holder: str, state: str
+) -> None:
+    """Who is further down without a name: a relay that waits for nobody has told what became of it."""
+    relay = play.parties.get(further.debtor(holder))
+    if relay is None:
+        fail(play, f"{party.code} waits for {holder} of {name(play, root)}, which is nobody's debt")
+        return
+    play.count(f"further: {state}")
+    links = play.works(relay.code, party.code) and play.works(party.code, relay.code)
+    if state != "asked" or not links or not relay.honest or relay.read_only or relay.lives or relay.reverted:
+        return
+    with relay.look(play.now(relay.code)) as store:
+        waits = any(one.state == "asked" for one in store.holdings([root]))
+    if not waits:
+        fail(play, f"{party.code} waits for {holder} of {name(play, root)}, {relay.code} for nobody")
 
 
 def _said(play: Play, party: Party) -> dict[bytes, set[str]]:

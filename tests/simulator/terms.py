@@ -54,6 +54,8 @@ class Terms(msgspec.Struct, frozen=True):
             articles.append({"art": "4", "rule": "RETENTION", "days": self.days})
         if self.at_least is not None:
             articles.append({"art": "5", "rule": "RETENTION", "at_least_days": self.at_least})
+        if self.shows:
+            articles.append({"art": "6", "rule": "REGISTER", "recipients_shown": True})
         value: dict[str, Any] = {
             "id": self.key,
             "synthetic": True,
@@ -70,6 +72,11 @@ class Terms(msgspec.Struct, frozen=True):
             value["ends"] = self.ends.isoformat()
         return canonical(value)
 
+    @property
+    def shows(self) -> bool:
+        """Whether recipients are shown to each other; drawn from the rest, so that older seeds stay."""
+        return random.Random(f"{self.key} {self.parties} {self.begins}").random() < 0.4
+
     def known_to(self, party: str) -> bool:
         """Whether a party may be shown it: docs/agreements.md, Who may be shown an instrument."""
         return self.public or party in self.parties
@@ -82,6 +89,7 @@ class Terms(msgspec.Struct, frozen=True):
         parts += [f"only {' '.join(self.only)}"] if self.only is not None else []
         parts += [f"kept {self.days} days"] if self.days else []
         parts += [f"kept at least {self.at_least} days"] if self.at_least else []
+        parts += ["shows recipients"] if self.shows else []
         return ", ".join(parts + (["public"] if self.public else []))
 
 
