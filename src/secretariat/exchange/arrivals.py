@@ -99,7 +99,7 @@ def rule(
         return []
     tombs = store.tombs([one.version.root for one in incoming])
     here = dict(store.versions([one.version.root for one in incoming]))
-    alike = store.same({one.version.stix_id for one in incoming})
+    alike = {name: list(ones) for name, ones in store.same({one.version.stix_id for one in incoming}).items()}
     fresh: dict[bytes, Arrival] = {}
     moved: list[Arrival] = []
     again: list[Arrival] = []
@@ -154,6 +154,7 @@ def rule(
                 store.keep_rival(arrival)
             else:
                 fresh[version.root] = arrival
+                alike.setdefault(version.stix_id, []).append(arrival.version)  # the next may contradict it
             dues += [
                 Due(root=version.root, duty=duty, article=article, owed_to=version.originator, at=at)
                 for duty, article, at in duties.get(version.root, ())
