@@ -17,11 +17,12 @@ from contextlib import contextmanager
 from hashlib import sha256
 from multiprocessing.connection import Connection
 
+import sqlalchemy as sa
+
 from bench import world
 from bench.ledger import commit, per_core, per_second
 from bench.line import Line
 from secretariat.base.clock import now
-from secretariat.ledger import checkpoint as notes
 from secretariat.ledger import merkle, service, witness, witness_store, witnessing
 from secretariat.ledger.entries import Draft, Note
 from secretariat.ledger.node import Node
@@ -93,21 +94,19 @@ class Chain:
         """Append `entries` at a time; return when each checkpoint's cosignature is durable on both sides."""
         drafts = [Draft("note", None, Note(act=f"deed {number}")) for number in range(entries)]
         for _ in range(times):
-            with self._node.database.app(world.LIVE) as tx:
-                self._keep(tx)
-                service.append(tx, self._ring, drafts, now=now())
-                note = service.checkpoint(tx)
-                size = notes.parse(note).size
-                proof = service.consistency(tx, self._size, size)
-            body = witness.write_request(witness.AddCheckpoint(self._size, tuple(proof), note))
-            self._door.send_bytes(body)
-            self._size, self._asked = size, self._asked + 1
+            with self._keeping() as tx:
+                grown = service.extend(tx, self._ring, drafts, now=now())
+            proof = grown.consistency() if self._size else []
+            self._door.send_bytes(
+                witness.write_request(witness.AddCheckpoint(self._size, tuple(proof), grown.note))
+            )
+            self._size, self._asked = grown.size, self._asked + 1
             while self._asked >= ahead or (self._asked and self._door.poll()):
                 self._hear()
         while self._asked:
             self._hear()
-        with self._node.database.app(world.LIVE) as tx:
-            self._keep(tx)
+        with self._keeping():
+            pass
 
     def _hear(self) -> None:
         note = self._door.recv_bytes()
@@ -117,9 +116,13 @@ class Chain:
         assert word is not None, note
         self._words.append(word)
 
-    def _keep(self, tx: object) -> None:
-        kept = witness_store.add_words(tx, self._words, now())  # type: ignore[arg-type]
-        assert kept == len(self._words)
+    @contextmanager
+    def _keeping(self) -> Iterator[sa.Connection]:
+        """Give a transaction in which the words heard since the last one are kept."""
+        with self._node.database.brief(world.LIVE) as tx:
+            kept = witness_store.put_words(tx, self._words, now()) if self._words else None
+            yield tx
+        assert kept is None or kept.rowcount == len(self._words)
         self._words.clear()
 
 
@@ -146,7 +149,7 @@ def _serve(door: Connection, origin: str, public: bytes) -> None:
         door.send((ring.origin, ring.witness.public))
         known = {origin: Known("JP", (public,))}
         while body := door.recv_bytes():
-            with node.database.app(world.LIVE) as tx:
+            with node.database.brief(world.LIVE) as tx:
                 line = witnessing.add_checkpoint(tx, ring, body, known.get, now=now())
             door.send_bytes(body.partition(b"\n\n")[2] + line)
 

@@ -182,6 +182,23 @@ def consistency_path(leaves: Sequence[bytes], old: int, new: int | None = None) 
     return _paths(leaves, consistency_ranges(old, len(leaves) if new is None else new))
 
 
+def extension_path(before: Frontier, leaves: Iterable[bytes]) -> list[bytes]:
+    """Prove that the tree at `before` is a prefix of the same tree with `leaves` added; moves `before` on.
+
+    Every node of such a proof is on the right edge of the old tree, or all new.
+    """
+    old, start = before.size, 0
+    known: dict[NodeAt, bytes] = {}
+    for item in before.hashes:
+        level = (old - start).bit_length() - 1
+        known[level, start >> level] = item
+        start += 1 << level
+    for leaf in leaves:
+        for level, closed in before.append(leaf):
+            known[level, (before.size >> level) - 1] = closed
+    return hashes_of(consistency_ranges(old, before.size), known.__getitem__)
+
+
 def _paths(leaves: Sequence[bytes], ranges: Iterable[Range]) -> list[bytes]:
     return [root(leaves[start:end]) for start, end in ranges]
 

@@ -13,6 +13,7 @@ Rules:
 
 from __future__ import annotations
 
+import itertools
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -29,6 +30,7 @@ from secretariat.ledger.keys import Keyring, Signer, key_id
 from secretariat.ledger.merkle import Frontier
 from secretariat.ledger.model import Entry, EntryLine, Head
 from secretariat.ledger.witness import RECOVERY, StoppedError
+from secretariat.storage.engine import together
 from secretariat.storage.feed import FEED, notify
 
 PAGE = 100
@@ -80,11 +82,33 @@ def append(
     `head` is what `lock` gave in this same transaction, where the caller took it. Refuses drafts that are not
     of a known kind, a `key` entry without the root key on this machine, and keys that the log does not name.
     """
-    if not drafts:
-        return []
+    return extend(tx, keyring, drafts, now=now, head=head).entries if drafts else []
+
+
+class Extension(msgspec.Struct, frozen=True):
+    """What an append made of the log, as a witness is asked about it."""
+
+    entries: list[Entry]
+    before: Head
+    size: int
+    note: bytes
+    """The checkpoint over the new size, as the log alone signed it."""
+    leaves: list[bytes]
+
+    def consistency(self) -> list[bytes]:
+        """Prove that the log before is a prefix of the log now; nothing is read for it."""
+        return merkle.extension_path(Frontier.from_bytes(self.before.size, self.before.frontier), self.leaves)
+
+
+def extend(
+    tx: Connection, keyring: Keyring, drafts: Sequence[Draft], *, now: datetime, head: Head | None = None
+) -> Extension:
+    """Append one draft or more as `append` does; give the new checkpoint and what proves it, too."""
     held = head or lock(tx)
     opening = [] if held.size or drafts[0].kind == "key" else [_opening(keyring)]
-    return _write(tx, keyring, _sealing(keyring, [*opening, *drafts], held, now), held, now)[len(opening) :]
+    written, note = _write(tx, keyring, _sealing(keyring, [*opening, *drafts], held, now), held, now)
+    leaves = [one.leaf for one in written]
+    return Extension(written[len(opening) :], held, held.size + len(leaves), note, leaves)
 
 
 def seal(keyring: Keyring, drafts: Sequence[Draft], *, now: datetime, head: Head) -> list[Entry]:
@@ -117,19 +141,27 @@ def _sealing(keyring: Keyring, drafts: Sequence[Draft], held: Head, now: datetim
 
 def _write(
     tx: Connection, keyring: Keyring, sealed: Iterable[Entry], held: Head, now: datetime
-) -> list[Entry]:
-    with store.together(tx):
-        written = store.insert(tx, sealed)
+) -> tuple[list[Entry], bytes]:
+    coming = iter(sealed)
+    written = list(itertools.islice(coming, 2))
+    with together(tx):
+        if len(written) > 1:
+            coming = itertools.chain(written, coming)
+            written = store.insert(tx, coming)
         frontier = Frontier.from_bytes(held.size, held.frontier)
         pieces = tiles.grow(frontier, [item.leaf for item in written])
         root = frontier.root()
         note = notes.sign(keyring.origin, frontier.size, root, keyring.log)
         grown = Head(frontier.size, root, frontier.to_bytes(), in_force(keyring))
-        check = store.write_tree(tx, pieces, grown, note, now)
+        if len(written) == len(pieces) == 1 and pieces[0][2]:
+            store.write_one(tx, written[0], pieces[0], grown, note, now)
+        else:
+            if len(written) == 1:
+                store.insert(tx, written)
+            store.write_tree(tx, pieces, grown, note, now)
         for recipient in sorted({item.recipient for item in written if item.recipient is not None}):
             notify(tx, FEED, recipient)
-    check()
-    return written
+    return written, note
 
 
 def in_force(keyring: Keyring) -> str:

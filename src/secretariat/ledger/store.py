@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
-from psycopg import Cursor
 from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import BYTEA
 
@@ -140,9 +139,34 @@ _READ_ENTRIES = (
     "SELECT position, kind, party, recipient, recorded_at, envelope, salt, digest, leaf FROM entry"
     " WHERE position = ANY(%s) ORDER BY position"
 )
-_NEW_TILE = "INSERT INTO tile (hashes, level, index) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
-_GROW_TILE = (
-    "UPDATE tile SET hashes = hashes || %s WHERE level = %s AND index = %s AND octet_length(hashes) = %s"
+_OR_REFUSE = (
+    " SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM done) THEN refuse('tile ' || %(level)s || '/' || %(index)s"
+    " || ' does not hold ' || %(held)s || ' hashes, as the head says', %(advice)s) END"
+)
+_NEW_TILE = (
+    "WITH done AS (INSERT INTO tile (hashes, level, index) SELECT %(added)s, %(level)s, %(index)s"
+    f" WHERE %(held)s = 0 ON CONFLICT DO NOTHING RETURNING 1) {_OR_REFUSE}"
+)
+_GROWN = (
+    "done AS (UPDATE tile SET hashes = hashes || %(added)s WHERE level = %(level)s AND index = %(index)s"
+    f" AND octet_length(hashes) = %(held)s * {HASH_BYTES} RETURNING 1)"
+)
+_GROW_TILE = f"WITH {_GROWN} {_OR_REFUSE}"
+_NEW_HEAD = "UPDATE log_head SET size = %(size)s, root = %(root)s, frontier = %(frontier)s, keys = %(keys)s"
+_NEW_CHECKPOINT = (
+    "INSERT INTO checkpoint (size, root, note, at) VALUES (%(size)s, %(root)s, %(note)s, %(now)s)"
+)
+_APPEND_ONE = (
+    "WITH said AS (INSERT INTO entry"
+    " (position, kind, party, recipient, recorded_at, envelope, salt, digest, leaf) VALUES (%(position)s,"
+    " %(kind)s, %(party)s, %(recipient)s, %(recorded_at)s, %(envelope)s, %(salt)s, %(digest)s, %(leaf)s)),"
+    f" {_GROWN}, head AS ({_NEW_HEAD}), note AS ({_NEW_CHECKPOINT}) {_OR_REFUSE}"
+)
+
+
+_LOCK_PEER_LOG = (
+    "SELECT origin, party, size, root, note, state, reason, checked_at FROM peer_log"
+    " WHERE origin = %s FOR UPDATE"
 )
 
 
@@ -166,13 +190,6 @@ def _head(row: Any) -> Head:
     if row is None:
         raise StateError("the log has no head", advice="the schema was not migrated; run `secretariat init`")
     return Head(*row)
-
-
-@contextlib.contextmanager
-def together(tx: Connection) -> Iterator[None]:
-    """Send the statements of the block without waiting for each: one round trip for all of them."""
-    with raw(tx).pipeline():
-        yield
 
 
 def insert(tx: Connection, entries: Iterable[Entry]) -> list[Entry]:
@@ -201,38 +218,35 @@ def insert(tx: Connection, entries: Iterable[Entry]) -> list[Entry]:
 
 def write_tree(
     tx: Connection, pieces: Sequence[tuple[int, int, int, bytes]], head: Head, note: bytes, now: datetime
-) -> Callable[[], None]:
+) -> None:
     """Add hashes to tiles, move the head, write the checkpoint of its size, `together` with others.
 
-    Gives what to call when all of it is written: it refuses where a tile does not hold what the head says.
+    A tile that does not hold what the head says ends the transaction with StateError.
     """
     connection = raw(tx)
-    grown = [
-        connection.execute(_GROW_TILE, (added, level, index, held * HASH_BYTES), binary=True)
-        if held
-        else connection.execute(_NEW_TILE, (added, level, index), binary=True)
-        for level, index, held, added in pieces
-    ]
-    connection.execute(
-        "UPDATE log_head SET size = %s, root = %s, frontier = %s, keys = %s",
-        (head.size, head.root, head.frontier, head.keys),
-        binary=True,
-    )
-    connection.execute(
-        "INSERT INTO checkpoint (size, root, note, at) VALUES (%s, %s, %s, %s)",
-        (head.size, head.root, note, now),
-        binary=True,
-    )
-    return lambda: _check_grown(grown, pieces)
+    for piece in pieces:
+        connection.execute(_GROW_TILE if piece[2] else _NEW_TILE, _tiling(piece), binary=True)
+    stand = {**_standing(head, note), "now": now}
+    connection.execute(_NEW_HEAD, stand, binary=True)
+    connection.execute(_NEW_CHECKPOINT, stand, binary=True)
 
 
-def _check_grown(grown: Sequence[Cursor[Any]], pieces: Sequence[tuple[int, int, int, bytes]]) -> None:
-    for done, (level, index, held, _) in zip(grown, pieces, strict=True):
-        if done.rowcount != 1:
-            raise StateError(
-                f"tile {level}/{index} does not hold {held} hashes, as the head says",
-                advice="run `secretariat log verify`; restore the node from a backup",
-            )
+def write_one(
+    tx: Connection, one: Entry, piece: tuple[int, int, int, bytes], head: Head, note: bytes, now: datetime
+) -> None:
+    """Write what `insert` and `write_tree` write, of one entry that grows one tile, as one statement."""
+    values = {**msgspec.structs.asdict(one), **_tiling(piece), **_standing(head, note), "now": now}
+    raw(tx).execute(_APPEND_ONE, values, binary=True, prepare=True)
+
+
+def _tiling(piece: tuple[int, int, int, bytes]) -> dict[str, Any]:
+    level, index, held, added = piece
+    advice = "run `secretariat log verify`; restore the node from a backup"
+    return {"level": level, "index": index, "held": held, "added": added, "advice": advice}
+
+
+def _standing(head: Head, note: bytes) -> dict[str, Any]:
+    return {"size": head.size, "root": head.root, "frontier": head.frontier, "keys": head.keys, "note": note}
 
 
 def read_tiles(tx: Connection, wanted: Iterable[TileAt]) -> dict[TileAt, bytes]:
@@ -417,14 +431,10 @@ def lock_peer_log(tx: Connection, origin: str) -> PeerLog | None:
     Two that bring the first checkpoint of a log at once wait for each other too.
     """
     connection = raw(tx)
-    with connection.pipeline():  # one round trip: what is read is read under the lock
+    row = connection.execute(_LOCK_PEER_LOG, (origin,), binary=True).fetchone()
+    if row is None:  # what is read next is read under the lock
         connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 7))", (f"log of {origin}",))
-        found = connection.execute(
-            "SELECT origin, party, size, root, note, state, reason, checked_at FROM peer_log"
-            " WHERE origin = %s FOR UPDATE",
-            (origin,),
-        )
-    row = found.fetchone()
+        row = connection.execute(_LOCK_PEER_LOG, (origin,), binary=True).fetchone()
     return None if row is None else PeerLog(*row)
 
 

@@ -10,12 +10,13 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from psycopg import Cursor
 from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
 
-from secretariat.ledger.model import Contradiction, ShownLog
+from secretariat.ledger.model import Contradiction, PeerLog, ShownLog
 from secretariat.ledger.witness import Word
 from secretariat.storage.engine import raw
 from secretariat.storage.metadata import metadata
@@ -73,6 +74,18 @@ named_log = sa.Table(
 """Which logs a partner said it follows: no other is shown to it."""
 
 
+_KEEP = (
+    "WITH log AS (INSERT INTO peer_log (origin, party, size, root, note, state, reason, checked_at) VALUES"
+    " (%(origin)s, %(party)s, %(size)s, %(root)s, %(note)s, %(state)s, %(reason)s, %(checked_at)s)"
+    " ON CONFLICT (origin) DO UPDATE SET party = excluded.party, size = excluded.size, root = excluded.root,"
+    " note = excluded.note, state = excluded.state, reason = excluded.reason,"
+    " checked_at = excluded.checked_at), note AS (INSERT INTO peer_note (origin, size, note, at)"
+    " VALUES (%(origin)s, %(size)s, %(note)s, %(now)s) ON CONFLICT DO NOTHING)"
+    " INSERT INTO cosignature (origin, size, witness, root, seconds, line, at) VALUES (%(origin)s, %(size)s,"
+    " %(witness)s, %(root)s, %(seconds)s, %(line)s, %(now)s) ON CONFLICT DO NOTHING"
+)
+
+
 def add_words(tx: Connection, words: Iterable[Word], now: datetime) -> int:
     """Keep cosignatures; a second one of a witness on one size is passed over. Gives how many are new."""
     return sum(put_word(tx, one, now).rowcount for one in words)
@@ -84,6 +97,27 @@ def put_word(tx: Connection, one: Word, now: datetime) -> Cursor[Any]:
         "INSERT INTO cosignature (origin, size, witness, root, seconds, line, at)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
         (one.origin, one.size, one.witness, one.root, one.seconds, one.line, now),
+    )
+
+
+def put_words(tx: Connection, words: Sequence[Word], now: datetime) -> Cursor[Any]:
+    """Keep cosignatures as `add_words` does, in one statement and without waiting for it."""
+    if len(words) == 1:
+        return put_word(tx, words[0], now)
+    columns = list(zip(*(msgspec.structs.astuple(one) for one in words), strict=True)) or [()] * 6
+    return raw(tx).execute(
+        "INSERT INTO cosignature (origin, size, root, witness, seconds, line, at) SELECT w.*, %s FROM"
+        " unnest(%s::text[], %s::int8[], %s::bytea[], %s::text[], %s::int8[], %s::bytea[]) AS w"
+        " ON CONFLICT DO NOTHING",
+        (now, *map(list, columns)),
+        binary=True,
+    )
+
+
+def put_kept(tx: Connection, log: PeerLog, word: Word, now: datetime) -> None:
+    """Keep a log as it was verified, its checkpoint and our word on it: one statement, not waited for."""
+    raw(tx).execute(
+        _KEEP, {**msgspec.structs.asdict(log), **msgspec.structs.asdict(word), "now": now}, binary=True
     )
 
 

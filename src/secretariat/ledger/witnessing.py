@@ -21,7 +21,6 @@ from secretariat.ledger.checkpoint import Checkpoint
 from secretariat.ledger.keys import Keyring
 from secretariat.ledger.model import Contradiction, PeerLog
 from secretariat.ledger.witness import Standing, Tree, WitnessError, Word
-from secretariat.storage.engine import raw
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -62,12 +61,12 @@ def add_checkpoint(
     if given is not None:
         return given.line
     word = witness.give(shown, ring, int(now.timestamp()))
-    with raw(tx).pipeline():  # one round trip
-        if grown:
-            note = witness.bare(asked.note, party.log_keys)
-            log = PeerLog(shown.origin, party.party, shown.size, shown.root, note, "ok", None, now)
-            keep(tx, log, now=now)
-        witness_store.put_word(tx, word, now)
+    if grown:
+        note = witness.bare(asked.note, party.log_keys)
+        log = PeerLog(shown.origin, party.party, shown.size, shown.root, note, "ok", None, now)
+        witness_store.put_kept(tx, log, word, now)
+    else:
+        witness_store.put_words(tx, [word], now)
     return word.line
 
 
@@ -122,8 +121,9 @@ def hear(
     name: str,
     publics: Collection[bytes],
     now: datetime,
+    latest: int | None = None,
 ) -> Word | None:
-    """Take a partner's word on our log: its note of what it keeps, with its cosignature.
+    """Take a partner's word on our log: its note of what it keeps, with its cosignature, not after `latest`.
 
     Refuses as witness.heard says: with BehindError where our log does not contain what our key signed.
     """
@@ -135,6 +135,7 @@ def hear(
         witness=(name, publics),
         known=witness_store.read_word(tx, ring.origin, notes.parse(note).size, name),
         revoked=ring.revoked_publics,
+        latest=latest,
     )
     return word if word is not None and witness_store.add_words(tx, [word], now) else None
 

@@ -7,7 +7,9 @@ Rules (decisions.md 6):
    transaction, so a pooled connection carries nothing over to the next reader; an unset reader sees nothing.
 4. A database that is gone, full or busy answers `UnavailableError`, never a driver's traceback, and the pool
    works again when the database is back.
-5. `kept_for` gives the same pools for a guest: its transactions see and write only objects kept for that
+5. `brief` is `app` for the driver's own statements: it waits for the database only where something is read,
+   and once for the commit.
+6. `kept_for` gives the same pools for a guest: its transactions see and write only objects kept for that
    guest, and every other transaction sees none of them.
 """
 
@@ -24,10 +26,11 @@ import psycopg
 import sqlalchemy as sa
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import PipelineStatus
 from sqlalchemy import event, exc
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
-from secretariat.base.errors import InputError, SecretariatError, UnavailableError
+from secretariat.base.errors import InputError, SecretariatError, StateError, UnavailableError
 from secretariat.storage.roles import Roles, roles_of
 
 REALMS = ("live", "exercise")
@@ -122,6 +125,38 @@ class Database:
             yield connection
 
     @contextlib.contextmanager
+    def brief(self, realm: str) -> Iterator[sa.Connection]:
+        """Give one transaction as the application that waits for the database as seldom as can be.
+
+        Its begin goes out with the first statement and its commit with the last ones. Statements of the
+        driver alone (`raw`): SQLAlchemy expects an answer to each at once. Where a statement that only
+        writes is refused, that is said at the end, and nothing of the transaction stands.
+        """
+        with _answered(), self._engines[realm].connect() as connection:
+            driver = raw(connection)
+            driver.autocommit = True  # begin and commit are sent here, among the statements
+            try:
+                with driver.pipeline() as line:
+                    driver.execute("BEGIN", prepare=False)
+                    if self._custodian:
+                        driver.execute(
+                            "SELECT set_config('secretariat.custodian', %s, true)", (self._custodian,)
+                        )
+                    try:
+                        yield connection
+                    except BaseException:
+                        with contextlib.suppress(psycopg.Error):
+                            line.sync()  # what was sent is taken back below
+                        raise
+                    done = driver.execute("COMMIT", prepare=False)
+                if done.statusmessage != "COMMIT":
+                    raise StateError("the transaction was refused before its end, nothing was stored")
+            finally:
+                if not driver.closed:
+                    driver.rollback()
+                    driver.autocommit = False
+
+    @contextlib.contextmanager
     def peer(self, realm: str, reader: str) -> Iterator[sa.Connection]:
         """Give one read-only transaction of `realm` that sees only what was granted to `reader`.
 
@@ -171,6 +206,28 @@ def raw(tx: sa.Connection) -> psycopg.Connection[Any]:
     return cast("psycopg.Connection[Any]", tx.connection.dbapi_connection)
 
 
+@contextlib.contextmanager
+def together(tx: sa.Connection) -> Iterator[None]:
+    """Send the driver's statements of the block without waiting for each: one round trip for all of them.
+
+    In a `brief` transaction not even one: they go on with what follows. Refuses as `refuse` of the database.
+    """
+    driver = raw(tx)
+    if driver.pgconn.pipeline_status != PipelineStatus.OFF:
+        yield
+        return
+    try:
+        with driver.pipeline():
+            yield
+    except psycopg.errors.RaiseException as error:
+        raise _refusal(error) from error
+
+
+def _refusal(error: psycopg.Error) -> StateError:
+    """Say what the database's own `refuse` said (migration 0003)."""
+    return StateError(str(error.diag.message_primary), advice=error.diag.message_hint)
+
+
 def _json_text(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
@@ -199,6 +256,8 @@ def _answered() -> Iterator[None]:
         raise
     except exc.TimeoutError as error:
         raise UnavailableError("all database connections are in use", advice="try again") from error
+    except psycopg.errors.RaiseException as error:
+        raise _refusal(error) from error
     except (exc.DBAPIError, psycopg.Error) as error:
         answer = _unavailable(error)
         if answer is None:

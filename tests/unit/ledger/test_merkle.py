@@ -188,6 +188,15 @@ def test_a_consistency_claim_without_sense_is_refused(
     assert not merkle.verify_consistency(old, new, first, second, proof), why
 
 
+@given(st.integers(0, 70), st.integers(0, 70))
+def test_an_extension_is_proven_from_its_edge_alone(old: int, more: int) -> None:
+    leaves = [merkle.leaf_hash(bytes([number])) for number in range(old + more)]
+    before = merkle.Frontier()
+    for leaf in leaves[:old]:
+        before.append(leaf)
+    assert merkle.extension_path(before, leaves[old:]) == merkle.consistency_path(leaves, old)
+
+
 def test_a_frontier_that_does_not_fit_its_size_is_refused() -> None:
     with pytest.raises(InputError):
         merkle.Frontier.from_bytes(3, bytes(32))

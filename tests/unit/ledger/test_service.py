@@ -103,6 +103,36 @@ def test_concurrent_appends_queue_on_the_head(database: Database, keyring: Keyri
         assert service.head(tx).root == merkle.root(leaves)
 
 
+def test_an_extension_is_what_a_witness_is_asked_with(
+    database: Database, keyring: Keyring, now: datetime
+) -> None:
+    """In a brief transaction as in any other, over the edges of tiles: tiles, head and notes hold."""
+    before = 0
+    for number, count in enumerate((1, 1, 253, 1, 1, 300, 1, 1)):
+        with (database.brief if number % 2 else database.app)("live") as tx:
+            grown = service.extend(tx, keyring, notes(count), now=now)
+        with database.app("live") as tx:
+            assert grown.entries[-1].position == grown.size - 1
+            assert grown.note == service.checkpoint(tx, grown.size)
+            assert grown.before.size == before
+            assert grown.consistency() == service.consistency(tx, before, grown.size)
+            leaves = [item.leaf for item in store.stream_entries(tx, grown.size)]
+            assert service.root_at(tx, grown.size) == merkle.root(leaves) == service.head(tx).root
+        before = grown.size
+
+
+def test_a_brief_append_that_cannot_be_proven_leaves_nothing(
+    database: Database, superuser: psycopg.Connection, keyring: Keyring, now: datetime
+) -> None:
+    with database.app("live") as tx:
+        service.append(tx, keyring, notes(2), now=now)
+    superuser.execute("UPDATE live.tile SET hashes = substr(hashes, 1, 32)")
+    with pytest.raises(StateError, match="tile 0/0 does not hold 3 hashes"), database.brief("live") as tx:
+        service.append(tx, keyring, notes(1), now=now)
+    with database.app("live") as tx:
+        assert service.head(tx).size == 3
+
+
 @pytest.mark.parametrize(
     "statement",
     [

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 
 import psycopg
 import pytest
 import sqlalchemy as sa
 
-from secretariat.base.errors import InputError, UnavailableError
+from secretariat.base.errors import InputError, StateError, UnavailableError
 from secretariat.storage.engine import REALMS, Database, raw
 from secretariat.storage.rls import READER
 
@@ -46,6 +47,48 @@ def test_app_commits_at_the_end(things: Database, realm: str) -> None:
         raise ZeroDivisionError
     with things.app(realm) as tx:
         assert read(tx) == ["for nobody", "for JP", "for KR", "for US"]
+
+
+def test_a_brief_transaction_stands_or_falls_as_a_whole(things: Database, realm: str) -> None:
+    """What is refused is said at the end at the latest; nothing of it stands, the connection goes on."""
+    add = "INSERT INTO thing VALUES ('US', %s)"
+    backends = set()
+    with things.brief(realm) as tx:
+        raw(tx).execute(add, ("one",))
+        assert raw(tx).execute("SELECT secret FROM thing WHERE reader = 'US'").fetchall() == [("one",)]
+        raw(tx).execute(add, ("two",))
+        backends.add(raw(tx).info.backend_pid)
+    with pytest.raises(ZeroDivisionError), things.brief(realm) as tx:
+        raw(tx).execute(add, ("three",))
+        raise ZeroDivisionError
+    with pytest.raises(psycopg.errors.DivisionByZero), things.brief(realm) as tx:
+        raw(tx).execute(add, ("four",))
+        raw(tx).execute("SELECT 1 / (%s - 1)", (1,))
+        raw(tx).execute(add, ("five",))
+    with pytest.raises(StateError, match="nothing was stored"), things.brief(realm) as tx:
+        raw(tx).execute(add, ("six",))
+        with contextlib.suppress(psycopg.Error):
+            raw(tx).execute("SELECT nothing").fetchone()
+        with contextlib.suppress(psycopg.Error), raw(tx).pipeline():
+            raw(tx).execute(add, ("seven",))
+    with pytest.raises(StateError, match="no way") as refused, things.brief(realm) as tx:
+        raw(tx).execute(add, ("eight",))
+        raw(tx).execute("SELECT refuse('no way', 'turn round')")
+    assert refused.value.advice == "turn round"
+    with pytest.raises(UnavailableError), things.brief(realm) as tx:
+        raw(tx).execute(add, ("nine",))
+        things_of = raw(tx).info.backend_pid
+        with things.app(realm) as other:
+            raw(other).execute("SELECT pg_terminate_backend(%s)", (things_of,))
+        raw(tx).execute(add, ("ten",)).fetchone()
+    with things.app(realm) as tx:
+        assert read(tx) == ["for nobody", "for JP", "for KR", "one", "two"]
+        assert not raw(tx).autocommit
+    with pytest.raises(ZeroDivisionError), things.app(realm) as tx:
+        raw(tx).execute(add, ("eleven",))
+        raise ZeroDivisionError
+    with things.app(realm) as tx:
+        assert len(read(tx)) == 5
 
 
 def test_one_pooled_connection_two_readers(things: Database, realm: str) -> None:

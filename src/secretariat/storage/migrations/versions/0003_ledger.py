@@ -185,6 +185,11 @@ def upgrade() -> None:
     protect(op, "peer_entry", append_only=True, app=KEPT)
     protect(op, "peer_note", append_only=True)
     _let_rewind()
+    # what a statement found wrong ends the transaction, though nobody waited for that statement's answer
+    op.execute(
+        "CREATE FUNCTION refuse(what text, advice text) RETURNS int LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE EXCEPTION USING MESSAGE = what, HINT = advice; END $$"
+    )
     protect(op, "peer_statement", append_only=True)
     protect(op, "joint", append_only=True)
     protect(op, "joint_word", append_only=True)
@@ -228,6 +233,7 @@ def _let_rewind() -> None:
 
 def downgrade() -> None:
     """Drop them."""
+    op.execute("DROP FUNCTION refuse")
     op.execute("DROP FUNCTION rewind_peer_log")
     for table in (
         "joint_word", "joint", "peer_statement", "peer_note", "peer_entry", "peer_log",
