@@ -129,7 +129,7 @@ def test_withdrawn_through_the_service_it_is_gone_and_receipted(node):
 def test_a_grant_that_no_agreement_permits_is_quarantined(node, monkeypatch):
     world = Nodes(node, "KR", "CN")
     world.converge()
-    from secretariat.agreements import release as releasing
+    from secretariat.agreements import release_batch as releasing
     from secretariat.agreements.model import MAY, Decision
 
     monkeypatch.setattr(releasing, "decide", lambda *_: Decision(MAY, "tlp-2/CLEAR"))
@@ -144,7 +144,7 @@ def test_what_a_partner_grants_above_our_ceiling_is_not_kept(node, monkeypatch):
     """Whatever the sender decided and may hold itself: nothing of it is stored, and the receipt says why."""
     world = Nodes(node, "KR", "CN")
     world.converge()
-    from secretariat.agreements import release as releasing
+    from secretariat.agreements import release_batch as releasing
     from secretariat.agreements.model import MAY, Decision
     from secretariat.records.markings import classification_marking
 
@@ -168,7 +168,7 @@ def test_what_a_partner_grants_above_our_ceiling_is_not_kept(node, monkeypatch):
 def test_a_grant_decided_for_another_day_is_quarantined(node, monkeypatch):
     world = Nodes(node, "KR", "CN")
     world.converge()
-    from secretariat.agreements import release as releasing
+    from secretariat.agreements import release_answer as releasing
     from secretariat.agreements.recompute import SAME_TIME, moment_text
 
     for name, apart, seen in (("edge", SAME_TIME, 1), ("past", SAME_TIME + timedelta(seconds=1), 1)):
