@@ -163,6 +163,20 @@ def partial_root(x, leaves):
     return sha(b"\2" + b"".join(out))
 
 
+def left_out(item, names):
+    """An item of a page without some properties, with leaves for its salt; and what it lacks, in order."""
+    x, salt = item["object"], un64(item["salt"])
+    leaves = [
+        sha(b"\0" + mac(salt, name.encode()) + member).hex()
+        if name in names
+        else [name, mac(salt, name.encode()).hex()]
+        for name, member in members(x)
+    ]
+    less = {name: value for name, value in x.items() if name not in names}
+    rest = {name: value for name, value in item.items() if name != "salt"}
+    return {**rest, "object": less, "leaves": leaves}, [name for name, _ in members(x) if name in names]
+
+
 def claim(x, root):
     said = {"id": x["id"], "root": root.hex(), "type": x["type"]}
     return said | {n: x[n] for n in ("created", "modified") if n in x}
@@ -417,7 +431,7 @@ def page_hash(page):
 def counted(page):
     every = [o for e in page["entries"] for o in e.get("objects", [])]
     gone = sum("gone" in o for o in every)
-    page["count"] = {"entries": len(page["entries"]), "objects": len(every) - gone, "gone": gone}
+    page["count"] = {"entries": len(page["entries"]), "objects": len(every), "gone": gone}
     page["hash"] = page_hash(page)
     return page
 
@@ -460,7 +474,7 @@ class Known:
             raise WrongError("log-unproven")
         every = [o for e in page["entries"] for o in e.get("objects", [])]
         gone = sum(o.get("gone") is not None for o in every)
-        if page["count"] != {"entries": len(page["entries"]), "objects": len(every) - gone, "gone": gone}:
+        if page["count"] != {"entries": len(page["entries"]), "objects": len(every), "gone": gone}:
             raise WrongError("incomplete")
         if page_hash(page) != page["hash"]:
             raise WrongError("incomplete")
