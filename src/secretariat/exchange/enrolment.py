@@ -9,6 +9,7 @@ Rules:
 3. A party code is bound to its first root key; another root under the same code is refused, as is the same
    root under another code. New keys under the same root are accepted like a first descriptor. A partner that
    lost its root key is bound anew by two persons (rebinding.py).
+4. A key has one purpose and one party, a log's name one log (purposes.py).
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from secretariat.base.errors import (
     ProofError,
     StateError,
 )
-from secretariat.exchange import disowning, guest_store, instruments, wire
+from secretariat.exchange import disowning, guest_store, instruments, purposes, wire
 from secretariat.exchange import store as tables
 from secretariat.exchange.fingerprint import fingerprint, same_fingerprint
 from secretariat.exchange.model import Peer
@@ -220,6 +221,7 @@ def accept(
     shared = [realm for realm in node.settings.realms if realm in found.realms and realm in wanted]
     if not shared:
         raise NotFoundError(f"{found.party} has none of the realms {', '.join(sorted(wanted))}")
+    purposes.check(found)
     renewed = False
     for realm in shared:
         with node.database.app(realm) as tx:
@@ -260,6 +262,9 @@ def _enrol(
     if other is not None:
         raise ConflictError(f"the root key of {found.party} is bound to {other} here")
     keys = found.realms[realm]
+    purposes.check_others(found.party, keys, known.values(), node.keys.values())
+    if before is not None:
+        purposes.check_change(before, keys)
     fresh = Peer(
         party=found.party,
         name=found.name,

@@ -28,6 +28,10 @@ class WitnessRows(Transaction):
     """Words of witnesses in the store."""
 
     @property
+    def latest(self) -> int:
+        return int(self.now.timestamp()) + self.node.settings.limits.clock_skew_s
+
+    @property
     def circles(self) -> Sequence[str]:
         return self.node.settings.circles
 
@@ -43,6 +47,7 @@ class WitnessRows(Transaction):
             name=peer.origin,
             publics=list(peer.witness_keys.values()),
             now=self.now,
+            latest=self.latest,
         )
 
     def cosign(self, origin: str) -> Word | None:

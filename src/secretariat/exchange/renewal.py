@@ -7,7 +7,8 @@ Rules:
 3. From the date of the rotation that it states (else its own) an entry by a record key that it no longer
    names is not believed; what that key signed for an earlier time, and every object under its signature,
    stays good. Log, transport and sealing keys are replaced.
-4. Which log a party writes is bound like its root key: a statement of another log is refused.
+4. Which log a party writes is bound like its root key: a statement of another log is refused. So is one in
+   which a key has two purposes, another than before, or is another party's (purposes.py).
 5. What it revokes counts no more here, in the same transaction (disowning.py); a key that was revoked never
    comes back, whatever a later statement says.
 6. The sync takes it by itself: who meets a key that it does not know asks for the descriptor, and who is not
@@ -25,7 +26,7 @@ import msgspec
 from secretariat.base.clock import now as present
 from secretariat.base.clock import parse_stamp, stamp
 from secretariat.base.errors import ConflictError, DeniedError, ProofError, UnavailableError
-from secretariat.exchange import connecting, disowning, enrolment
+from secretariat.exchange import connecting, disowning, enrolment, purposes
 from secretariat.exchange import store as tables
 from secretariat.exchange.enrolment import (
     ended_by,
@@ -77,6 +78,7 @@ def renew(node: Node, realm: str, sealed: bytes, *, now: datetime) -> bool:
         fresh = renewed(before, found, realm, sealed)
         if fresh is None:
             return False
+        purposes.check_others(found.party, found.realms[realm], tables.read_peers(tx), node.keys.values())
         tables.write_peer(tx, fresh)
         disowned = disowning.settle(PostgresStore(node, realm, tx, now), fresh, before.revoked)
         made_at = parse_stamp(found.made_at)
@@ -109,6 +111,8 @@ def renewed(before: Peer, found: Descriptor, realm: str, sealed: bytes) -> Peer 
     made_at = parse_stamp(found.made_at)
     if before.descriptor and made_at <= parse_stamp(open_descriptor(before.descriptor).made_at):
         return None
+    purposes.check(found)
+    purposes.check_change(before, keys)
     fresh = msgspec.structs.replace(
         before,
         record_keys={**before.record_keys, keys.record.id: keys.record.public},

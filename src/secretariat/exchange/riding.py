@@ -179,7 +179,7 @@ def _agree(store: Store, peer: Peer, shown: Checkpoint, note: bytes, since: date
     words = []
     for one in store.peers():
         try:
-            word = witness.word_in(note, one.origin, one.witness_keys.values())
+            word = witness.word_in(note, one.origin, one.witness_keys.values(), latest=store.latest)
         except ProofError as error:
             store.refuse([_refusal(peer, "false-seen", error)])
             continue

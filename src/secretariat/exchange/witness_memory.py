@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from secretariat.base.settings import Limits
 from secretariat.exchange import riding
 from secretariat.ledger import checkpoint, merkle, witness
 
@@ -28,6 +29,10 @@ class MemoryWitness:
         self.now = now
 
     @property
+    def latest(self) -> int:
+        return int(self.now.timestamp()) + Limits().clock_skew_s
+
+    @property
     def circles(self) -> Sequence[str]:
         return self._seen.circles
 
@@ -44,6 +49,7 @@ class MemoryWitness:
             witness=(peer.origin, peer.witness_keys.values()),
             known=self._seen.words.get((ring.origin, size, peer.origin)),
             revoked=ring.revoked_publics,
+            latest=self.latest,
         )
         self.keep_words([word] if word is not None else [])
         return word

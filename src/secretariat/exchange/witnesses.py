@@ -35,6 +35,11 @@ class WitnessStore(Protocol):
         ...
 
     @property
+    def latest(self) -> int:
+        """The last POSIX second at which a witness can have signed: our clock, and the skew allowed."""
+        ...
+
+    @property
     def circles(self) -> Sequence[str]:
         """Parties that may know of each other that they are partners here."""
         ...

@@ -186,10 +186,11 @@ def give(shown: Checkpoint, ring: Keyring, seconds: int) -> Word:
     return Word(shown.origin, shown.size, shown.root, ring.origin, seconds, whole[len(bare) :])
 
 
-def word_in(note: bytes, name: str, publics: Iterable[bytes]) -> Word | None:
+def word_in(note: bytes, name: str, publics: Iterable[bytes], *, latest: int | None = None) -> Word | None:
     """Give the cosignature of the witness `name` on a note, None where none is there.
 
-    Refuses one by a known key that does not hold; passes over one on a note with extension lines.
+    Refuses one by a known key that does not hold; passes over one on a note with extension lines, and one
+    that says that it was given after the second `latest`.
     """
     held = notes.parse(note)
     if held.extensions:
@@ -199,6 +200,10 @@ def word_in(note: bytes, name: str, publics: Iterable[bytes]) -> Word | None:
         line = next((one for one in held.signatures if (one.name, one.key_hash) == (name, wanted)), None)
         if line is not None:
             said = notes.verify_cosignature(note, name, public)
+            if latest is not None and said.seconds > latest:
+                return (
+                    None  # of the two clocks one is wrong; the word is brought again and counts in its time
+                )
             return Word(held.origin, held.size, held.root, name, said.seconds, notes.written(line))
     return None
 
@@ -212,6 +217,7 @@ def heard(
     witness: tuple[str, Iterable[bytes]],
     known: Word | None,
     revoked: Collection[bytes] = (),
+    latest: int | None = None,
 ) -> Word | None:
     """Judge what a partner keeps of our log: a note with its cosignature; give its word where it is news.
 
@@ -246,7 +252,7 @@ def heard(
             where=origin,
             advice=RECOVERY,
         )
-    return word_in(note, *witness)
+    return word_in(note, *witness, latest=latest)
 
 
 def bare(note: bytes, publics: Collection[bytes]) -> bytes:

@@ -38,7 +38,7 @@ def pair(node):
             sockets[party] = served["free_socket"]()
             stack.callback(sockets[party].close)
             port = sockets[party].getsockname()[1]
-            made[party] = node(party, name=party, host="127.0.0.1", port=port, realms=("live",))
+            made[party] = node(party, name=party, url=f"http://127.0.0.1:{port}", realms=("live",))
         host, partner = made["KR"], made["JP"]
         nodes["befriend"](host, partner)
         guests.add(host, "KISIA", name="Association", by="admin", now=now())

@@ -33,7 +33,7 @@ class Served:
         for party in ("KR", "JP"):
             listening = served["free_socket"]()
             port = listening.getsockname()[1]
-            made = node(party, host="127.0.0.1", port=port, realms=("live",))
+            made = node(party, url=f"http://127.0.0.1:{port}", port=port, realms=("live",))
             self.nodes[party] = made
             stack.callback(listening.close)
             self.nodes[party, "socket"] = listening

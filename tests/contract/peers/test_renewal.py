@@ -167,7 +167,7 @@ def test_a_node_with_new_keys_goes_on_with_its_partners_by_itself(node, monkeypa
             party: stack.enter_context(contextlib.closing(served["free_socket"]())) for party in ("KR", "JP")
         }
         made = {
-            party: node(party, host="127.0.0.1", port=one.getsockname()[1], realms=("live",))
+            party: node(party, url=f"http://127.0.0.1:{one.getsockname()[1]}", realms=("live",))
             for party, one in listening.items()
         }
         for one, other in (("KR", "JP"), ("JP", "KR")):

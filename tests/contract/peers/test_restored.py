@@ -35,7 +35,7 @@ def world(node, monkeypatch):
 
         def make(party: str):
             port = listening.getsockname()[1] if party == "KR" else 1
-            return node(party, host="127.0.0.1", port=port, realms=("live",))
+            return node(party, url=f"http://127.0.0.1:{port}", realms=("live",))
 
         there = Nodes(make, "KR", "JP")
         there.now = now()

@@ -234,3 +234,27 @@ def test_who_shows_a_log_under_its_new_key_before_we_learn_of_it_is_not_accused(
     bent[-4] ^= 1
     three.give("JP", "US", show(three, "JP", "US", bytes(bent)))
     assert three.refusals("JP") == ["false-seen"]
+
+
+@pytest.mark.parametrize("ahead", [61, 900, 2_300_000_000])
+def test_a_word_from_the_future_is_no_evidence_until_its_time(world, monkeypatch, ahead):
+    """A witness's clock is wrong, or it lies: dated in 2100 its word would stand before any revocation."""
+    three = world("KR", "JP", "US")
+    for node in three.nodes.values():
+        settled(monkeypatch, node, ("JP,KR,US",))
+    three.allow("KR>JP", "KR>US")
+    three.publish("KR", indicator("a"), to=["JP", "US"])
+    three.pull("JP", "KR"), three.pull("US", "KR")
+    ring, us = three.nodes["KR"].keyring, three.nodes["US"].keyring
+    note = witness.bare(kept(three, "JP", "KR").note, [ring.log.public])
+    seconds = int(three.now.timestamp()) + ahead
+    word = checkpoint.cosign(note, us.origin, us.witness, us.witness.public, seconds)
+    three.give("KR", "US", msgspec.structs.replace(three.page("KR", "US"), witnessed=word.decode()))
+    three.give("JP", "US", show(three, "JP", "US", word))
+    assert "US" not in words(three, "KR", "KR") | words(three, "JP", "KR")
+    assert not three.refusals("KR")
+    near = checkpoint.cosign(note, us.origin, us.witness, us.witness.public, seconds - ahead + 60)
+    three.give("KR", "US", msgspec.structs.replace(three.page("KR", "US"), witnessed=near.decode()))
+    three.give("JP", "US", show(three, "JP", "US", near))
+    assert "US" in words(three, "KR", "KR")
+    assert "US" in words(three, "JP", "KR")
