@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from datetime import datetime
 
-    from secretariat.exchange.model import Peer
+    from secretariat.exchange.model import KeptLog, Peer
     from secretariat.exchange.peers import Store
     from secretariat.ledger.checkpoint import Checkpoint
     from secretariat.ledger.witness import Word
@@ -68,7 +68,17 @@ def _with_word(store: Store, peer: Peer) -> str:
     word = None if kept is None or kept.suspended else store.given(kept.origin, kept.size)
     if kept is None or word is None:
         return ""
-    return (witness.bare(kept.note, peer.log_keys.values()) + word.line).decode()
+    return (_bare(kept) + word.line).decode()
+
+
+def _bare(kept: KeptLog) -> bytes:
+    """Give a note with the log's own signature alone, that by which it was verified when it was kept.
+
+    The key may have been replaced since: the log's own party knows its former keys.
+    """
+    held = notes.parse(kept.note)
+    own = [one for one in held.signatures if one.name == held.origin]
+    return held.text + b"\n" + b"".join(notes.written(one) for one in own)
 
 
 def _kept(store: Store, peer: Peer) -> str:
@@ -79,7 +89,7 @@ def _kept(store: Store, peer: Peer) -> str:
     kept = store.kept_log(peer.origin)
     if kept is None or not kept.suspended:
         return ""
-    return witness.bare(kept.note, peer.log_keys.values()).decode()
+    return _bare(kept).decode()
 
 
 def take_word(store: Store, peer: Peer, brought: Riding) -> Word | None:

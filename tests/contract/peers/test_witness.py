@@ -258,3 +258,17 @@ def test_a_word_from_the_future_is_no_evidence_until_its_time(world, monkeypatch
     three.give("JP", "US", show(three, "JP", "US", near))
     assert "US" in words(three, "KR", "KR")
     assert "US" in words(three, "JP", "KR")
+
+
+def test_a_word_on_a_log_whose_key_was_replaced_since_is_no_false_one(three):
+    """JP knows KR's new log key already; the newest checkpoint that it keeps is signed by the former one."""
+    three.publish("KR", indicator("b"), to=["JP"])
+    three.pull("JP", "KR")
+    size = kept(three, "JP", "KR").size
+    with three.nodes["JP"].store(three.now) as store:
+        peer = store.peer("KR")
+        key = Signer.generate()
+        store.save_peer(msgspec.structs.replace(peer, log_keys={key.key_id: key.public}))
+    three.pull("KR", "JP")
+    assert three.refusals("KR") == []
+    assert words(three, "KR", "KR", size - 1) == {"JP"}
