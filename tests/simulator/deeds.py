@@ -493,7 +493,7 @@ class Deeds:
         now = self.now(party.code)
         with party.node.store(now) as store:
             version = store.versions([root]).get(root)
-            if version is None and (party.lives or not party.honest):
+            if version is None and (party.lives or party.robbed or not party.honest):
                 return False
             assert version is not None
             decision = self.decided(party, to, self.oracle.items[root].colour, version)
@@ -517,7 +517,7 @@ class Deeds:
         stix_id = dice.choice(live)
         now = self.now(party.code)
         with party.node.store(now) as store:
-            if not store.history(stix_id) and (party.lives or not party.honest):
+            if not store.history(stix_id) and (party.lives or party.robbed or not party.honest):
                 return False  # it stands in another log, or was lost with one
             store.lock()
             at = store.head().size

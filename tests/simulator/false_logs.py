@@ -56,7 +56,9 @@ def fork(play: Play, party: Party, dice: random.Random) -> bool:
     partners = [
         one
         for one in play.linked(party.code)
-        if play.works(party.code, one) and play.network.ways[party.code, one].by == "wire"
+        if play.works(party.code, one)
+        and play.network.ways[party.code, one].by == "wire"
+        and len(play.network.on(play.network.node(one))) == 1
     ]
     if party.shadow is not None or len(partners) < 2 or dice.random() < 0.3:
         return False

@@ -128,7 +128,10 @@ def wrongly_left_out(play: Play, party: Party, dice: random.Random) -> bool:
         store.lock()
         store.publish([version], [to], really)
         root = version.root.hex()
-        play.grant(store, party, [version], [(to, decision)], colour, left_out={root: said}, right=False)
+        # with a leaf changed only on its way it is a right grant that may never come
+        play.grant(store, party, [version], [(to, decision)], colour, left_out={root: said}, right=leaf)
+    for given in play.oracle.standing(party.code, to, version.root):
+        given.sound = False
     less = without(version, really)
     proof = partial_of(less.salt)
     assert proof is not None

@@ -41,7 +41,7 @@ class Way:
     def __init__(self, sender: str, receiver: str, *, pushed: bool) -> None:
         self.sender, self.receiver, self.pushed = sender, receiver, pushed
         self.by = "wire"
-        """Or `mail` by way of `office`, or `hand`."""
+        """Or `mail` by way of `office`, `hand`, or `host`: what a guest says is on its host's pages."""
         self.office = ""
         self.link: Link | None = None
         self.asked = 0
@@ -81,11 +81,20 @@ class Network:
         for one, other in play.plan.carried:
             for pair in ((one, other), (other, one)):
                 self.ways[pair].by = "hand"
+        self.host: dict[str, str] = {}
+        """Whose node a guest is on."""
+        for guest, host, known in play.plan.guests:
+            self.host[guest] = host
+            for one in known:
+                self.ways[one, guest] = Way(one, guest, pushed=False)
+                self.ways[guest, one] = Way(guest, one, pushed=False)
+                self.ways[guest, one].by = "host"
+        everybody = [*play.plan.parties, *self.host]
         self.of_sender = {
-            party: [one for one in self.ways.values() if one.sender == party] for party in play.plan.parties
+            party: [one for one in self.ways.values() if one.sender == party] for party in everybody
         }
         self.of_receiver = {
-            party: [one for one in self.ways.values() if one.receiver == party] for party in play.plan.parties
+            party: [one for one in self.ways.values() if one.receiver == party] for party in everybody
         }
 
     # --- time ------------------------------------------------------------------------------------------
@@ -107,13 +116,21 @@ class Network:
 
     def reaches(self, one: str, other: str) -> bool:
         up = self.play.parties[one].up and self.play.parties[other].up
-        return up and not self.cut_off[frozenset((one, other))]
+        return up and not self.cut_off[frozenset((self.node(one), self.node(other)))]
+
+    def node(self, party: str) -> str:
+        """Whose node a party is on."""
+        return self.host.get(party, party)
+
+    def on(self, node: str) -> list[str]:
+        """Everybody on a node."""
+        return [node, *(guest for guest, host in self.host.items() if host == node)]
 
     # --- asking ----------------------------------------------------------------------------------------
 
     def start(self, party: str) -> None:
         """A node starts: it asks every partner, and brings what waits for those who cannot ask."""
-        for way in self.of_receiver[party]:
+        for way in [way for one in self.on(self.node(party)) for way in self.of_receiver[one]]:
             if not way.pushed and way.by == "wire":
                 place = self.play.place(way)
                 way.link = Link(*place)
@@ -127,6 +144,12 @@ class Network:
                 self.obey(way, way.link.on(None, 0.5))
             elif way.pushed and way.by == "wire":
                 self.bring(way)
+
+    def again(self, way: Way) -> None:
+        """The receiver forgets what it asked and asks anew, from where it stands now."""
+        way.held = None
+        way.link = Link(*self.play.place(way))
+        self.obey(way, way.link.start())
 
     def obey(self, way: Way, command: Ask | Pause) -> None:
         way.asked += 1
@@ -227,6 +250,7 @@ class Network:
         """The sender wrote something: answer held requests that it concerns, bring the rest."""
         if not self.play.parties[sender].up:
             return
+        sender = self.node(sender)
         for way in self.of_sender[sender]:
             if way.held is not None and self.play.news(way, way.held[1].after.position):
                 self._release(way, way.held[0])
@@ -394,10 +418,11 @@ class Network:
         found = self.play.parties[party]
         if not found.up:
             return
+        party = self.node(party)
         found.up = False
         found.epoch += 1
         epoch = found.epoch
-        for way in self.of_receiver[party]:
+        for way in [way for one in self.on(party) for way in self.of_receiver[one]]:
             way.asked += 1
             way.link = None
         for way in self.of_sender[party]:

@@ -89,6 +89,8 @@ class Oracle:
     narrowed: set[bytes] = field(default_factory=set)
     joint: dict[bytes, Statement] = field(default_factory=dict)
     """By the very bytes that are signed."""
+    robbed: set[str] = field(default_factory=set)
+    """Parties whose key was stolen: under it relays prove nothing new."""
     doubtful: set[str] = field(default_factory=set)
     """Nodes that lost what others may have seen."""
 
@@ -168,7 +170,7 @@ class Oracle:
         item = self.items[root]
         if item.withdrawn:
             return {item.originator}
-        first = root in self.narrowed
+        first = root in self.narrowed or item.originator in self.robbed
         over = {one.to for one in self.given[root] if one.over(now)}
         reached = self._reached(
             item,
@@ -181,7 +183,7 @@ class Oracle:
                 and (not first or one.giver == item.originator)
             ),
         )
-        if first:  # who lost it once from the originator, and got it again, may have lost it for good
+        if root in self.narrowed:  # who lost it once, and got it again, may have lost it for good
             reached -= {one.to for one in self.given[root] if one.taken_back}
         return reached
 

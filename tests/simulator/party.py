@@ -16,7 +16,7 @@ import msgspec
 from secretariat.agreements.book import Book
 from secretariat.base.clock import parse_stamp
 from secretariat.base.errors import ProofError
-from secretariat.exchange.memory import Memory, MemoryStore
+from secretariat.exchange.memory import _SHARED, Memory, MemoryStore
 from secretariat.exchange.model import Peer, Ruling, Version
 from secretariat.exchange.peers import Outgoing, Store
 from secretariat.exchange.recomputing import Known, rule_with
@@ -82,6 +82,13 @@ class Party:
         self.forked: frozenset[str] = frozenset()
         self.forks: dict[str, int] = {}
         self.goes_on = False
+        self.robbed: datetime | None = None
+        """Since when somebody else has its keys, and below to whom that one shows a false log."""
+        self.false_log = ""
+        self.renewed_at: tuple[datetime, int] | None = None
+        """When and where in its log it took new keys."""
+        self.learnt: set[str] = set()
+        """Whose new keys it knows."""
         """Whether it shows two logs to the end."""
         self.deaf = False
         """Whether it takes no pages any more, as if it did not hear."""
@@ -109,6 +116,9 @@ class Party:
     def look(self, now: datetime) -> Iterator[Store]:
         """Read; in memory without the cost of a transaction."""
         if isinstance(self.node.backend, Memory):
+            if self.node.backend.host is not None:  # a guest's log is its host's
+                for name in _SHARED:
+                    setattr(self.node.backend, name, getattr(self.node.backend.host, name))
             yield MemoryStore(self.node.backend, now)
         else:
             with self.node.store(now) as store:

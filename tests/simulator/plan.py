@@ -84,6 +84,8 @@ class Plan(msgspec.Struct, frozen=True):
     """Two that write to each other through the mailbox of a third."""
     carried: tuple[tuple[str, str], ...]
     """Two that have nothing but media between them."""
+    guests: tuple[tuple[str, str, tuple[str, ...]], ...]
+    """A party without a node, who hosts it, and the host's partners that accepted its introduction."""
     strangers: frozenset[tuple[str, str]]
     """(at, party): not enrolled there."""
     terms: tuple[Terms, ...]
@@ -104,6 +106,9 @@ class Plan(msgspec.Struct, frozen=True):
         if self.pushed:
             lines.append("brought " + " ".join(f"{one}>{other}" for one, other in sorted(self.pushed)))
         lines += [f"letters {one}-{other} by way of {office}" for one, other, office in self.posted]
+        lines += [
+            f"guest {guest} of {host}, known to {' '.join(known)}" for guest, host, known in self.guests
+        ]
         lines += [f"media {one}-{other}" for one, other in self.carried]
         lines.append(
             f"{self.rates}, signed {self.signed}, circles {self.circles}, {self.page} objects a page"
@@ -127,7 +132,6 @@ def draw(seed: int, *, cheats: Collection[str] = (), memory: bool = True, most: 
     parties = _parties(dice, most)
     links = _links(dice, parties)
     today: date = START.date()
-    agreed = terms.draw(dice, parties, today)
     few = len(parties) <= 8
     cheating = tuple(sorted(dice.sample(parties, 1 + (dice.random() < 0.25))[: len(parties) - 1]))
     if not cheats or dice.random() < 0.35:
@@ -142,6 +146,18 @@ def draw(seed: int, *, cheats: Collection[str] = (), memory: bool = True, most: 
     posted = _posted(dice, links, cheating) if few and dice.random() < 0.2 else ()
     wired = [pair for pair in links if pair not in {one[:2] for one in posted}]
     carried = tuple(dice.sample(wired, 1)) if few and wired and dice.random() < 0.12 else ()
+    wired = [pair for pair in wired if pair not in carried]
+    guests = _guests(dice, parties, wired, cheating) if few and dice.random() < 0.22 else ()
+    everybody = [*parties, *(guest for guest, _, _ in guests)]
+    agreed = terms.draw(dice, everybody, today)
+    met = {(one, guest) for guest, _, known in guests for one in known}
+    strangers |= {
+        pair
+        for guest, _, _ in guests
+        for one in everybody
+        for pair in ((one, guest), (guest, one))
+        if one != guest and (one, guest) not in met
+    }
     pushed = frozenset(pair for pair in sorted(linked) if dice.random() < 0.08)
     calm = dice.random() < 0.15
     rates = (
@@ -162,12 +178,13 @@ def draw(seed: int, *, cheats: Collection[str] = (), memory: bool = True, most: 
         pushed=pushed,
         posted=posted,
         carried=carried,
+        guests=guests,
         strangers=strangers,
         terms=tuple(agreed),
         unsigned=frozenset(
             (party, one.key)
             for one in agreed
-            for party in parties
+            for party in everybody
             if one.known_to(party) and dice.random() < 0.06
         ),
         cheats=cheating,
@@ -175,7 +192,18 @@ def draw(seed: int, *, cheats: Collection[str] = (), memory: bool = True, most: 
         signed=few and dice.random() < 0.25,
         circles=dice.random() < 0.6,
         page=dice.choice([1, 2, 3, 5, 50]),
-        deeds=tuple(_deeds(dice, parties, linked, cheating, tuple(cheats), calm=calm, memory=memory)),
+        deeds=tuple(
+            _deeds(
+                dice,
+                everybody,
+                linked,
+                cheating,
+                tuple(cheats),
+                calm=calm,
+                memory=memory,
+                hosts={host for _, host, _ in guests},
+            )
+        ),
     )
 
 
@@ -209,6 +237,25 @@ def _links(dice: random.Random, parties: list[str]) -> list[tuple[str, str]]:
     return sorted({(min(pair), max(pair)) for pair in found if pair[0] != pair[1]})
 
 
+def _guests(
+    dice: random.Random, parties: list[str], wired: list[tuple[str, str]], cheating: tuple[str, ...]
+) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
+    """Draw one or two guests of honest nodes, and who of their hosts' partners knows them."""
+    partners = {
+        host: sorted({one for pair in wired for one in pair if host in pair} - {host})
+        for host in parties
+        if host not in cheating
+    }
+    hosts = [host for host, known in partners.items() if known]
+    found = []
+    for guest in ("GA", "GB")[: dice.choice([1, 1, 2])]:
+        if hosts:
+            host = dice.choice(hosts)
+            known = dice.sample(partners[host], dice.randint(1, len(partners[host])))
+            found.append((guest, host, tuple(sorted(known))))
+    return tuple(found)
+
+
 def _posted(
     dice: random.Random, links: list[tuple[str, str]], cheating: tuple[str, ...]
 ) -> tuple[tuple[str, str, str], ...]:
@@ -237,10 +284,12 @@ def _deeds(
     *,
     calm: bool,
     memory: bool,
+    hosts: Collection[str],
 ) -> list[Deed]:
     number = dice.randint(10, 16) + min(4 * len(parties), 30)
-    honest = [one for one in parties if one not in cheating]
     pairs = sorted(linked)
+    nodes = {one for pair in pairs for one in pair}
+    honest = [one for one in parties if one in nodes and one not in {*cheating, *hosts}]
     found: list[Deed] = []
     for _ in range(number):
         kind = dice.choices(list(DEEDS), list(DEEDS.values()))[0]
@@ -252,6 +301,8 @@ def _deeds(
             lasts = dice.choice([1.0, 5.0, 20.0, 60.0])
             if kind in MEMORY_ONLY and not memory:
                 continue
+            if kind in {"restore", "revert"} and not honest:
+                continue
             if kind in {"restore", "revert"}:
                 who = dice.choice(honest)
                 earlier = dice.uniform(1, ACTS - 2)
@@ -259,6 +310,9 @@ def _deeds(
                 found.append(Deed(dice.uniform(earlier, ACTS), kind, who, luck=dice.getrandbits(32)))
                 continue
             found.append(Deed(_when(dice), kind, who, other, dice.getrandbits(32), lasts))
+    if memory and len(parties) <= 8 and honest and dice.random() < 0.12:  # clocks are right, nobody goes back
+        found = [one for one in found if one.kind not in {*MEMORY_ONLY, "skew"}]
+        found.append(Deed(_when(dice) * 0.8, "theft", dice.choice(honest), luck=dice.getrandbits(32)))
     for party in cheating:
         for _ in range(dice.randint(2, 6)):
             kind = dice.choice(cheats)

@@ -26,8 +26,7 @@ from secretariat.exchange.wire import Cursor, Page, encode, read_page
 from secretariat.ledger.witness import BehindError
 
 from . import cheats
-from .changing import Changing
-from .deeds import Deeds
+from .hosting import hosted, introduce
 from .mail import Post
 from .media import Courier
 from .network import DiedError, Network, Way
@@ -36,6 +35,7 @@ from .party import Party, enrol, in_memory
 from .plan import ACTS, Deed, Plan
 from .promise import BrokenPromiseError
 from .signing import Signing
+from .stealing import Stealing
 from .ways import START, SimulatedNode
 
 LIMITS = Limits()
@@ -45,7 +45,7 @@ REST = 4000.0
 """Seconds after which a world that does not come to rest is wrong."""
 
 
-class Play(Changing, Signing, Deeds):
+class Play(Stealing, Signing):
     """One world as it runs."""
 
     def __init__(self, plan: Plan, make: Callable[[int, str], SimulatedNode] = in_memory) -> None:
@@ -71,10 +71,19 @@ class Play(Changing, Signing, Deeds):
             )
             for code in plan.parties
         }
-        for one in self.parties.values():
-            for other in self.parties.values():
+        nodes = list(self.parties.values())
+        for code, host, known in plan.guests:
+            takes = [one for one in plan.terms if one.known_to(code) and (code, one.key) not in plan.unsigned]
+            guest = hosted(plan.seed, code, takes, self.parties[host])
+            self.parties[code] = guest
+            for one in known:
+                introduce(guest, self.parties[one], self.now(one))
+        for one in nodes:
+            for other in nodes:
                 if one is not other and (one.code, other.code) not in plan.strangers:
                     enrol(one, other, self.now(one.code))
+        for one in self.parties.values():
+            for other in self.parties.values():
                 if one is not other:
                     one.heard[other.code].append(self.shown_terms(other, one.code))
         self.post, self.courier = Post(self), Courier(self)
@@ -111,8 +120,8 @@ class Play(Changing, Signing, Deeds):
             return peer.cursor, kept.size if kept else 0
 
     def news(self, way: Way, position: int) -> bool:
-        """Whether the sender has an entry for the receiver from a position on."""
-        with self.parties[way.sender].look(self.now(way.sender)) as store:
+        """Whether what the sender shows has an entry for the receiver from a position on."""
+        with cheats.shown(self, way) as store:
             return next(iter(store.addressed(way.receiver, position)), None) is not None
 
     def blocked(self, way: Way) -> bool:
@@ -147,8 +156,9 @@ class Play(Changing, Signing, Deeds):
         """Nothing leaves an honest node but what it granted and did not take back."""
         for carried in page.entries:
             for one in carried.objects:
-                if one.gone is None and not self.oracle.may_send(
-                    way.sender, way.receiver, bytes.fromhex(one.root)
+                if one.gone is None and not any(
+                    self.oracle.may_send(sender, way.receiver, bytes.fromhex(one.root))
+                    for sender in self.network.on(way.sender)
                 ):
                     raise BrokenPromiseError(
                         f"{way} carries {one.root[:12]}, which {way.sender} does not grant"
@@ -158,6 +168,7 @@ class Play(Changing, Signing, Deeds):
         """The receiver takes a page as `exchange.service.take_page` does."""
         receiver, now = self.parties[way.receiver], self.now(way.receiver)
         page = read_page(data)
+        self.learn(receiver, self.parties[way.sender])  # who meets a key it does not know asks for it
         noted = receiver.noted()
         try:
             with receiver.node.store(now) as store:
@@ -215,12 +226,13 @@ class Play(Changing, Signing, Deeds):
         doubtful = [one for one in self.parties.values() if not one.honest or one.reverted]
         if not doubtful:
             return
+        at = self.network.node(receiver.code)
         with receiver.look(now) as store:
             for one in doubtful:
                 kept = store.kept_log(one.ring.origin)
                 key = (receiver.code, one.code)
                 if kept is not None and kept.suspended and key not in self.suspended:
-                    self.suspended.add(key)
+                    self.suspended |= {(code, one.code) for code in self.network.on(at)}
                     self.count("suspended: others were shown another log")
 
     def _refuse(self, way: Way, error: PageRefusedError) -> None:
@@ -242,7 +254,8 @@ class Play(Changing, Signing, Deeds):
             kept = store.kept_log(peer.origin) if peer is not None else None
             if error.suspends and kept is not None and kept.suspended is None:
                 store.keep_log(msgspec.structs.replace(kept, suspended=error.what))
-                self.suspended.add((way.receiver, way.sender))
+                at = self.network.node(way.receiver)
+                self.suspended |= {(code, way.sender) for code in self.network.on(at)}
 
     def must_not_enter(self, way: Way, request: Any) -> None:
         """A request that is not from whom it says: refused at the door."""
@@ -285,6 +298,8 @@ class Play(Changing, Signing, Deeds):
         """Faults end: everybody is up, on time and in reach. What was lost or broken for good stays so."""
         self.network.heal()
         for party in self.parties.values():
+            for other in self.parties.values():
+                self.learn(party, other)
             party.skew = timedelta()
             if not party.up and not party.asking:
                 party.epoch += 1
@@ -315,10 +330,15 @@ class Play(Changing, Signing, Deeds):
         return not any(done)
 
     def _waits(self, way: Way) -> bool:
+        if way.by == "host":  # it waits with what its host says
+            return False
         return self.works(way.sender, way.receiver) and self.news(way, self.place(way)[0].position)
 
     def works(self, sender: str, receiver: str) -> bool:
         """Whether pages of `sender` still come to `receiver`."""
+        if sender in self.network.host:
+            introduced = (sender, receiver) in self.network.ways
+            return introduced and self.works(self.network.node(sender), receiver)
         one, other = self.parties[sender], self.parties[receiver]
         gone = one.read_only or other.read_only or other.deaf
         way = self.network.ways.get((sender, receiver))
@@ -351,7 +371,7 @@ class Play(Changing, Signing, Deeds):
         if act is not None:
             act(deed, dice)
             return
-        if not party.up or party.read_only:
+        if not party.up or party.read_only or (party.honest and party.deaf):
             self.count("not done: down")
             return
         if deed.kind in cheats.CHEATS:

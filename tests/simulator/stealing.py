@@ -1,0 +1,151 @@
+"""Stolen keys in a random world: a thief signs with old dates, the party revokes, and partners settle it.
+
+The thief strikes when every partner has seen the party's log: so what it signs is what nobody saw before
+`since`. Its grants stand in the party's own log, or, where the log key is stolen as well, in a false log that
+one partner is shown. Partners learn of the new keys as renewal.py takes them; `disowning` does the rest.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import msgspec
+
+from secretariat.agreements.recompute import moment_text
+from secretariat.base.errors import ConflictError, NotFoundError
+from secretariat.exchange import disowning
+from secretariat.ledger.keys import Signer
+from secretariat.ledger.revocation import Revoked
+
+from .changing import Changing
+from .oracle import Item
+from .party import Party, sealed
+from .plan import ACTS, Deed
+
+
+class Stealing(Changing):
+    """What a thief does in a `Play`, and what its victim does about it."""
+
+    starts: Callable[[str], None]
+    suspended: set[tuple[str, str]]
+    broken: set[tuple[str, str]]
+
+    def do_theft(self, deed: Deed, dice: random.Random) -> None:
+        """Somebody has a party's record key, and perhaps its log key."""
+        party = self.parties[deed.who]
+        if not party.honest or party.read_only or party.robbed is not None:
+            return
+        if not party.up or not self._all_saw(party):
+            if self.network.time < ACTS - 12:
+                self.network.after(2.0, lambda: self.do_theft(deed, dice))
+            return
+        self.count("fault: stolen key")
+        since = self.now(party.code)
+        party.robbed, party.deaf = since, True
+        self.oracle.robbed.add(party.code)
+        self.network.after(1.5, lambda: self._strike(party, dice))
+        self.network.after(1.5 + dice.choice([1.0, 4.0, 8.0]), lambda: self._revoke(party, since, dice))
+
+    def _all_saw(self, party: Party) -> bool:
+        """Whether every partner has taken the party's whole log, so that a witness saw all of it."""
+        with party.look(self.now(party.code)) as store:
+            size = store.head().size
+        for other in self.parties.values():
+            if other is party or (other.code, party.code) in self.plan.strangers:
+                continue
+            kept = self.kept(other.code, party.ring.origin)
+            if other.code in self.linked(party.code) and (kept is None or kept.size < size):
+                return False
+        return size > 0
+
+    def _strike(self, party: Party, dice: random.Random) -> None:
+        """The thief grants something of its own in the party's name, under an old date."""
+        now = self.now(party.code)
+        old = now - timedelta(minutes=dice.choice([0, 20, 30, 90]))
+        partners = [
+            one
+            for one in self.linked(party.code)
+            if self.network.ways[party.code, one].by == "wire" and self.parties[one].honest
+        ]
+        version = sealed(party.ring, self.value(dice, party.code, "CLEAR"), dice.randbytes(32))
+        backend = party.node.backend
+        false_log = bool(partners) and dice.random() < 0.4
+        if false_log:
+            backend = copy.copy(backend)
+            vars(backend).update(party.snapshot()["memory"])
+            chosen = dice.choice(partners)
+            party.shadow, party.forked = backend, frozenset([chosen])
+            party.false_log = chosen
+        to = [party.false_log] if false_log else self.linked(party.code)
+        may = [
+            (one, found) for one in to if (found := self.decided(party, one, "CLEAR", version)) is not None
+        ]
+        with backend.transaction(old) as store:
+            store.lock()
+            store.publish([version], [one for one, _ in may])
+            self.oracle.publish(
+                Item(version.root, version.stix_id, party.code, "CLEAR", version.data, version.version)
+            )
+            self.grant(store, party, [version], may, "CLEAR", true_on=moment_text(old), right=False)
+        self.count("thief: a false log" if false_log else "thief: in the own log")
+        self.network.wake(party.code)
+
+    def _revoke(self, party: Party, since: datetime, dice: random.Random) -> None:
+        """The party takes new keys, says which count no more, and tells everybody who knows it."""
+        ring, roles = party.ring, ["record", *(["log"] if party.shadow is not None else [])]
+        fresh = {role: Signer.from_seed(dice.randbytes(32)) for role in roles}
+        gone = {getattr(ring, role).key_id: getattr(ring, role).public for role in roles}
+        revoked = {getattr(ring, role).key_id: Revoked(role, since, "stolen") for role in roles}
+        party.ring = replace(
+            ring, **fresh, retired={**ring.retired, **gone}, revoked={**ring.revoked, **revoked}
+        )
+        party.node.keyring = party.node.backend.keyring = party.ring
+        party.shadow, party.forked, party.deaf = None, frozenset(), False
+        with party.look(self.now(party.code)) as store:
+            party.renewed_at = self.now(party.code), store.head().size
+        for other in self.parties.values():
+            if other is not party:
+                self.network.after(dice.uniform(0, 10), lambda other=other: self.learn(other, party))
+        if party.up:
+            self.network.start(party.code)
+
+    def learn(self, at: Party, party: Party) -> None:
+        """Take a partner's new keys, as renewal.py does, and settle what it revoked."""
+        if party.renewed_at is None or party.code in at.learnt:
+            return
+        when, place = party.renewed_at
+        ring, now = party.ring, self.now(at.code)
+        with at.look(now) as store:
+            before = store.peer(party.code)
+        if before is None or at.read_only:
+            return
+        at.learnt.add(party.code)
+        old = [key for key in before.record_keys if key != ring.record.key_id]
+        peer = msgspec.structs.replace(
+            before,
+            record_keys={**before.record_keys, ring.record.key_id: ring.record.public},
+            log_keys={ring.log.key_id: ring.log.public},
+            retired=dict.fromkeys(old, when),
+            ended=dict.fromkeys(old, place),
+            revoked=dict(ring.revoked),
+        )
+        with at.node.store(now) as store:
+            store.lock()
+            store.save_peer(peer)
+            told = disowning.settle(store, peer, before.revoked)
+            self.count("thief: objects count no more", told)
+            if any(one.role == "log" for one in peer.revoked.values()):
+                try:
+                    disowning.rewind(store, peer, by="operator")
+                    self.count("thief: log taken back")
+                    self.suspended.discard((at.code, party.code))
+                except (ConflictError, NotFoundError) as error:
+                    self.count(f"not taken back: {error.code}")
+        self.network.wake(at.code)
+        way = self.network.ways.get((party.code, at.code))
+        if way is not None and way.by == "wire" and not way.pushed and at.up:
+            self.network.again(way)
