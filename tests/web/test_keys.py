@@ -20,7 +20,10 @@ def test_own_keys_with_what_is_to_be_done(site):
     text = site("admin").get("/ledger/keys").text
     for word in ("root key", "record key", "log key", "transport key", "witness key"):
         assert word in text
+    assert "What to do now" in text
+    assert "whoever has it can name other keys" in text
     assert "secretariat keys offline FILE" in text
+    assert "secretariat keys drill" in text
     assert "No partner cosigned this log yet" in text
     assert site("admin").get("/ledger/keys?download=own.csv").status_code == 200
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
+import msgspec
 import typer
 
 from secretariat.agreements.release_commands import node_at
@@ -16,7 +17,7 @@ from secretariat.base.settings import NodeSettings
 from secretariat.ledger.revocation import Reason
 
 if TYPE_CHECKING:
-    from secretariat.exchange.own_keys import Done, KeyLife, Status
+    from secretariat.exchange.own_keys import Done, Due, KeyLife, Status
     from secretariat.ledger.keys import Signer
 
 commands = typer.Typer(help="This node's keys: status, root key away, replace, revoke.", no_args_is_help=True)
@@ -65,22 +66,35 @@ def status(data: Data = DATA, realm: Realm = "live", json: Json = False) -> None
     _settings(data, realm)
     with node_at(data) as node:
         found = own_keys.status(node, realm, now=now())
-    emit(found, _status_text(found), json=json)
+    emit(
+        {**msgspec.to_builtins(found), "next": own_keys.due(found)},
+        _status_text(found, own_keys.due(found)),
+        json=json,
+    )
 
 
-def _status_text(found: Status) -> str:
+_NEXT = {
+    "cut-short": "a step was cut short, the log does not name the {} key; finish it:",
+    "not-stated": "no descriptor names the present keys, so partners cannot learn them; seal one:",
+    "old": "the {} key is older than `key_age_days`; stop the node and replace it:",
+    "root-here": "the root key lies on this machine; stop the node and take it away:",
+    "unseen": "no partner cosigned this log yet: who could say what was signed before a theft?",
+    "still-opens": "a former sealing key opens what was sealed to it; when nothing old can come any more:",
+}
+
+
+def _status_text(found: Status, listed: list[Due]) -> str:
     lines = [found.origin, *(_key_line(one) for one in found.keys)]
     lines += [
         f"cosigned by {one.witness}: {one.size} entries, {stamp(datetime.fromtimestamp(one.at, UTC))}"
         for one in found.seen
-    ] or ["no partner cosigned this log yet: until one did, nobody can say what was signed before a theft"]
-    if found.unsaid:
-        lines.append(
-            f"a step was cut short, the log does not name the {' and '.join(found.unsaid)} key:"
-            f" secretariat keys rotate {found.unsaid[0]} --realm {found.realm} finishes it"
-        )
-    if not found.stated:
-        lines.append("no descriptor names the present keys: secretariat keys state --root FILE")
+    ]
+    for number, one in enumerate(listed, 1):
+        lines += [f"{number}. {_NEXT[one.what].format(one.role)}", f"     {one.how}"]
+    soon = min((one.due_on for one in found.keys if one.due_on and one.until is None), default=None)
+    if not listed:
+        lines.append("nothing is due" + ("" if soon is None else f" before {stamp(soon)[:10]}"))
+    lines.append("lost or stolen: secretariat keys drill lost|stolen ROLE says each step")
     return "\n".join(lines)
 
 
@@ -89,17 +103,13 @@ def _key_line(one: KeyLife) -> str:
     if one.revoked is not None:
         return text + f"revoked since {stamp(one.revoked.since)} ({one.revoked.reason})"
     if one.until is not None:
-        opens = f"  still opens what was sealed to it: secretariat keys revoke {one.key_id} --since now"
-        still = f"{opens} --reason ended" if one.here else ""
-        return f"{text}until {stamp(one.until)}{still}"
+        return f"{text}until {stamp(one.until)}{'  still opens what was sealed to it' if one.here else ''}"
     if not one.here and one.role != "root":
         return text + "replaced, and the log does not say so yet"
     since = "not in the log yet" if one.since is None else f"since {stamp(one.since)}"
     place = one.file if one.here else "not on this machine"
-    due = "  DUE: secretariat keys rotate " + one.role if one.due else ""
-    if one.role == "root" and one.here:
-        due = "  on this machine: secretariat keys offline FILE"
-    return f"{text}{since}  {place}{due}"
+    until = f", to be replaced {stamp(one.due_on)[:10]}" if one.due_on else ""
+    return f"{text}{since}{until}  {place}{'  DUE' if one.due else ''}"
 
 
 @commands.command("offline")

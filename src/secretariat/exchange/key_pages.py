@@ -33,6 +33,23 @@ ROLE_WORDS = {
     "sealing": mark("sealing key"),
     "tls": mark("certificate of connections"),
 }
+USE_WORDS = {
+    "root": mark("names the other keys; needed only when one changes"),
+    "record": mark("signs objects and entries"),
+    "log": mark("signs checkpoints of the log"),
+    "transport": mark("signs requests between nodes"),
+    "witness": mark("cosigns partners' logs"),
+    "sealing": mark("opens letters and media"),
+    "tls": mark("shows a partner's front who connects"),
+}
+DUE_WORDS = {
+    "cut-short": mark("A step was cut short: the log does not name this key yet. Finish it with"),
+    "not-stated": mark("No descriptor names the present keys: partners cannot learn them. Seal one with"),
+    "old": mark("This key is older than this node allows. Stop the node and replace it with"),
+    "root-here": mark("It lies on this machine, and whoever has it can name other keys. Take it away with"),
+    "unseen": mark("No partner cosigned this log yet: nobody could say what was signed before a theft."),
+    "still-opens": mark("A former key still opens what was sealed to it. When nothing old can come any more"),
+}
 REASON_WORDS = {
     "lost": mark("the key was lost"),
     "stolen": mark("the key was stolen"),
@@ -51,22 +68,34 @@ def keys_page(request: Request[Any, Any, Any]) -> Response[Any]:
     own = Table(
         "own",
         (
-            Column("role", _("For")),
-            Column("key", _("Key")),
+            Column("role", _("Key")),
+            Column("key", _("Name")),
+            Column("state", _("State")),
+            Column("since", _("In force since")),
+            Column("due_on", _("To be replaced")),
+            Column("entry", _("Entry"), number=True),
+        ),
+        [_own(one) for one in found.keys if one.until is None],
+    ).sorted_by(screen.query)
+    former = Table(
+        "former",
+        (
+            Column("role", _("Key")),
+            Column("key", _("Name")),
             Column("state", _("State")),
             Column("since", _("In force since")),
             Column("until", _("Until")),
+            Column("why", _("Reason")),
             Column("entry", _("Entry"), number=True),
-            Column("note", _("What to do")),
         ),
-        [_own(one) for one in found.keys],
+        [_own(one) for one in found.keys if one.until is not None],
     ).sorted_by(screen.query)
     theirs = Table(
         "partners",
         (
             Column("party", _("Party")),
-            Column("role", _("For")),
-            Column("key", _("Key")),
+            Column("role", _("Key")),
+            Column("key", _("Name")),
             Column("state", _("State")),
             Column("until", _("Until")),
             Column("why", _("Reason")),
@@ -75,9 +104,14 @@ def keys_page(request: Request[Any, Any, Any]) -> Response[Any]:
     ).sorted_by(screen.query)
     return screen.answer(
         "exchange/keys.html",
-        [own, theirs],
+        [own, former, theirs],
         origin=found.origin,
-        stated=found.stated,
+        due=[(_role(one.role), _(DUE_WORDS[one.what]), one.how) for one in own_keys.due(found)],
+        soon=min(
+            ((one.due_on, _role(one.role)) for one in found.keys if one.due_on and one.until is None),
+            default=None,
+        ),
+        at="" if found.realm == "live" else f" --realm {found.realm}",
         seen=[(one.witness, one.size, datetime.fromtimestamp(one.at, UTC)) for one in found.seen],
     )
 
@@ -87,21 +121,22 @@ def _role(role: str) -> str:
 
 
 def _own(one: KeyLife) -> dict[str, Any]:
-    note = ""
-    if one.role == "root" and one.here and one.until is None:
-        note = "secretariat keys offline FILE"
-    elif one.due:
-        note = f"secretariat keys rotate {one.role}"
-    state = "revoked" if one.revoked else "ended" if one.until else "in force"
+    state = "revoked" if one.revoked else "ended" if one.until else "overdue" if one.due else "in force"
+    if one.until is None and not one.here and one.role != "root":
+        state = "ended"  # replaced by a step that was cut short
+    why = REASON_WORDS.get(one.revoked.reason, "") if one.revoked else ""
     return {
         "role": _role(one.role),
+        "use": _(USE_WORDS[one.role]) if one.role in USE_WORDS else "",
         "key": one.key_id,
         "state": state,
         "since": one.since,
         "until": one.revoked.since if one.revoked else one.until,
+        "due_on": one.due_on,
         "entry": one.entry,
-        "note": note,
-        "away": one.role == "root" and not one.here and one.until is None,
+        "why": _(why) if why else "",
+        "away": one.role == "root" and not one.here,
+        "opens": one.role == "sealing" and one.until is not None and one.here,
     }
 
 

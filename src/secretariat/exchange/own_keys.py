@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import contextlib
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -65,6 +65,16 @@ class KeyLife(msgspec.Struct, frozen=True):
     here: bool = True
     """Whether the private half is on this machine."""
     due: bool = False
+    due_on: datetime | None = None
+    """When it is to be replaced (`key_age_days`)."""
+
+
+class Due(msgspec.Struct, frozen=True):
+    """Something that is to be done about the keys of a realm: what, about which key, by which command."""
+
+    what: Literal["cut-short", "not-stated", "root-here", "old", "still-opens", "unseen"]
+    role: str
+    how: str
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -127,6 +137,35 @@ def status(node: Node, realm: str, *, now: datetime) -> Status:
     return Status(realm, ring.origin, lives, seen, stated, unsaid(ring, said))
 
 
+def due(found: Status) -> list[Due]:
+    """Say what is to be done, the most urgent first, each with its command."""
+    at = "" if found.realm == "live" else f" --realm {found.realm}"
+    root = next(one for one in found.keys if one.role == "root")
+    away = "" if root.here else " --root FILE"
+    listed = []
+    for role in found.unsaid[:1]:
+        finishes = "record" if role == "sealing" else role  # whatever is to be replaced: that comes first
+        listed.append(Due("cut-short", role, f"secretariat keys rotate {finishes}{at}{away}"))
+    if not found.stated:
+        listed.append(Due("not-stated", "root", "secretariat keys state --root FILE"))
+    listed += [
+        Due("old", one.role, f"secretariat keys rotate {one.role}{at}{away}") for one in found.keys if one.due
+    ]
+    if root.here:
+        listed.append(Due("root-here", "root", "secretariat keys offline FILE"))
+    if not found.seen:
+        listed.append(Due("unseen", "log", "secretariat peers list"))
+    return listed + [
+        Due(
+            "still-opens",
+            one.role,
+            f"secretariat keys revoke {one.key_id} --since now --reason ended{at}{away}",
+        )
+        for one in found.keys
+        if one.role == "sealing" and one.until is not None and one.here
+    ]
+
+
 def unsaid(ring: Keyring, said: list[tuple[Entry, Key]]) -> list[str]:
     """Name the roles whose present key, or whose revocation, the last `key` entry does not state."""
     if not said:
@@ -180,21 +219,26 @@ def _life(
         file=str(folder / f"{role}.pem") if here else "",
         here=here,
         due=old and role != "root",
+        due_on=None if since is None or role == "root" else since + timedelta(days=days),
     )
 
 
 def _certificate(tls: TlsKey, now: datetime, days: int) -> KeyLife:
     """The key of the own certificate signs nothing and stands in no entry: partners know its pin."""
     old = now - tls.made_at > timedelta(days=days)
-    return KeyLife(tls_key.ROLE, f"sha256-{tls.pin}", tls.made_at, None, file=str(tls.path), due=old)
+    until = tls.made_at + timedelta(days=days)
+    return KeyLife(
+        tls_key.ROLE, f"sha256-{tls.pin}", tls.made_at, None, file=str(tls.path), due=old, due_on=until
+    )
 
 
 def _sealing(held: SealingKeys, folder: Path, now: datetime, days: int) -> list[KeyLife]:
     """The sealing keys stand in no entry: their files say since when they lie there."""
     path = folder / sealing.FILE
     made = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    until = made + timedelta(days=days)
     lives = [
-        KeyLife("sealing", held.key_id, made, None, file=str(path), due=now - made > timedelta(days=days))
+        KeyLife("sealing", held.key_id, made, None, file=str(path), due=now > until, due_on=until),
     ]
     for number in held.former:
         path = folder / "retired" / f"{number}.pem"

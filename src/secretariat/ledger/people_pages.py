@@ -304,6 +304,7 @@ def partners_page(request: Request[Any, Any, Any]) -> Response[Any]:
         proofs = witness_store.read_contradictions(tx)
         shown = [one for one in witness_store.read_shown(tx) if one.state == "open"]
     names = {log.origin: log.party for log in logs}
+    known = {**names, screen.node.origin(screen.realm): screen.party}
     table = Table(
         "partners",
         (
@@ -313,7 +314,7 @@ def partners_page(request: Request[Any, Any, Any]) -> Response[Any]:
             Column("size", _("Size"), number=True),
             Column("root", _("Root")),
             Column("checked_at", _("Verified")),
-            Column("evidence", _("Evidence")),
+            Column("evidence", _("Cosigned by")),
             Column("reason", _("Reason")),
         ),
         [
@@ -327,8 +328,8 @@ def partners_page(request: Request[Any, Any, Any]) -> Response[Any]:
                 "root": log.root.hex(),
                 "checked_at": log.checked_at,
                 "evidence": behind[log.origin].state,
-                "third": _evidence(behind[log.origin], names).third,
-                "by": _evidence(behind[log.origin], names).by,
+                "third": _evidence(behind[log.origin], known).third,
+                "by": _evidence(behind[log.origin], known).by,
                 "reason": log.reason,
             }
             for log in logs

@@ -61,7 +61,9 @@ def held(told: Any) -> dict[str, Any]:
 def test_a_year_of_a_nodes_keys(command: Command, tmp_path: Path) -> None:
     """The root key goes away; one key is replaced, one revoked; partners get the statement."""
     words, file = ["--passphrase-file", str(tmp_path / "words")], tmp_path / "root.pem"
-    assert command("keys", "status")["stated"] is True
+    told = command("keys", "status")
+    assert told["stated"] is True
+    assert [one["what"] for one in told["next"]] == ["root-here", "unseen"]
     command("keys", "offline", str(file), *words)
     assert not list((tmp_path / "node" / "keys").rglob("root.pem"))
     told = command("keys", "status")
@@ -122,6 +124,24 @@ def test_what_cannot_be_done_says_why(
     more = ["--passphrase-file", str(tmp_path / "words")] if words[0] == "rotate" else []
     with pytest.raises(SecretariatError, match=message):
         command("keys", *words, *more)
+
+
+def test_a_former_sealing_key_opens_until_it_is_revoked_and_destroyed(
+    command: Command, tmp_path: Path
+) -> None:
+    before = held(command("keys", "status"))["sealing"]["key_id"]
+    assert command("keys", "rotate", "sealing")["key_id"] != before
+    [step] = [one for one in command("keys", "status")["next"] if one["what"] == "still-opens"]
+    assert step["how"] == f"secretariat keys revoke {before} --since now --reason ended"
+    files = tmp_path / "node" / "keys" / "live" / "retired"
+    assert (files / f"{before}.pem").exists()
+    command(*step["how"].split()[1:])
+    assert not (files / f"{before}.pem").exists()
+    told = command("keys", "status")
+    assert "still-opens" not in {one["what"] for one in told["next"]}
+    gone = next(one for one in told["keys"] if one["key_id"] == before)
+    assert (gone["role"], gone["here"], gone["revoked"]["reason"]) == ("sealing", False, "ended")
+    assert command("log", "verify")["holds"] is True
 
 
 def test_the_root_key_is_not_revoked(command: Command) -> None:
