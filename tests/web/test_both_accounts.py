@@ -99,6 +99,19 @@ def test_lists_boards_and_time_line_name_who_else_states_it(officer):
     assert "함께 기재한 측:" in korean
 
 
+def test_files_say_who_else_states_it(officer):
+    """A spreadsheet of a list says it like the page; the page itself has no second column for it."""
+    for address, name, how in (
+        ("/register/meetings", "statements", "(in the same words)"),
+        ("/register/boards", "overdue", "(otherwise)"),
+        ("/register/boards/lagging", "lagging", "(otherwise)"),
+    ):
+        file = officer.get(f"{address}?download={name}.csv").text
+        assert "also stated by" in file.splitlines()[0], address
+        assert how in file, address
+        assert "sort=also_stated" not in officer.get(address).text
+
+
 def test_the_contested_board_says_what_the_others_say_instead(officer):
     page = words(officer.get("/register/boards/contested").text)
     assert "What others state instead" in page

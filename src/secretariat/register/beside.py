@@ -19,6 +19,7 @@ from secretariat.register.wording import (
     STATUS_WORDS,
     word_of,
 )
+from secretariat.web.tables import Column
 from secretariat.web.words import gettext as _
 
 if TYPE_CHECKING:
@@ -111,5 +112,16 @@ def also_of(row: Row, others: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def beside(row: Row, also: Mapping[str, Sequence[Row]]) -> dict[str, Any]:
-    """Give the cell of a table row that says who else states it."""
-    return {"also": also_of(row, also.get(row.stix_id, ()))}
+    """Give the cells of a table row that say who else states it: for the page, and in words for a file."""
+    found = also_of(row, also.get(row.stix_id, ()))
+    words = {
+        "otherwise": _("(otherwise)"),
+        "same-words": _("(in the same words)"),
+        "other-words": _("(in other words)"),
+    }
+    return {"also": found, "also_stated": [f"{one['party']} {words[one['how']]}" for one in found]}
+
+
+def also_column() -> Column:
+    """Say who else states a row's fact in a file; pages say it below the title."""
+    return Column("also_stated", _("also stated by"), file_only=True)

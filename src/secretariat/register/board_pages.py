@@ -10,7 +10,7 @@ from secretariat.base.clock import now
 from secretariat.base.errors import InputError
 from secretariat.people.model import Permission
 from secretariat.register import boards, store
-from secretariat.register.beside import also_of, beside
+from secretariat.register.beside import also_column, also_of, beside
 from secretariat.register.monitoring import LAG_DAYS, Mark, Sum
 from secretariat.register.overlap import service as overlap
 from secretariat.register.overlap.model import VERDICTS
@@ -177,7 +177,9 @@ _COLUMNS = (
 
 
 def _table(name: str, rows: list[dict[str, Any]]) -> Table:
-    return Table(name, tuple(Column(key, _(word), number) for key, word, number in _COLUMNS), rows)
+    return Table(
+        name, (*(Column(key, _(word), number) for key, word, number in _COLUMNS), also_column()), rows
+    )
 
 
 @page("/register/boards", Permission.READ_REGISTER)
@@ -268,6 +270,7 @@ def silent_page(request: Request[Any, Any, Any]) -> Response[Any]:
             Column("days", _("Days since"), number=True),
             Column("looked_by", _("Who looked")),
             Column("looked_in", _("Where")),
+            also_column(),
         ),
         [
             {
@@ -308,6 +311,7 @@ def contested_page(request: Request[Any, Any, Any]) -> Response[Any]:
             Column("when", _("True on")),
             Column("parties", _("Parties")),
             Column("accounts", _("Accounts"), number=True),
+            also_column(),
         ),
         [
             {

@@ -31,7 +31,7 @@ from secretariat.register import (
     statement_pages,
     view_pages,
 )
-from secretariat.register.beside import beside
+from secretariat.register.beside import also_column, beside
 from secretariat.register.edit_pages import who
 from secretariat.register.model import KINDS, Row, View
 from secretariat.register.screens import WORDS_MAX, chosen_parties, line_of, markings_of, sections, view_of
@@ -74,6 +74,7 @@ def _table(name: str, rows: Sequence[Row], view: View) -> Table:
             Column("status_word", _("Standing")),
             Column("sources", _("Sources"), number=True),
             Column("known", _("Known")),
+            also_column(),
         ),
         [line_of(one, view) for one in rows],
     )

@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
 
 class Column(msgspec.Struct, frozen=True):
-    """Key in the row, heading shown, and whether the column holds numbers."""
+    """Key in the row, heading shown, whether it holds numbers, and whether only files have it."""
 
     key: str
     heading: str
     number: bool = False
+    file_only: bool = False
 
 
 class Table(msgspec.Struct):
