@@ -206,5 +206,16 @@ def difference(row: GrantRow, decision: Decision) -> str | None:
         mine = msgspec.to_builtins(getattr(ours, name))
         theirs = msgspec.to_builtins(getattr(row, name))
         if mine != theirs:
-            return f"{name}: we find {mine!r}, the grant says {theirs!r}"
+            return f"{name}: we find {_words(mine)}, the grant says {_words(theirs)}"
     return None
+
+
+def _words(value: Any) -> str:
+    """Write a part of a row as the wire has it: a partner reads it, whose node is perhaps not in Python."""
+    if value is None or value in ([], {}, ()):
+        return "none"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list | tuple) and all(isinstance(one, str) for one in value):
+        return ", ".join(value)
+    return msgspec.json.encode(value).decode()

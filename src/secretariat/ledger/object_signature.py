@@ -119,8 +119,10 @@ def _same(statement: ObjectStatement, obj: Mapping[str, Any] | bytes, root: byte
     for name in _NAMED:
         signed = getattr(statement, name)
         if held.get(name) != signed:
+            found = f"is {held[name]}" if held.get(name) is not None else "is absent"
             raise ProofError(
-                f"the object's {name} is {held.get(name)!r} where {signed!r} was signed", where=f"/{name}"
+                f"the object's {name} {found} where {'none' if signed is None else signed} was signed",
+                where=f"/{name}",
             )
     if statement.root != root.hex():
         raise ProofError(
