@@ -25,6 +25,7 @@ from secretariat.exchange import psi
 from secretariat.exchange.model import Refusal
 from secretariat.exchange.peers import Outgoing
 from secretariat.exchange.postgres import transaction
+from secretariat.exchange.private_lists import Sorting
 from secretariat.exchange.private_store import ANSWERED, ASKED, EVALUATED, PROOFS, TAGS
 from secretariat.exchange.private_wire import (
     SESSION,
@@ -129,27 +130,26 @@ def _prepare(store: PostgresStore, peer: Peer, held: Question) -> Question:
     """Fix the own set, make key and list for this question, and write both into the own log."""
     own = shared.fixed_set(store, values.type_of(held.type), held.epoch)
     least = store.node.settings.limits.private_minimum
-    if len(own.values) < least:
+    if own.size < least:
         tables.change_question(
             store.tx, held.id, state="refused", why=f"fewer than {least} values here", done_at=store.now
         )
     else:
         secret = psi.secret_of(secrets.token_bytes(64))
         context = context_of(store, held)
-        mine = (value.encode() for value in own.values)
-        tags = psi.in_order(psi.tag(one, context) for one in psi.blind(mine, secret, context))
-        parts = list(psi.parts(tags))
+        mine = (value.encode() for value in own.values(store.tx))
+        with Sorting(psi.tag(one, context) for one in psi.blind(mine, secret, context)) as tags:
+            digest = tables.put_parts(store.tx, held.id, TAGS, psi.parts(psi.once(tags)))
         body = PrivateSet(
             to=peer.party,
             side="answers",
             type=held.type,
             epoch=held.epoch,
-            size=len(own.values),
+            size=own.size,
             root=own.root.hex(),
-            list=psi.hash_of(parts),
+            list=digest,
             key=psi.key_of(secret).hex(),
         )
-        tables.put_parts(store.tx, held.id, TAGS, parts)
         (position,) = store.append([Outgoing(SET, peer.party, body)])
         tables.change_question(
             store.tx,
@@ -157,7 +157,7 @@ def _prepare(store: PostgresStore, peer: Peer, held: Question) -> Question:
             state="ready",
             secret=secret,
             set_position=position,
-            their_size=len(own.values),
+            their_size=own.size,
         )
     found = tables.question(store.tx, held.id)
     assert found is not None
@@ -235,26 +235,23 @@ def answer(node: Node, realm: str, party: str, kind: str, epoch: str, *, now: da
     """Answer when the whole list is there: it must be the one that was pinned, point for point."""
     with transaction(node, realm, now) as store:
         held = _held(store, party, kind, epoch, "ready", "answered")
-        asked_parts = tables.read_parts(store.tx, held.id, ASKED)
         peer = shared.partner(store, party)
         told = shared.pinned_by(store, peer, held.their_position)
         assert told is not None
         assert held.secret is not None
-        if psi.hash_of(asked_parts) != told.list:
+        if psi.hash_of(tables.read_parts(store.tx, held.id, ASKED)) != told.list:
             raise AnotherSetError(
                 "the points are not those that were pinned",
                 where="items",
                 advice="the list of this week is fixed: send that one",
             )
         context = context_of(store, held)
-        evaluated = _items(tables.read_parts(store.tx, held.id, EVALUATED))
-        asked_sum = [psi.total(_items(asked_parts))]
+        asked_sum = [psi.total(psi.items_of(tables.read_parts(store.tx, held.id, ASKED)))]
         nonce = psi.secret_of(secrets.token_bytes(64))
         proof = psi.prove(held.secret, asked_sum, psi.times(held.secret, asked_sum), nonce, context)
         if held.state == "ready":
-            parts = list(psi.parts(psi.in_order(evaluated)))
-            tables.put_parts(store.tx, held.id, ANSWERED, parts)
-            digest = psi.hash_of(parts)
+            with Sorting(psi.items_of(tables.read_parts(store.tx, held.id, EVALUATED))) as evaluated:
+                digest = tables.put_parts(store.tx, held.id, ANSWERED, psi.parts(psi.once(evaluated)))
             (position,) = store.append(
                 [Outgoing(SESSION, party, _session(store, peer, held, "counted", digest))]
             )
@@ -318,7 +315,8 @@ def give_part(
             assert asked is not None
             assert held.secret is not None
             nonce = psi.secret_of(secrets.token_bytes(64))
-            proof = psi.prove(held.secret, _items([asked]), _items([items]), nonce, context_of(store, held))
+            points, answers = (list(psi.items_of([one])) for one in (asked, items))
+            proof = psi.prove(held.secret, points, answers, nonce, context_of(store, held))
             tables.put_parts(store.tx, held.id, PROOFS, [proof], at)
         return Items(items, proof)
 
@@ -357,7 +355,7 @@ def show(node: Node, realm: str, party: str, kind: str, epoch: str, theirs: Show
         if own is None:
             raise InputError("the set of this week is gone", where="epoch")
         wanted = [one.value for one in theirs.matches]
-        shown = own.open(may_show(store, party, values.type_of(kind), wanted, now))
+        shown = own.open(store.tx, may_show(store, party, values.type_of(kind), wanted, now))
         if held.stage == "allowed":
             assert held.answer is not None
             body = _session(store, peer, held, "opened", held.answer.hex(), len(shown))
@@ -392,7 +390,3 @@ def _said(envelope: bytes) -> PrivateQuestion | None:
         return entries.body_as(entries.read(dsse.payload_of(envelope)), PrivateQuestion)
     except SecretariatError:  # signed and logged, and still no such entry: it says nothing
         return None
-
-
-def _items(parts: list[bytes]) -> list[bytes]:
-    return [part[at : at + 32] for part in parts for at in range(0, len(part), 32)]

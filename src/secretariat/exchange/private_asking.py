@@ -7,7 +7,6 @@ before.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -26,6 +25,7 @@ from secretariat.exchange import psi
 from secretariat.exchange.model import Refusal
 from secretariat.exchange.peers import Outgoing
 from secretariat.exchange.postgres import transaction
+from secretariat.exchange.private_lists import Sorting
 from secretariat.exchange.private_showing import may_show
 from secretariat.exchange.private_store import ASKED, MATCHED, TAGS
 from secretariat.exchange.private_wire import (
@@ -39,17 +39,19 @@ from secretariat.exchange.private_wire import (
     Shown,
 )
 from secretariat.exchange.psi import Context
+from secretariat.exchange.ristretto import POINT_BYTES
 from secretariat.ledger.entries import EntryRef
 from secretariat.storage.feed import LIVE, live, notify
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     import sqlalchemy as sa
 
     from secretariat.exchange.model import Peer
     from secretariat.exchange.postgres import PostgresStore
-    from secretariat.exchange.private_store import Question
+    from secretariat.exchange.private_store import KeptSet, Question
     from secretariat.ledger.node import Node
 
 
@@ -83,7 +85,7 @@ def ask(node: Node, realm: str, party: str, kind_name: str, *, by: str, now: dat
                 advice="sets are fixed for the week: the answer would be the same",
             )
         own = shared.fixed_set(store, kind, epoch)
-        shared.check_budget(store, found, epoch, len(own.values), "asks")
+        shared.check_budget(store, found, epoch, own.size, "asks")
         secret = psi.secret_of(secrets.token_bytes(64))
         context = Context(store.realm, store.party, party, kind.name, epoch).string
         number = tables.add_question(
@@ -96,32 +98,28 @@ def ask(node: Node, realm: str, party: str, kind_name: str, *, by: str, now: dat
             state="pinned",
             stage="",
             secret=secret,
-            size=len(own.values),
+            size=own.size,
             why="",
             by=by,
             at=now,
         )
-        parts = list(psi.parts(_list(own.values, secret, context)))
-        tables.put_parts(store.tx, number, ASKED, parts)
+        points = psi.blind((value.encode() for value in own.values(store.tx)), secret, context)
+        with Sorting(points) as ordered:
+            ordered.extend(psi.times_generator(psi.ringer_scalars(secret, own.size)))
+            digest = tables.put_parts(store.tx, number, ASKED, psi.parts(psi.once(ordered)))
         body = PrivateSet(
             to=party,
             side="asks",
             type=kind.name,
             epoch=epoch,
-            size=len(own.values),
+            size=own.size,
             root=own.root.hex(),
-            list=psi.hash_of(parts),
+            list=digest,
         )
         (position,) = store.append([Outgoing(SET, party, body)])
         tables.change_question(store.tx, number, set_position=position)
         notify(store.tx, LIVE, live(kind="question", party=party))
     return number
-
-
-def _list(found: Sequence[str], secret: bytes, context: bytes) -> list[bytes]:
-    points = psi.blind((value.encode() for value in found), secret, context)
-    rings = psi.times_generator(psi.ringer_scalars(secret, len(found)))
-    return psi.in_order([*points, *rings])
 
 
 def under_way(tx: sa.Connection) -> list[Question]:
@@ -131,10 +129,16 @@ def under_way(tx: sa.Connection) -> list[Question]:
     )
 
 
-def parts_to_send(node: Node, realm: str, number: int) -> list[bytes]:
-    """Give the parts of the own list."""
+def part_to_send(node: Node, realm: str, number: int, at: int) -> bytes | None:
+    """Give one part of the own list, None after the last."""
     with node.database.app(realm) as tx:
-        return tables.read_parts(tx, number, ASKED)
+        return tables.read_part(tx, number, ASKED, at)
+
+
+def parts_sent(node: Node, realm: str, number: int) -> int:
+    """Count the parts of the own list."""
+    with node.database.app(realm) as tx:
+        return tables.count_parts(tx, number, ASKED)[0]
 
 
 def ready(node: Node, realm: str, number: int, position: int, *, now: datetime) -> bool:
@@ -181,13 +185,14 @@ def count(
     realm: str,
     number: int,
     said: Answer,
-    answer_parts: Sequence[bytes],
-    tag_parts: Sequence[bytes],
+    answer_parts: Iterable[bytes],
+    tag_parts: Iterable[bytes],
     *,
     now: datetime,
 ) -> int:
     """Check an answer as a whole and count the values that both have; refuses what does not hold.
 
+    The parts are gone through several times, what is dear comes last.
     Checked: as many answers as points, in their order, under the hash stated; the tags are those that the
     partner's log pinned; the sum's proof under the pinned key; every ringer answered rightly.
     """
@@ -205,29 +210,26 @@ def count(
         assert told.key is not None
         key, context = bytes.fromhex(told.key), _context(store, held)
         try:
-            answered = _read(answer_parts)
-            tags = _read(tag_parts)
-            asked = _read(tables.read_parts(store.tx, number, ASKED))
-            if (len(answered), len(tags)) != (len(asked), told.size):
-                raise PrivateAnswerError(
-                    f"{len(answered)} answers to {len(asked)} points, {len(tags)} tags of {told.size}"
-                )
+            answers, answered = psi.counted(psi.read(answer_parts))
+            tags = sum(1 for _ in psi.read(tag_parts))
+            points, asked = psi.counted(psi.read(tables.read_parts(store.tx, number, ASKED)))
+            if (answers, tags) != (points, told.size):
+                raise PrivateAnswerError(f"{answers} answers to {points} points, {tags} tags of {told.size}")
             if psi.hash_of(tag_parts) != told.list or psi.hash_of(answer_parts) != said.hash:
                 raise PrivateAnswerError("the lists are not those that were pinned", where="hash")
-            psi.verify(key, [psi.total(asked)], [psi.total(answered)], said.proof, context)
-            wrong = psi.missing_ringers(set(answered), psi.ringer_scalars(held.secret, held.size), key)
-            if wrong:
-                raise PrivateAnswerError(
-                    f"{wrong} points of {len(asked)} were answered wrongly", where="items"
-                )
+            psi.verify(key, [asked], [answered], said.proof, context)
+            rings = psi.ringer_scalars(held.secret, held.size)
+            if wrong := psi.missing_ringers(psi.items_of(answer_parts), rings, key):
+                raise PrivateAnswerError(f"{wrong} points of {points} were answered wrongly", where="items")
             undo = psi.inverse(held.secret)
-            found = set(tags) & {psi.tag(one, context) for one in psi.times(undo, answered)}
+            with Sorting(psi.tags_of(undo, psi.items_of(answer_parts), context)) as mine:
+                both = psi.matching(mine, psi.items_of(tag_parts))
+                tables.put_parts(store.tx, number, TAGS, psi.parts(both))
         except PrivateAnswerError:
             raise
         except SecretariatError as error:
             raise PrivateAnswerError(error.what, where=error.where, advice=error.advice) from error
-        result = len(found)
-        tables.put_parts(store.tx, number, TAGS, list(psi.parts(sorted(found))))
+        result = tables.count_parts(store.tx, number, TAGS)[1]
         (position,) = store.append(
             [Outgoing(SESSION, held.party, _session(store, peer, held, told, said.hash, result))]
         )
@@ -247,14 +249,6 @@ def count(
 
 def _context(store: PostgresStore, held: Question) -> bytes:
     return Context(store.realm, store.party, held.party, held.type, held.epoch).string
-
-
-def _read(parts: Sequence[bytes]) -> list[bytes]:
-    """Read a list of several parts: one order through all of them."""
-    found: list[bytes] = []
-    for part in parts:
-        found += psi.split(part, after=found[-1] if found else b"")
-    return found
 
 
 def _session(
@@ -335,7 +329,7 @@ def want_opened(node: Node, realm: str, number: int, *, by: str, now: datetime) 
         tables.change_question(store.tx, number, stage="wanted", by=by)
 
 
-def opened(node: Node, realm: str, number: int, parts: Sequence[Items], *, now: datetime) -> list[str]:
+def opened(node: Node, realm: str, number: int, parts: Iterable[Items], *, now: datetime) -> list[str]:
     """Check the opened answer, part by part, and give the values that both have.
 
     It must be the answer that was given before, in the order of what was asked, under the pinned key: a
@@ -346,18 +340,14 @@ def opened(node: Node, realm: str, number: int, parts: Sequence[Items], *, now: 
         told = _told(store, shared.partner(store, held.party), held)
         if held.stage != "wanted" or held.secret is None or told is None or told.key is None:
             raise StateError(f"question {number} is not to be opened", where="stage")
-        asked_parts = tables.read_parts(store.tx, number, ASKED)
         key, context = bytes.fromhex(told.key), _context(store, held)
-        evaluated: list[bytes] = []
         try:
-            if len(parts) != len(asked_parts):
-                raise PrivateAnswerError(f"{len(parts)} parts opened of {len(asked_parts)}")
-            for asked, one in zip(asked_parts, parts, strict=True):
-                answers = [one.items[at : at + 32] for at in range(0, len(one.items), 32)]
-                psi.verify(key, psi.split(asked, after=b""), answers, one.proof, context)
-                evaluated += answers
-            if psi.hash_of(list(psi.parts(psi.in_order(evaluated)))) != (held.answer or b"").hex():
-                raise PrivateAnswerError("the opened answer is not the one that was given", where="hash")
+            with Sorting() as evaluated:
+                for asked, answers, proof in _side_by_side(store, number, parts):
+                    psi.verify(key, asked, answers, proof, context)
+                    evaluated.extend(answers)
+                if psi.hash_of(psi.parts(psi.once(evaluated))) != (held.answer or b"").hex():
+                    raise PrivateAnswerError("the opened answer is not the one that was given", where="hash")
         except PrivateAnswerError:
             raise
         except SecretariatError as error:
@@ -365,23 +355,45 @@ def opened(node: Node, realm: str, number: int, parts: Sequence[Items], *, now: 
         own = tables.read_set(store.tx, held.type, held.epoch)
         if own is None:
             raise StateError("the set of this week is gone", where="epoch")
-        mine = psi.blind((value.encode() for value in own.values), held.secret, context)
-        value_of = dict(zip(mine, own.values, strict=True))
-        matched = set(_items(tables.read_parts(store.tx, number, TAGS)))
-        undo = psi.inverse(held.secret)
-        matches = sorted(
-            value_of[point]
-            for point, one in zip(_items(asked_parts), evaluated, strict=True)
-            if point in value_of and psi.tag(psi.times(undo, [one])[0], context) in matched
-        )
+        matches = sorted(_matches(store, held, own, parts, context))
         tables.put_parts(store.tx, number, MATCHED, [msgspec.json.encode(matches)])
         tables.change_question(store.tx, number, stage="allowed")
         notify(store.tx, LIVE, live(kind="question", party=held.party))
     return matches
 
 
-def _items(parts: Sequence[bytes]) -> list[bytes]:
-    return [part[at : at + 32] for part in parts for at in range(0, len(part), 32)]
+def _side_by_side(
+    store: PostgresStore, number: int, parts: Iterable[Items]
+) -> Iterator[tuple[list[bytes], list[bytes], bytes]]:
+    """Give what was asked and what was answered, part by part, with the part's proof."""
+    coming = iter(parts)
+    for at, asked in enumerate(tables.read_parts(store.tx, number, ASKED)):
+        one = next(coming, None)
+        if one is None:
+            raise PrivateAnswerError(f"{at} parts opened, more were asked")
+        yield psi.split(asked), list(psi.items_of([one.items])), one.proof
+    if next(coming, None) is not None:
+        raise PrivateAnswerError("more parts opened than were asked")
+
+
+def _matches(
+    store: PostgresStore, held: Question, own: KeptSet, parts: Iterable[Items], context: bytes
+) -> Iterator[str]:
+    """Give the own values whose answer has its tag among those that matched."""
+    assert held.secret is not None
+    undo, width = psi.inverse(held.secret), POINT_BYTES
+    tagged = (
+        tag + point
+        for asked, answers, _ in _side_by_side(store, held.id, parts)
+        for tag, point in zip(psi.tags_of(undo, answers, context), asked, strict=True)
+    )
+    points = psi.blind((value.encode() for value in own.values(store.tx)), held.secret, context)
+    mine = (point + value.encode() for point, value in zip(points, own.values(store.tx), strict=True))
+    with Sorting(tagged) as tags, Sorting(mine) as named:
+        counted = psi.items_of(tables.read_parts(store.tx, held.id, TAGS))
+        with Sorting(one[width:] for one in psi.matching(tags, counted)) as wanted:
+            for one in psi.matching(named, wanted):
+                yield one[width:].decode()
 
 
 def matches_of(node: Node, realm: str, number: int) -> list[str]:
@@ -403,7 +415,7 @@ def to_show(node: Node, realm: str, number: int, *, now: datetime) -> list[Shown
             raise StateError("the set of this week is gone", where="epoch")
         wanted = msgspec.json.decode(kept, type=list[str])
         may = may_show(store, held.party, values.type_of(held.type), wanted, now)
-        openings = own.open(may)
+        openings = own.open(store.tx, may)
     return [Shown(tuple(openings[at : at + MATCHES])) for at in range(0, len(openings), MATCHES)]
 
 

@@ -23,23 +23,25 @@ from secretariat.base.errors import DeniedError, InputError, LimitError, NotFoun
 from secretariat.exchange import private_store as tables
 from secretariat.exchange import private_values as values
 from secretariat.exchange.postgres import transaction
-from secretariat.exchange.private_store import Allowance, Question
+from secretariat.exchange.private_lists import Sorting
+from secretariat.exchange.private_store import Allowance, KeptSet, Question
 from secretariat.exchange.private_wire import SET, PrivateSet
 from secretariat.ledger import entries
 from secretariat.ledger import service as ledger
 from secretariat.ledger.entries import Draft, Note
+from secretariat.ledger.merkle import HASH_BYTES, Frontier
 from secretariat.records.markings import Label, tlp_rank
 from secretariat.storage.feed import LIVE, live, notify
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     import sqlalchemy as sa
 
     from secretariat.exchange.model import Peer
     from secretariat.exchange.postgres import PostgresStore
-    from secretariat.exchange.private_values import PinnedSet, Type
+    from secretariat.exchange.private_values import Type
     from secretariat.ledger.node import Node
 
 _RED = tlp_rank(Label("", tlp="RED"))
@@ -156,25 +158,42 @@ def takes_part(label: Label, party: str) -> bool:
     )
 
 
-def fixed_set(store: PostgresStore, kind: Type, epoch: str) -> PinnedSet:
-    """Give the own set of a type and epoch; fixes it when it is first needed."""
+def fixed_set(store: PostgresStore, kind: Type, epoch: str) -> KeptSet:
+    """Give the own set of a type and epoch; fixes it when it is first needed. Never holds it as a whole."""
     held = tables.read_set(store.tx, kind.name, epoch)
     if held is not None:
         return held
     marks = tables.labels(store.tx)
     may = {number for number, one in marks.items() if takes_part(msgspec.convert(one, Label), store.party)}
-    found = {
+    seed, size, frontier = secrets.token_bytes(32), 0, Frontier()
+    found = (
         value
         for mark, data in tables.own_objects(store.tx, store.party, ["indicator", kind.stix])
         if mark in may
         for value in values.values_in(msgspec.json.decode(data), kind)
-    }
-    made = values.pin(kind.name, secrets.token_bytes(32), found)
-    if not tables.put_set(store.tx, epoch, made, made.root, store.now):
-        held = tables.read_set(store.tx, kind.name, epoch)  # somebody else fixed it meanwhile
-        assert held is not None
-        return held
+    )
+    leafed = (
+        values.leaf_of(kind.name, value, values.salt_of(seed, value)) + value.encode() for value in found
+    )
+    with Sorting(leafed) as ordered:
+        for leaf, _ in _each_once(ordered):
+            frontier.append(leaf)
+            size += 1
+        made = KeptSet(kind.name, epoch, seed, size, frontier.root())
+        if not tables.put_set(store.tx, made, _each_once(ordered), store.now):
+            held = tables.read_set(store.tx, kind.name, epoch)  # somebody else fixed it meanwhile
+            assert held is not None
+            return held
     return made
+
+
+def _each_once(ordered: Iterable[bytes]) -> Iterator[tuple[bytes, str]]:
+    """Give leaf and value; one value that several objects state stands there once."""
+    last = b""
+    for one in ordered:
+        if one != last:
+            yield one[:HASH_BYTES], one[HASH_BYTES:].decode()
+        last = one
 
 
 def pinned_by(store: PostgresStore, peer: Peer, position: int | None) -> PrivateSet | None:

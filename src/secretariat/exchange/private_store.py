@@ -1,25 +1,32 @@
 """Tables of private questions: what is allowed, the set of an epoch, a question and the parts of its lists.
 
-Values stand in `private_set` alone; it goes, with the secrets and the lists, when its epoch is over.
+Values stand in `private_member` alone; they go, with the secrets and the lists, when its epoch is over.
 """
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
 
-from secretariat.exchange.private_values import PinnedSet
+from secretariat.exchange import psi
+from secretariat.exchange.private_values import openings
+from secretariat.ledger.merkle import HASH_BYTES
 from secretariat.storage.engine import raw
 from secretariat.storage.metadata import metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
+    from secretariat.exchange.private_values import Opening
+
 _MOMENT = sa.DateTime(timezone=True)
+_MEMBERS: Final = 4_096
+"""Values in one row of a set."""
 Side = Literal["asks", "answers"]
 State = Literal["waiting", "allowed", "ready", "answered", "pinned", "counted", "refused"]
 """Of one that answers: waiting for a person, allowed, ready for the list, answered. Of one that asks:
@@ -45,11 +52,21 @@ private_set = sa.Table(
     sa.Column("type", sa.Text, primary_key=True),
     sa.Column("epoch", sa.Text, primary_key=True),
     sa.Column("seed", BYTEA, nullable=False),
-    sa.Column("members", BYTEA, nullable=False),
     sa.Column("root", BYTEA, nullable=False),
     sa.Column("size", sa.Integer, nullable=False),
     sa.Column("at", _MOMENT, nullable=False),
 )
+
+private_member = sa.Table(
+    "private_member",
+    metadata,
+    sa.Column("type", sa.Text, primary_key=True),
+    sa.Column("epoch", sa.Text, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("leaves", BYTEA, nullable=False),
+    sa.Column("members", BYTEA, nullable=False),
+)
+"""The values of a set and their leaves, some thousands a row, in the order of the leaves."""
 
 private_question = sa.Table(
     "private_question",
@@ -203,27 +220,75 @@ def spent(tx: sa.Connection, party: str, under: str, epoch: str, side: Side) -> 
 # sets
 
 
-def read_set(tx: sa.Connection, kind: str, epoch: str) -> PinnedSet | None:
+class KeptSet(msgspec.Struct, frozen=True):
+    """The fixed set of a type and epoch: how large, under which root; its values are in rows."""
+
+    type: str
+    epoch: str
+    seed: bytes
+    size: int
+    root: bytes
+
+    def values(self, tx: sa.Connection) -> Iterator[str]:
+        """Give its values, a row of them at a time."""
+        for _, members in self._rows(tx):
+            yield from members.decode().split("\n")
+
+    def open(self, tx: sa.Connection, wanted: Sequence[str]) -> list[Opening]:
+        """Show that values stood in this set; those that did not are left out."""
+
+        def leaves() -> Iterator[bytes]:
+            for found, _ in self._rows(tx):
+                yield from (found[at : at + HASH_BYTES] for at in range(0, len(found), HASH_BYTES))
+
+        return openings(self.type, self.seed, wanted, self.size, leaves)
+
+    def _rows(self, tx: sa.Connection) -> Iterator[tuple[bytes, bytes]]:
+        query = "SELECT leaves, members FROM private_member WHERE type = %s AND epoch = %s AND number = %s"
+        number = 0
+        while row := raw(tx).execute(query, (self.type, self.epoch, number), binary=True).fetchone():
+            yield row
+            number += 1
+
+
+def read_set(tx: sa.Connection, kind: str, epoch: str) -> KeptSet | None:
     """Give the set of a type and epoch where it was fixed."""
     row = (
         raw(tx)
-        .execute("SELECT seed, members FROM private_set WHERE type = %s AND epoch = %s", (kind, epoch))
+        .execute(
+            "SELECT type, epoch, seed, size, root FROM private_set WHERE type = %s AND epoch = %s",
+            (kind, epoch),
+            binary=True,
+        )
         .fetchone()
     )
-    if row is None:
-        return None
-    members = bytes(row[1]).decode()
-    return PinnedSet(kind, bytes(row[0]), tuple(members.split("\n")) if members else ())
+    return None if row is None else KeptSet(*row)
 
 
-def put_set(tx: sa.Connection, epoch: str, one: PinnedSet, root: bytes, now: datetime) -> bool:
-    """Fix a set; False when one stands there already, which stays."""
+def put_set(tx: sa.Connection, one: KeptSet, members: Iterable[tuple[bytes, str]], now: datetime) -> bool:
+    """Fix a set with its leaves and values; False when one stands there already, which stays."""
     done = raw(tx).execute(
-        "INSERT INTO private_set (type, epoch, seed, members, root, size, at)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-        (one.type, epoch, one.seed, "\n".join(one.values).encode(), root, len(one.values), now),
+        "INSERT INTO private_set (type, epoch, seed, size, root, at)"
+        " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        (one.type, one.epoch, one.seed, one.size, one.root, now),
     )
-    return done.rowcount > 0
+    if done.rowcount == 0:
+        return False
+    coming = iter(members)
+    number = 0
+    while some := list(islice(coming, _MEMBERS)):
+        raw(tx).execute(
+            "INSERT INTO private_member (type, epoch, number, leaves, members) VALUES (%s, %s, %s, %s, %s)",
+            (
+                one.type,
+                one.epoch,
+                number,
+                b"".join(leaf for leaf, _ in some),
+                "\n".join(value for _, value in some).encode(),
+            ),
+        )
+        number += 1
+    return True
 
 
 def own_objects(tx: sa.Connection, party: str, types: Sequence[str]) -> Iterator[tuple[int, bytes]]:
@@ -306,13 +371,19 @@ def change_question(tx: sa.Connection, number: int, **values: Any) -> None:
 # lists
 
 
-def put_parts(tx: sa.Connection, number: int, kind: str, parts: Sequence[bytes], start: int = 0) -> None:
-    """Write parts of a list, from a number on."""
-    with raw(tx).cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO private_part (question, list, number, items) VALUES (%s, %s, %s, %s)",
-            [(number, kind, start + at, items) for at, items in enumerate(parts)],
-        )
+def put_parts(tx: sa.Connection, number: int, kind: str, parts: Iterable[bytes], start: int = 0) -> str:
+    """Write parts of a list as they come, from a number on; gives the hash that a log names them by."""
+
+    def written() -> Iterator[bytes]:
+        for at, items in enumerate(parts, start):
+            raw(tx).execute(
+                "INSERT INTO private_part (question, list, number, items) VALUES (%s, %s, %s, %s)",
+                (number, kind, at, items),
+                binary=True,
+            )
+            yield items
+
+    return psi.hash_of(written())
 
 
 def read_part(tx: sa.Connection, number: int, kind: str, at: int) -> bytes | None:
@@ -343,12 +414,12 @@ def count_parts(tx: sa.Connection, number: int, kind: str) -> tuple[int, int]:
     return int(row[0]), int(row[1]) // 32
 
 
-def read_parts(tx: sa.Connection, number: int, kind: str) -> list[bytes]:
-    """Give every part of a list, in order."""
-    rows = raw(tx).execute(
-        "SELECT items FROM private_part WHERE question = %s AND list = %s ORDER BY number", (number, kind)
-    )
-    return [bytes(items) for (items,) in rows]
+def read_parts(tx: sa.Connection, number: int, kind: str) -> Iterator[bytes]:
+    """Give every part of a list in order, one at a time."""
+    at = 0
+    while (items := read_part(tx, number, kind, at)) is not None:
+        yield items
+        at += 1
 
 
 def forget(tx: sa.Connection, epoch: str) -> int:
@@ -360,4 +431,5 @@ def forget(tx: sa.Connection, epoch: str) -> int:
     raw(tx).execute(
         "UPDATE private_question SET secret = NULL WHERE epoch <> %s AND secret IS NOT NULL", (epoch,)
     )
+    raw(tx).execute("DELETE FROM private_member WHERE epoch <> %s", (epoch,))
     return raw(tx).execute("DELETE FROM private_set WHERE epoch <> %s", (epoch,)).rowcount

@@ -25,6 +25,7 @@ from secretariat.exchange import (
     service,
 )
 from secretariat.exchange.private_asking import PrivateAnswerError
+from secretariat.exchange.private_lists import Shelf
 from secretariat.exchange.private_wire import Answer, Ask, Items, Part, Shown, Standing, Taken
 from secretariat.exchange.sync import RefusedError, Remote
 
@@ -140,18 +141,22 @@ async def _count(node: Node, realm: str, one: Question, oracle: Oracle) -> str:
         raise PrivateAnswerError("ready, and nothing pinned", where="set")
     if not await asyncio.to_thread(private_asking.ready, node, realm, one.id, said.set, now=now()):
         return "the partner's entry is on its way"
-    parts = await asyncio.to_thread(private_asking.parts_to_send, node, realm, one.id)
-    for at, items in enumerate(parts):
-        await oracle.part(one, at, items)
+    count = 0
+    while items := await asyncio.to_thread(private_asking.part_to_send, node, realm, one.id, count):
+        await oracle.part(one, count, items)
+        count += 1
     answer = await oracle.answer(one)
     most = node.settings.limits.private_elements // psi.PART + 1
-    if answer.parts > len(parts) or answer.tag_parts > most:
+    if answer.parts > count or answer.tag_parts > most:
         raise PrivateAnswerError(
             f"an answer of {answer.parts} parts and {answer.tag_parts} of tags", where="parts"
         )
-    answered = [(await oracle.items(one, "answer", at)).items for at in range(answer.parts)]
-    tags = [(await oracle.items(one, "tags", at)).items for at in range(answer.tag_parts)]
-    await asyncio.to_thread(private_asking.count, node, realm, one.id, answer, answered, tags, now=now())
+    with Shelf() as answered, Shelf() as tags:
+        for at in range(answer.parts):
+            answered.add((await oracle.items(one, "answer", at)).items)
+        for at in range(answer.tag_parts):
+            tags.add((await oracle.items(one, "tags", at)).items)
+        await asyncio.to_thread(private_asking.count, node, realm, one.id, answer, answered, tags, now=now())
     return ""
 
 
@@ -162,9 +167,12 @@ async def _open(node: Node, realm: str, one: Question, oracle: Oracle) -> str:
             return "a person of the partner decides"
         if said.state == "refused":
             raise RefusedError("denied", "the partner shows no matches", where=None, advice=None)
-        count = len(await asyncio.to_thread(private_asking.parts_to_send, node, realm, one.id))
-        parts = [await oracle.items(one, "opened", at) for at in range(count)]
-        await asyncio.to_thread(private_asking.opened, node, realm, one.id, parts, now=now())
+        with Shelf() as parts:
+            for at in range(await asyncio.to_thread(private_asking.parts_sent, node, realm, one.id)):
+                parts.add(private_wire.encode(await oracle.items(one, "opened", at)))
+            await asyncio.to_thread(
+                private_asking.opened, node, realm, one.id, private_wire.Opened(parts), now=now()
+            )
     sent = await asyncio.to_thread(private_asking.to_show, node, realm, one.id, now=now())
     got = [await oracle.show(one, page) for page in sent] or [await oracle.show(one, Shown(()))]
     await asyncio.to_thread(private_asking.shown, node, realm, one.id, sent, got, now=now())

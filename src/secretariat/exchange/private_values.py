@@ -191,19 +191,35 @@ class PinnedSet(msgspec.Struct, frozen=True):
 
     def open(self, wanted: Sequence[str]) -> list[Opening]:
         """Show that values stood in this set; those that did not are left out."""
-        ordered = self.leaves
-        hashes = [leaf for leaf, _ in ordered]
-        places = {value: number for number, (_, value) in enumerate(ordered)}
-        return [
-            Opening(
-                value,
-                salt_of(self.seed, value),
-                places[value],
-                tuple(merkle.inclusion_path(hashes, places[value])),
-            )
-            for value in wanted
-            if value in places
-        ]
+        hashes = [leaf for leaf, _ in self.leaves]
+        return openings(self.type, self.seed, wanted, len(hashes), lambda: hashes)
+
+
+def openings(
+    kind: str, seed: bytes, wanted: Sequence[str], size: int, leaves: Callable[[], Iterable[bytes]]
+) -> list[Opening]:
+    """Show that values stood in a set of `size`; its leaves, in order, are gone through twice."""
+    leaf_at = {value: leaf_of(kind, value, salt_of(seed, value)) for value in wanted}
+    asked = set(leaf_at.values())
+    places = {leaf: number for number, leaf in enumerate(leaves()) if leaf in asked}
+    ranges = {place: merkle.inclusion_ranges(place, size) for place in places.values()}
+    needed = {node for spans in ranges.values() for node in merkle.nodes_of(spans)}
+    frontier = merkle.Frontier()
+    nodes: dict[merkle.NodeAt, bytes] = {}
+    for number, leaf in enumerate(leaves()):
+        for level, closed in frontier.append(leaf):
+            if (level, number >> level) in needed:
+                nodes[level, number >> level] = closed
+    return [
+        Opening(
+            value,
+            salt_of(seed, value),
+            places[leaf_at[value]],
+            tuple(merkle.hashes_of(ranges[places[leaf_at[value]]], nodes.__getitem__)),
+        )
+        for value in wanted
+        if leaf_at[value] in places
+    ]
 
 
 def pin(kind: str, seed: bytes, values: Iterable[str]) -> PinnedSet:

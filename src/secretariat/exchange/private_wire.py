@@ -5,7 +5,7 @@ Lists travel in parts of at most `psi.PART` items of 32 bytes, base64 in JSON li
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -14,6 +14,9 @@ from secretariat.base.errors import InputError
 from secretariat.exchange.private_values import Opening
 from secretariat.ledger import entries
 from secretariat.ledger.entries import Body, EntryRef, Hex32, PartyCode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 VERSION: Final = 1
 Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
@@ -66,6 +69,16 @@ class Items(msgspec.Struct, frozen=True, omit_defaults=True):
 
     items: bytes
     proof: bytes = b""
+
+
+class Opened:
+    """The parts of an opened answer as they came, read one at a time, as often as is wanted."""
+
+    def __init__(self, parts: Iterable[bytes]) -> None:
+        self._parts = parts
+
+    def __iter__(self) -> Iterator[Items]:
+        return (read(one, Items) for one in self._parts)
 
 
 class Shown(msgspec.Struct, frozen=True):

@@ -22,7 +22,7 @@ for it can put guesses into its own set. Every IPv4 address can be guessed (docs
 from __future__ import annotations
 
 from hashlib import sha256, sha512
-from itertools import pairwise
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -117,19 +117,30 @@ def times(secret: bytes, points: Iterable[bytes]) -> list[bytes]:
     return [ristretto.times(secret, point) for point in points]
 
 
+def tags_of(secret: bytes, points: Iterable[bytes], context: bytes) -> Iterator[bytes]:
+    """Give the tag of each point times the secret, one after the other."""
+    return (tag(ristretto.times(secret, point), context) for point in points)
+
+
 def tag(point: bytes, context: bytes) -> bytes:
     """Give what stands for a point in the answerer's list: nothing can be computed with it."""
     return sha256(b"Tag-" + len(context).to_bytes(2, "big") + context + point).digest()
 
 
-def total(points: Sequence[bytes]) -> bytes:
+def total(points: Iterable[bytes]) -> bytes:
     """Add up a list. Refuses one that adds up to the identity: nothing could be proved of it."""
-    if not points:
+    return counted(points)[1]
+
+
+def counted(points: Iterable[bytes]) -> tuple[int, bytes]:
+    """Count a list and add it up, as `total` does."""
+    found, number = b"", 0
+    for point in points:
+        found = ristretto.plus(found, point) if number else point
+        number += 1
+    if not number:
         raise InputError("an empty list has no sum")
-    found = points[0]
-    for point in points[1:]:
-        found = ristretto.plus(found, point)
-    return found
+    return number, found
 
 
 # ringers
@@ -147,9 +158,12 @@ def ringer_scalars(secret: bytes, size: int) -> list[bytes]:
     ]
 
 
-def missing_ringers(answered: set[bytes], scalars: Iterable[bytes], key: bytes) -> int:
+def missing_ringers(answered: Iterable[bytes], scalars: Iterable[bytes], key: bytes) -> int:
     """Count the ringers whose right answer is not there: each is a point that was answered wrongly."""
-    return sum(ristretto.times(one, key) not in answered for one in scalars)
+    missing = {ristretto.times(one, key) for one in scalars}
+    for one in answered:
+        missing.discard(one)
+    return len(missing)
 
 
 # lists
@@ -157,10 +171,17 @@ def missing_ringers(answered: set[bytes], scalars: Iterable[bytes], key: bytes) 
 
 def in_order(items: Iterable[bytes]) -> list[bytes]:
     """Give the one order of a list. Refuses the same item twice: two values would count as one."""
-    found = sorted(items)
-    if any(one == other for one, other in pairwise(found)):
-        raise InputError("the same point twice in one list")
-    return found
+    return list(once(sorted(items)))
+
+
+def once(ordered: Iterable[bytes]) -> Iterator[bytes]:
+    """Pass on a list that is in order. Refuses the same item twice."""
+    last = b""
+    for one in ordered:
+        if one == last:
+            raise InputError("the same point twice in one list")
+        yield one
+        last = one
 
 
 def split(data: bytes, *, after: bytes = b"") -> list[bytes]:
@@ -184,9 +205,38 @@ def split(data: bytes, *, after: bytes = b"") -> list[bytes]:
     return found
 
 
-def parts(items: Sequence[bytes]) -> Iterator[bytes]:
+def parts(items: Iterable[bytes]) -> Iterator[bytes]:
     """Cut a list into its parts."""
-    return (b"".join(items[at : at + PART]) for at in range(0, len(items), PART))
+    coming = iter(items)
+    while part := b"".join(islice(coming, PART)):
+        yield part
+
+
+def items_of(parts_in_order: Iterable[bytes]) -> Iterator[bytes]:
+    """Give the items of a list that is known to be one."""
+    return (part[at : at + POINT_BYTES] for part in parts_in_order for at in range(0, len(part), POINT_BYTES))
+
+
+def read(parts_in_order: Iterable[bytes]) -> Iterator[bytes]:
+    """Read a list of several parts, one order through all of them; refuses as `split` does."""
+    last = b""
+    for part in parts_in_order:
+        found = split(part, after=last)
+        last = found[-1]
+        yield from found
+
+
+def matching(records: Iterable[bytes], keys: Iterable[bytes]) -> Iterator[bytes]:
+    """Give the records, in order, whose first bytes are one of the keys, in order too and none twice."""
+    coming = iter(keys)
+    key = next(coming, None)
+    for one in records:
+        while key is not None and key < one[: len(key)]:
+            key = next(coming, None)
+        if key is None:
+            return
+        if one.startswith(key):
+            yield one
 
 
 def hash_of(parts_in_order: Iterable[bytes]) -> str:

@@ -12,7 +12,7 @@ branch_labels = None
 depends_on = None
 
 _MOMENT = sa.DateTime(timezone=True)
-_TABLES = ("private_allowance", "private_set", "private_question", "private_part")
+_TABLES = ("private_allowance", "private_set", "private_member", "private_question", "private_part")
 
 
 def upgrade() -> None:
@@ -32,10 +32,17 @@ def upgrade() -> None:
         sa.Column("type", sa.Text, primary_key=True),
         sa.Column("epoch", sa.Text, primary_key=True),
         sa.Column("seed", BYTEA, nullable=False),
-        sa.Column("members", BYTEA, nullable=False),
         sa.Column("root", BYTEA, nullable=False),
         sa.Column("size", sa.Integer, nullable=False),
         sa.Column("at", _MOMENT, nullable=False),
+    )
+    op.create_table(
+        "private_member",
+        sa.Column("type", sa.Text, primary_key=True),
+        sa.Column("epoch", sa.Text, primary_key=True),
+        sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("leaves", BYTEA, nullable=False),
+        sa.Column("members", BYTEA, nullable=False),
     )
     op.create_table(
         "private_question",
