@@ -108,16 +108,19 @@ class Circle(World):
         self.quiet()
         return roots
 
+    def below(self, code: str, *, shown: bool = False) -> set[str]:
+        """Whom what a party passed on may have reached; only by agreements that show recipients, if asked."""
+        edges = {edge for edge, shows in self.edges.items() if shows or not shown}
+        reached = {code}
+        while new := {to for giver, to in edges if giver in reached} - reached:
+            reached |= new
+        return reached
+
     def may_know(self, code: str) -> set[str]:
         known = {code, self.first} | self.partners(code)
         if code == self.first and self.plan["consents"]:
             known |= set(self.codes)
-        reached = {code}
-        while (
-            new := {to for (giver, to), shown in self.edges.items() if shown and giver in reached} - reached
-        ):
-            reached |= new
-        return known | reached
+        return known | self.below(code, shown=True)
 
     def everything(self, code: str) -> str:
         """Everything that a node keeps, signed, or offers to anybody, as text."""
@@ -181,7 +184,8 @@ class Circle(World):
             if not owing or caller in self.silent | owing | {code}:
                 continue
             known = {holder for holder, state in self.holders(caller, roots).items() if state == "asked"}
-            if not known & owing and code not in map(further.debtor, known):
+            # by the name of whoever owes it, where that is shown, or by what the relay answers for
+            if not known & self.below(code) and code not in map(further.debtor, known):
                 found.append(f"{caller} does not know that {code} waits for {sorted(owing)}")
         return found
 
