@@ -11,8 +11,9 @@ Rules:
    which a key has two purposes, another than before, or is another party's (purposes.py).
 5. What it revokes counts no more here, in the same transaction (disowning.py); a key that was revoked never
    comes back, whatever a later statement says.
-6. The sync takes it by itself: who meets a key that it does not know asks for the descriptor, and who is not
-   known brings its own. Both doors are open to anybody, for the seal alone is what counts.
+6. The sync takes it by itself: once a connection each brings its own and asks for the other's; who meets a
+   key that it does not know asks again, and who is not known brings its own again. Both doors are open to
+   anybody, for the seal alone is what counts.
 """
 
 from __future__ import annotations
@@ -147,7 +148,8 @@ async def fetch(node: Node, realm: str, peer: Peer, client: httpx2.AsyncClient) 
 
 async def tell(node: Node, realm: str, peer: Peer, client: httpx2.AsyncClient) -> None:
     """Bring our own descriptor to a partner's node that does not know our keys."""
-    await _call(client, "POST", peer, realm, enrolment.describe(node, now=present()))
+    sealed = await asyncio.to_thread(enrolment.describe, node, now=present())
+    await _call(client, "POST", peer, realm, sealed)
 
 
 async def _call(client: httpx2.AsyncClient, method: str, peer: Peer, realm: str, body: bytes) -> bytes:

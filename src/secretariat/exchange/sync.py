@@ -171,6 +171,7 @@ class Follower:
         self.node, self.realm, self.peer = node, realm, peer
         self.remote = Remote(node, realm, peer, client)
         self.remote_for = functools.partial(Remote, node, realm, peer, client)
+        self._stated = False
         self._since = time.monotonic()
         self._chance = random.SystemRandom().random
         self._ahead: tuple[Cursor, int, asyncio.Task[service.Proved]] | None = None
@@ -193,6 +194,11 @@ class Follower:
                 command = link.on(None, self._chance())
                 continue
             event = await self._ask(command)
+            if isinstance(event, Failed):
+                self._stated = False
+            elif not self._stated:
+                self._stated = True
+                await self._state()
             if isinstance(event, Got) and not event.more:
                 await self._bring()
                 with contextlib.suppress(SecretariatError):
@@ -272,6 +278,16 @@ class Follower:
             return event
         taken = await asyncio.to_thread(service.place, self.node, self.realm, self.peer.party)
         return msgspec.structs.replace(event, size=taken.size)
+
+    async def _state(self) -> None:
+        """Bring our descriptor and fetch the partner's, once a connection: either may have been made anew.
+
+        A key that was added or revoked is met by nobody as an unknown one, so nobody would ask for it.
+        """
+        with contextlib.suppress(SecretariatError):
+            await renewal.tell(self.node, self.realm, self.peer, self.remote.client)
+        with contextlib.suppress(SecretariatError):
+            await renewal.fetch(self.node, self.realm, self.peer, self.remote.client)
 
     async def _renew(self) -> None:
         """Take the partner's new keys where its root key states them; the task starts anew with them."""

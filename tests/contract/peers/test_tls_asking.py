@@ -73,6 +73,15 @@ class World:
             (found,) = tables.read_peers(tx, "WHERE party = 'KR'")
             tables.write_peer(tx, msgspec.structs.replace(found, server_pins=pins))
 
+    def server_of_old(self) -> None:
+        """KR's front is a plain one, as it was; neither side has heard of a certificate."""
+        plain = f"http://127.0.0.1:{self.kr.settings.port}"
+        for node, url in ((self.jp, plain), (self.kr, "")):
+            with node.database.app("live") as tx:
+                (found,) = tables.read_peers(tx)
+                bare = msgspec.structs.replace(found, client_pins=(), server_pins=(), url=url, descriptor=b"")
+                tables.write_peer(tx, bare)
+
     def ask(self):
         async def place():
             async with connecting.client(self.jp) as client:
@@ -215,6 +224,21 @@ def test_an_own_certificate_that_was_replaced_becomes_known_by_itself(there):
     with world.kr.database.app("live") as tx:
         (found,) = tables.read_peers(tx, "WHERE party = 'JP'")
     assert found.client_pins == (fresh.pin,)
+
+
+def test_a_first_certificate_of_either_side_becomes_known_though_nobody_meets_an_unknown_key(there):
+    """Both were enrolled before there were certificates: neither knows a key of the other's."""
+    world = there()
+    world.server_of_old()
+    world.serve()
+    world.follow()
+
+    def known() -> bool:
+        with world.kr.database.app("live") as kr, world.jp.database.app("live") as jp:
+            (theirs,), (ours,) = tables.read_peers(kr), tables.read_peers(jp)
+        return bool(theirs.client_pins) and ours.server_pins == (world.server.pin,)
+
+    until(known, 60)
 
 
 def test_a_node_without_a_certificate_is_told_what_is_wrong(world):
