@@ -78,9 +78,10 @@ class Between:
             change(brought)
         return page.call(self.me, self.kr, "POST", "deliver", page.jcs(brought))[:2]
 
-    def receipt(self, position: int, roots: list[str], state: str) -> None:
+    def receipt(self, position: int, roots: list[str], state: str, *below: dict[str, str]) -> None:
         about = {"origin": self.kr.origin, "position": position}
-        self.me.append("receipt", {"to": "KR", "about": about, "state": state, "objects": roots})
+        body = {"to": "KR", "about": about, "state": state, "objects": roots}
+        self.me.append("receipt", body | ({"downstream": list(below)} if below else {}))
 
 
 @pytest.mark.slow
@@ -114,10 +115,14 @@ def test_who_has_only_the_protocol_shares_and_calls_back_with_a_node(
     node.run("withdraw", theirs["id"], "--reason", "an error")
     position, call = there.pull("withdraw")
     assert call["objects"] == roots
-    there.receipt(position, roots, "destroyed")
+    nameless = {"further": "further-" + "a2" * 8, "state": "asked", "since": page.moment()}
+    there.receipt(position, roots, "destroyed", nameless)
     assert there.deliver()[0] == 200
     states = json.loads(node.attempt("receipts", theirs["id"], "--json").stdout)
-    assert [(one["holder"], one["state"]) for one in states] == [("US", "destroyed")]
+    assert [(one["holder"], one["state"]) for one in states] == [
+        ("US", "destroyed"),
+        (f"US/{nameless['further']}", "asked"),
+    ]
 
     # our object reaches the node: bent on its way it is refused, true it is kept, called back it goes
     root, item = me.object(indicator("US"))
