@@ -20,6 +20,7 @@ from secretariat.agreements.model import (
     DUTY,
     FAILS,
     HOLDS,
+    LEAVE_OUT,
     MAY,
     NOTE,
     Article,
@@ -349,6 +350,9 @@ class Candidate:
                 )
             elif article.rule in {"RETURN_OR_DESTROY", "TERMINATION_EFFECT"}:
                 found += self._ending(article, ends)
+            for name in article.get("leave_out", ()):
+                if article.rule != "THIRD_PARTY" or self.sender != self.originator:
+                    found.append(Obligation(self.sender, f"{LEAVE_OUT}{name}", ref))
         shown = self._recipients_shown()
         if shown is not None:
             found.append(Obligation(who, "name_recipients", self.instrument.ref(shown.art)))

@@ -257,6 +257,10 @@ class Tried(msgspec.Struct, frozen=True):
         return self.note.text
 
 
+LEAVE_OUT = "leave_out:"
+"""Begins the duty of a sender to leave a property out, which is named behind it."""
+
+
 class Obligation(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the recipient (or sender) must then do, by when, by which article."""
 

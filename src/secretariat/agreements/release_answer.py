@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from secretariat.agreements.keeping_back import Kept, by_duty, decide_object, has_parts, kept_back
 from secretariat.agreements.model import DENY, ENGINE, MAY, Decision
 from secretariat.agreements.recompute import COMPANY, moment_text, row_for
 from secretariat.agreements.release_model import Basis, Withheld
@@ -48,12 +49,16 @@ class Answer:
         self.matrix: list[list[Any]] = []
         self.partials: list[int] = []
         """Row ids of what it holds with more left out than now."""
+        self.kept_back: dict[int, tuple[str, ...]] = {}
+        """What the decision leaves out for this recipient, by place (keeping_back.py)."""
+        self._held: dict[int, Sequence[str]] = {}
         self.count = 0
 
     def decide_all(self) -> None:
         """Decide label by label; object by object where a consent may name single objects."""
         batch, classes = self.batch, dict[Any, Class]()
-        there, self.partials = batch.granted(self.party)
+        self._held = batch.held(self.party)
+        there = {one for one, names in self._held.items() if not set(names) > set(batch.missing.get(one, ()))}
         whole = not there and not batch.any_from(self.party)
         for number, (label, members) in enumerate(batch.by_label.items()):
             fresh = (
@@ -66,16 +71,60 @@ class Answer:
             )
             if foreign and self.facts.consents:
                 for one in fresh:
-                    self._sort(
-                        classes, batch.decide(self, label, batch.versions[one].stix_id), [one], label, number
-                    )
-            elif fresh:
-                self._sort(classes, batch.decide(self, label, None), fresh, label, number)
+                    self._alone(classes, one, number, batch.versions[one].stix_id)
+                continue
+            parted = [one for one in fresh if has_parts(batch.versions[one])] if batch.has_parts else []
+            for one in parted:
+                self._alone(classes, one, number, None)
+            alike = [one for one in fresh if one not in set(parted)] if parted else fresh
+            if alike:
+                decision = batch.decide(self, label, None)
+                if kept_back(decision.obligations):
+                    for one in alike:
+                        found = by_duty(batch.versions[one], decision, label)
+                        self._sort_kept(classes, found, one, number)
+                else:
+                    self._sort(classes, decision, alike, label, number)
+        granted = {one for group in classes.values() for one in group.members}
+        self.partials = [batch.id_at(one) for one in self._held.keys() & granted]
         self.classes = [group for group in classes.values() if group.members]
         if batch.has_company:
             self._add_company(there)
             self._company_first()
         self.count = sum(len(one.members) for one in self.classes)
+
+    def _alone(self, classes: dict[Any, Class], one: int, number: int, object_id: str | None) -> None:
+        """Decide one object by itself: as a whole, else without what its parts' markings keep back."""
+        batch = self.batch
+        found = decide_object(
+            batch.versions[one],
+            lambda label: batch.decide(self, label, object_id),
+            batch.markings,
+            batch.node.settings.default_tlp,
+        )
+        self._sort_kept(classes, found, one, number)
+
+    def _sort_kept(self, classes: dict[Any, Class], found: Kept, one: int, number: int) -> None:
+        names = {*(name for name, _article in found.left_out), *self.batch.missing.get(one, ())}
+        if found.decision.outcome == MAY and one in self._held and names >= set(self._held[one]):
+            return  # it holds as much already
+        if found.left_out:
+            self.kept_back[one] = tuple(name for name, _article in found.left_out)
+        self._sort(classes, found.decision, [one], found.label, number)
+
+    def missing_of(self, place: int) -> tuple[str, ...]:
+        """Name what this recipient does not get of one version: chosen by a person, missing, kept back."""
+        names = {*self.batch.missing.get(place, ()), *self.kept_back.get(place, ())}
+        return tuple(sorted(names, key=lambda name: name.encode("utf-16-be")))
+
+    def by_missing(self, members: Sequence[int]) -> Iterable[tuple[tuple[str, ...], Sequence[int]]]:
+        """Sort versions by what their recipient does not get."""
+        if not self.batch.missing and not self.kept_back:
+            return [((), members)]
+        groups: dict[tuple[str, ...], list[int]] = {}
+        for one in members:
+            groups.setdefault(self.missing_of(one), []).append(one)
+        return groups.items()
 
     def _sort(
         self,
@@ -113,10 +162,19 @@ class Answer:
                 for companion in batch.company.get(one, ())
                 if companion not in have and not batch.is_from(companion, self.party)
             }
+            if kept_back(group.decision.obligations):
+                wanted = {one for one in wanted if not self._held_whole(one, group.decision)}
             group.members.extend(sorted(wanted))
             have |= wanted
         for members in self.denied.values():
             members[:] = [one for one in members if one not in have]
+
+    def _held_whole(self, one: int, decision: Decision) -> bool:
+        """Whether what goes whole or not at all would carry what the decision keeps back."""
+        return (
+            by_duty(self.batch.versions[one], decision, self.batch.versions[one].label).decision.outcome
+            != MAY
+        )
 
     def _company_first(self) -> None:
         """Put what others refer to before them: a receiver that has the marking need not let objects wait."""
@@ -145,8 +203,10 @@ class Answer:
         return Draft("grant", self.party, body)
 
     def _row(self, group: Class) -> GrantRow:
-        row, missing = group.row(self.batch.roots), self.batch.missing
-        partials = {self.batch.roots[one]: list(missing[one]) for one in group.members if one in missing}
+        row = group.row(self.batch.roots)
+        partials = {
+            self.batch.roots[one]: list(names) for one in group.members if (names := self.missing_of(one))
+        }
         return msgspec.structs.replace(row, left_out=partials) if partials else row
 
     def withheld(self, now: datetime) -> list[Withheld]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from secretariat.agreements import grants
 from secretariat.agreements.facts import Known, book_for, facts_for
+from secretariat.agreements.keeping_back import has_parts
 from secretariat.agreements.model import OWN, Decision, Facts, Question
 from secretariat.agreements.recompute import COMPANY, references
 from secretariat.agreements.release_answer import Answer
@@ -73,6 +75,7 @@ class Batch:
             refuse_above(label, node.settings.ceiling)
         self.has_company = any(one.type in COMPANY for one in versions)
         self.company = self._company() if self.has_company else {}
+        self.has_parts = any(has_parts(one) for one in self.versions)
         self._unsigned = all(one.root is None for one in versions)
         self.missing = missing_of(versions, leave_out, party=node.party)
         self._sources = {one.source for one in versions} | {one.originator for one in versions}
@@ -90,15 +93,6 @@ class Batch:
             company[number] = tuple(sorted({*first, *second}))
         return company
 
-    def by_missing(self, members: Sequence[int]) -> Iterable[tuple[tuple[str, ...], Sequence[int]]]:
-        """Sort versions by what their recipients do not get."""
-        if not self.missing:
-            return [((), members)]
-        groups: dict[tuple[str, ...], list[int]] = {}
-        for one in members:
-            groups.setdefault(self.missing.get(one, ()), []).append(one)
-        return groups.items()
-
     def any_from(self, party: str) -> bool:
         """Whether any of these versions came from `party` or is its own."""
         return party in self._sources
@@ -110,14 +104,21 @@ class Batch:
         one = self.versions[place]
         return party in {one.source, one.originator}
 
-    def granted(self, party: str) -> tuple[set[int], list[int]]:
-        """Give the places of what `party` holds granted already, and row ids of what it gets more of."""
+    def held(self, party: str) -> dict[int, Sequence[str]]:
+        """Give the places of what `party` holds granted already, each with what is left out of it there."""
         if self._unsigned:
-            return set(), []
+            return {}
         numbers = {one.id: place for place, one in enumerate(self.versions) if isinstance(one, Stored)}
-        held = grants.granted(self.tx, party, list(numbers))
-        less = [one for one, names in held.items() if set(names) > set(self.missing.get(numbers[one], ()))]
-        return {numbers[one] for one in held.keys() - set(less)}, less
+        return {numbers[one]: names for one, names in grants.granted(self.tx, party, list(numbers)).items()}
+
+    @cached_property
+    def markings(self) -> dict[str, dict[str, Any]]:
+        """Give the marking-definitions of the batch; what its objects refer to accompanies them."""
+        return {
+            one.stix_id: msgspec.json.decode(one.data)
+            for one in self.versions
+            if one.type == "marking-definition"
+        }
 
     def ask(self, party: str, purpose: str | None) -> Answer:
         """Decide the whole batch for one partner."""
@@ -226,7 +227,8 @@ def missing_of(
             less = names & set(value)
             leaving_out.refuse_required(value, less)
             if less:
-                stix.check({name: held for name, held in value.items() if name not in less})
+                rest = {name: held for name, held in value.items() if name not in less}
+                stix.check(leaving_out.readable(rest, less))
         if gone or less:
             found[number] = tuple(sorted({*gone, *less}, key=lambda name: name.encode("utf-16-be")))
     if names - {name for missing in found.values() for name in missing}:

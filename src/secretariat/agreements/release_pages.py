@@ -67,6 +67,7 @@ def _rows(
                 "marking": marking_of(answer.label),
                 "originator": answer.label.orig,
                 "count": len(members),
+                "left_out": answer.left_out,
                 "core": _core(members) or ([] if any(_core(other) for other in one.objects) else members),
                 **shown(answer.decision),
             }

@@ -75,7 +75,7 @@ def place(
             batches[collection] = [
                 (class_id, [answer.batch.id_at(place) for place in some], left_out)
                 for class_id, group in zip(ids, answer.classes, strict=True)
-                for left_out, some in answer.batch.by_missing(group.members)
+                for left_out, some in answer.by_missing(group.members)
             ]
             if answer.partials:  # more of what is there already as a partial takes its place
                 collections.remove(tx, answer.partials, collection=collection)

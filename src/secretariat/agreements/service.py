@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime, time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -15,6 +15,7 @@ import msgspec
 from secretariat.agreements import grants, store
 from secretariat.agreements.audience import read_by
 from secretariat.agreements.facts import book_for, facts_for, whole_book
+from secretariat.agreements.keeping_back import Kept, by_duty, decide_object, has_parts, kept_back
 from secretariat.agreements.model import DENY, MAY, OWN, Decision, Question
 from secretariat.agreements.recompute import COMPANY, references
 from secretariat.agreements.rules import decide
@@ -46,6 +47,8 @@ class Explanation(msgspec.Struct, frozen=True):
     decision: Decision
     standing_grants: tuple[int, ...] = ()
     """Log positions of grants under which the party may read it now."""
+    left_out: tuple[tuple[str, str], ...] = ()
+    """What of it the party would not get: property and article (keeping_back.py)."""
 
 
 class Outlook(msgspec.Struct, frozen=True):
@@ -135,6 +138,7 @@ def outlook(
         single = one.stix_id if known.facts.consents and one.label.orig != node.party else None
         groups.setdefault((one.label, single), []).append(one)
     true_on = as_of.true_on or now
+    markings = _markings(tx, versions)
     answers, members, counts = [], [], dict.fromkeys((MAY, DENY, OWN), 0)
     for (label, single), group in groups.items():
         question = Question(
@@ -147,25 +151,60 @@ def outlook(
             facts=known.facts,
             object_id=single,
         )
-        decision = decide(book, question)
-        counts[decision.outcome] += len(group)
-        standing = {grant.entry for one in group for grant in held.get(one.id, ()) if grant.recipient == to}
-        answers.append(
-            Explanation(
-                group[0].stix_id,
-                to,
-                label,
-                true_on,
-                as_of.known_by,
-                as_of.recorded_by,
-                book.hash,
-                decision,
-                tuple(sorted(standing)),
+        for found, alike in _kept(book, question, group, markings, node.settings.default_tlp):
+            counts[found.decision.outcome] += len(alike)
+            standing = {
+                grant.entry for one in alike for grant in held.get(one.id, ()) if grant.recipient == to
+            }
+            answers.append(
+                Explanation(
+                    alike[0].stix_id,
+                    to,
+                    label,
+                    true_on,
+                    as_of.known_by,
+                    as_of.recorded_by,
+                    book.hash,
+                    found.decision,
+                    tuple(sorted(standing)),
+                    found.left_out,
+                )
             )
-        )
-        members.append([one.stix_id for one in group])
+            members.append([one.stix_id for one in alike])
     granted = sum(any(grant.recipient == to for grant in held.get(one.id, ())) for one in versions)
     return Outlook(to, counts[MAY], counts[DENY], counts[OWN], granted, answers, members)
+
+
+def _markings(tx: sa.Connection, versions: Sequence[Stored]) -> dict[str, dict[str, Any]]:
+    """Give the marking-definitions of those versions whose parts bear markings of their own."""
+    refs = {ref for one in versions if has_parts(one) for ref in references(one.data)}
+    found = records.latest(tx, sorted(refs)) if refs else {}
+    return {name: one.object() for name, one in found.items() if one.type == "marking-definition"}
+
+
+def _kept(
+    book: Book,
+    question: Question,
+    group: Sequence[Stored],
+    markings: dict[str, dict[str, Any]],
+    default_tlp: str,
+) -> list[tuple[Kept, list[Stored]]]:
+    """Answer for versions of one label: one answer for all, or apart where parts of some stay here."""
+
+    def ask(label: Label) -> Decision:
+        return decide(book, msgspec.structs.replace(question, label=label))
+
+    decision = ask(question.label)
+    duties = kept_back(decision.obligations)
+    answers: dict[Kept, list[Stored]] = {}
+    for one in group:
+        found = Kept(decision, question.label)
+        if decision.outcome == DENY and has_parts(one):
+            found = decide_object(one, ask, markings, default_tlp)
+        elif decision.outcome == MAY and duties:
+            found = by_duty(one, decision, question.label)
+        answers.setdefault(found, []).append(one)
+    return list(answers.items())
 
 
 def forecast(

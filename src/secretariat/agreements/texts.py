@@ -143,6 +143,7 @@ TEXTS: dict[str, str] = {
     "kind.restricts": N_("a {0} restricts and never permits"),
     "duty": N_("duty of the recipient"),
     "recipients.shown": N_("recipients are shown to each other: each names whom it passes it on to"),
+    "leave_out.required": N_("{0} is kept back, and {1} cannot go without it"),
     "recipients.hidden": N_("recipients are not shown to each other"),
     "noted": N_("noted"),
     # missing links

@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from secretariat.agreements.book import schema
-from secretariat.agreements.model import MAY, Attempt, Decision, Note, Tried
+from secretariat.agreements.model import LEAVE_OUT, MAY, Attempt, Decision, Note, Tried
 from secretariat.agreements.texts import TEXTS
 from secretariat.base.marking import Marking
 from secretariat.web.words import gettext as _
@@ -124,6 +124,8 @@ def attempt_rows(attempt: Attempt, because: tuple[str, ...]) -> list[dict[str, A
 
 def deed_word(deed: str) -> str:
     """Give the words for what an obligation demands."""
+    if deed.startswith(LEAVE_OUT):
+        return _("leave out %(name)s") % {"name": deed.removeprefix(LEAVE_OUT)}
     return _(DEED_WORDS[deed]) if deed in DEED_WORDS else deed.replace("_", " ")
 
 

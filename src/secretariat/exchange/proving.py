@@ -14,8 +14,8 @@ from msgspec import UNSET
 
 from secretariat.base.errors import ProofError, SecretariatError
 from secretariat.ledger import object_signature
-from secretariat.ledger.property_tree import SALT_BYTES, root_with
-from secretariat.records import canonical
+from secretariat.ledger.property_tree import SALT_BYTES, left_out_of, root_with
+from secretariat.records import canonical, leaving_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -91,7 +91,7 @@ def prove(
     unfit = None
     if check is not None:
         try:
-            check(value)
+            check(leaving_out.readable(value, left_out_of(proof)))
         except SecretariatError as error:
             unfit = error
     return Proven(value, root, unfit)

@@ -20,6 +20,7 @@ from msgspec import UNSET, UnsetType
 
 from secretariat.agreements.book import Book
 from secretariat.agreements.facts import book_pinned
+from secretariat.agreements.model import LEAVE_OUT
 from secretariat.agreements.recompute import (
     COMPANY,
     consents_from,
@@ -163,6 +164,8 @@ class _Rulings:
         if one.originator == self.store.party:
             return Ruling("own", "it is this party's own information")
         row, head = self.rows[one.root.hex()], self.heads[one.root]
+        if carried := self._carries(one, row):
+            return Ruling("unequal", carried)
         if self.consents or not head.plain:
             return self._ruled(one, row)
         # without consents nothing but this decides about an object that only its markings mark
@@ -171,8 +174,21 @@ class _Rulings:
             self._alike[key] = self._ruled(one, row)
         return self._alike[key]
 
+    def _carries(self, one: Version, row: GrantRow) -> str:
+        """Say what a copy carries that a duty of its own grant keeps back; empty where nothing is."""
+        named = {
+            duty["do"].removeprefix(LEAVE_OUT): duty.get("art", "")
+            for duty in row.obligations
+            if isinstance(duty, dict) and str(duty.get("do", "")).startswith(LEAVE_OUT)
+        }
+        there = sorted(named.keys() & self._value(one).keys()) if named else []
+        return f"it carries {there[0]}, which {named[there[0]]} keeps back" if there else ""
+
+    def _value(self, one: Version) -> dict[str, Any]:
+        return self.values.get(one.root) or msgspec.json.decode(one.data)
+
     def _ruled(self, one: Version, row: GrantRow) -> Ruling:
-        value = self.values.get(one.root) or msgspec.json.decode(one.data)
+        value = self._value(one)
         absent = [ref for ref in marking_refs(value) if ref not in self.markings and not is_standard(ref)]
         if absent and one.type not in COMPANY:
             return Ruling("unknown", f"its marking {absent[0]} has not come yet")

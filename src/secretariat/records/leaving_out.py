@@ -6,8 +6,9 @@ Rules:
 2. What decides who may have it stays: markings, and the extensions in which origins and our own types stand.
 3. Markings, identities and extension definitions go whole or not at all: others are read by them.
 
-The rest of the object must still be valid by itself: a selector of a granular marking must find its property,
-one of two alternatives must be there. That is checked by reading it (`stix.check`).
+The rest of the object must still be valid by itself: one of two alternatives must be there, a selector of a
+granular marking must find its property. That is checked by reading it (`stix.check`); a marking of nothing
+but what was left out is not read, it marks nothing any more (`readable`).
 """
 
 from __future__ import annotations
@@ -48,6 +49,24 @@ def without(data: bytes, names: Collection[str]) -> bytes:
     """Give an object's canonical bytes without these properties."""
     value: dict[str, Any] = msgspec.json.decode(data)
     return canonical({name: held for name, held in value.items() if name not in names})
+
+
+def readable(obj: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """Give a copy as it is read: without selectors of what was left out, and markings of nothing else."""
+    granular = obj.get("granular_markings")
+    if not names or not isinstance(granular, list):
+        return dict(obj)
+    kept = []
+    for one in granular:
+        selectors = one.get("selectors") if isinstance(one, dict) else None
+        if not isinstance(selectors, list):
+            kept.append(one)
+            continue
+        found = [each for each in selectors if str(each).partition(".")[0] not in names]
+        if found or not selectors:
+            kept.append({**one, "selectors": found})
+    rest = {name: held for name, held in obj.items() if name != "granular_markings"}
+    return {**rest, "granular_markings": kept} if kept else rest
 
 
 def refuse_required(obj: Mapping[str, Any], names: Collection[str]) -> None:

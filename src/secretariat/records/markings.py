@@ -7,7 +7,8 @@ Rules:
 3. A classification stands as its originator wrote it, levels are never compared here. A second one, or one of
    another originator than the object's, becomes a label the object is derived from: all must permit.
 4. Contradictory caveats (NF with REL) are kept side by side; the engine denies on them.
-5. Granular markings count for the whole object: what marks a part marks the whole.
+5. Granular markings count for the whole object: what marks a part marks the whole. Of a copy from which the
+   part was left out on the way they mark nothing.
 6. Statements, PAP, AIS and ACS markings say how to use something or whom to credit: they lower nothing.
 7. Without any TLP and classification the node's default TLP holds.
 """
@@ -254,10 +255,24 @@ def read_label(
 
 
 def marking_refs(obj: Mapping[str, Any]) -> list[str]:
-    """Name the markings of an object and of its parts."""
-    refs = list(obj.get("object_marking_refs", ()))
-    refs += [one["marking_ref"] for one in obj.get("granular_markings", ()) if "marking_ref" in one]
-    return refs
+    """Name the markings of an object and of those of its parts that are there."""
+    return [*obj.get("object_marking_refs", ()), *marked_parts(obj)]
+
+
+def marked_parts(obj: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Give the markings of parts, each with the properties of the object that it marks a part of (rule 5).
+
+    What was left out on the way is not there: a marking of nothing else marks nothing of this copy.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for one in obj.get("granular_markings", ()):
+        if "marking_ref" in one:
+            names = [str(selector).partition(".")[0] for selector in one.get("selectors", ())]
+            there = [name for name in names if name in obj]
+            if there or not names:
+                ref = str(one["marking_ref"])
+                found[ref] = tuple(dict.fromkeys([*found.get(ref, ()), *there]))
+    return found
 
 
 def is_standard(marking_id: str) -> bool:

@@ -79,9 +79,19 @@ CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], dict[str, Any]]] = 
         {
             "object_marking_refs": [tlp("CLEAR")],
             "granular_markings": [{"marking_ref": RED_1, "selectors": ["description"]}],
+            "description": "x",
         },
         [],
         {"orig": "KR", "tlp": "RED"},
+    ),
+    (
+        "a part in RED that was left out marks nothing of the copy",
+        {
+            "object_marking_refs": [tlp("CLEAR")],
+            "granular_markings": [{"marking_ref": RED_1, "selectors": ["description", "labels.[0]"]}],
+        },
+        [],
+        {"orig": "KR", "tlp": "CLEAR"},
     ),
     (
         "a classification needs no TLP",
