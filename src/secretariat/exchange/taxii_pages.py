@@ -32,6 +32,7 @@ from secretariat.exchange.taxii_body import receive_body
 from secretariat.exchange.taxii_service import Visit
 from secretariat.ledger.node import Node
 from secretariat.web import guard
+from secretariat.web.arrival import realms_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,6 +68,8 @@ class Call(msgspec.Struct, frozen=True):
     query: bytes
     headers: dict[bytes, bytes]
     scheme: str
+    port: int | None = None
+    """At which port of this node it came in: each realm has its own."""
 
     def header(self, name: bytes) -> str | None:
         """Give a header's value as text."""
@@ -188,7 +191,7 @@ def _discovery(call: Call) -> Reply:
     """List the API roots in which the client's credential is valid (4.1: the list may differ per client)."""
     header = call.header(b"authorization")
     roots, refused = [], None
-    for realm in call.node.settings.realms:
+    for realm in realms_at(call.node.settings, call.port):
         try:
             service.known(service.authenticate(call.node, realm, header, now=now()))
         except wire.ProtocolError as error:
@@ -222,6 +225,7 @@ def _read(scope: HTTPScope, realm: str | None) -> Call:
         query=scope["query_string"],
         headers=headers,
         scheme=scope["scheme"],
+        port=(scope.get("server") or ("", None))[1],
     )
 
 

@@ -30,15 +30,18 @@ def came_from(scope: Mapping[str, Any]) -> str | None:
     return found if isinstance(found, str) else None
 
 
+def realms_at(settings: NodeSettings, port: int | None) -> tuple[str, ...]:
+    """Give the realms whose machine addresses are answered at a port: its own, or all at a port of none."""
+    own = tuple(realm for realm in settings.realms if settings.port_of(realm) == port)
+    return own or tuple(settings.realms)
+
+
 class Arrival:
     """The outermost application."""
 
     def __init__(self, inner: Any, settings: NodeSettings) -> None:
         self._inner = inner
-        self._elsewhere = {
-            settings.port_of(realm): tuple(f"/{other}" for other in settings.realms if other != realm)
-            for realm in settings.realms
-        }
+        self._settings = settings
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Note the socket's address and go on; refuse the other realm's machine addresses."""
@@ -48,8 +51,9 @@ class Arrival:
         client = scope.get("client")
         scope.setdefault("state", {})[_KEY] = client[0] if client else None
         port = (scope.get("server") or ("", None))[1]
-        first = f"{scope['path']}/"
-        if any(first.startswith(f"{other}/") for other in self._elsewhere.get(port or 0, ())):
+        first = scope["path"].split("/", 2)[1:2]
+        here = realms_at(self._settings, port)
+        if any([realm] == first for realm in self._settings.realms if realm not in here):
             await _refuse(send)
             return
         await self._inner(scope, receive, send)

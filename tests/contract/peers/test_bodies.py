@@ -11,6 +11,7 @@ import secrets
 import socket
 import threading
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import httpx2
@@ -20,7 +21,9 @@ import uvicorn
 
 from secretariat.app import build, configuration
 from secretariat.base.clock import now
-from secretariat.exchange import enrolment, identity, peer_pages
+from secretariat.exchange import enrolment, identity, peer_pages, taxii_pages
+from secretariat.people.model import Scope
+from secretariat.people.service import create_token
 
 _HERE = Path(__file__).parent
 served = runpy.run_path(str(_HERE / "served.py"))
@@ -159,6 +162,34 @@ def test_each_port_answers_its_own_realm_s_machine_addresses_alone(node, monkeyp
                 assert elsewhere.json()["what"] == "this port is another realm's"
         for at in (port, port + 1):
             assert httpx2.get(f"http://127.0.0.1:{at}/health", trust_env=False).status_code == 200
+        server.should_exit = server.force_exit = True
+        thread.join(20)
+
+
+def test_a_tool_is_told_of_the_root_of_its_own_port_alone(node, monkeypatch):
+    """A token of one realm is none at the other's port: TAXII discovery names what is answered there."""
+    monkeypatch.setattr("secretariat.app.ROUTES", tuple(taxii_pages.routes))
+    monkeypatch.setattr("secretariat.app.BACKGROUND", ())
+    with contextlib.ExitStack() as stack:
+        sockets = _two(stack)
+        port = sockets[0].getsockname()[1]
+        kr = node("KR", port=port)
+        with kr.database.app("exercise") as tx:
+            _, secret = create_token(
+                tx, label="player", reader="KR", scopes=frozenset({Scope.READ}), lifetime=timedelta(days=1),
+                by="test", now=now(), limits=kr.settings.limits,
+            )  # fmt: skip
+        server = uvicorn.Server(configuration(build(kr)))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": sockets}, daemon=True)
+        thread.start()
+        served["until"](lambda: server.started)
+        headers = {"authorization": f"Bearer {secret}", "accept": "application/taxii+json;version=2.1"}
+        with httpx2.Client(trust_env=False, headers=headers) as client:
+            own = client.get(f"http://127.0.0.1:{port + 1}/taxii2/")
+            assert own.json()["api_roots"] == [f"http://127.0.0.1:{port + 1}/exercise/taxii2/"]
+            assert client.get(own.json()["api_roots"][0]).status_code == 200
+            assert client.get(f"http://127.0.0.1:{port}/taxii2/").status_code == 401
+            assert client.get(f"http://127.0.0.1:{port}/exercise/taxii2/").status_code == 404
         server.should_exit = server.force_exit = True
         thread.join(20)
 
