@@ -10,9 +10,10 @@ from typing import Annotated
 import typer
 
 from secretariat.agreements.release_commands import node_at
-from secretariat.base.clock import now, stamp
+from secretariat.base.clock import now, parse_stamp, stamp
 from secretariat.base.console import DATA, Data, Json, Realm, emit
 from secretariat.base.errors import InputError
+from secretariat.ledger.revocation import Reason
 from secretariat.people.model import Role
 
 commands = typer.Typer(help="Guests: parties without a node that this node hosts.", no_args_is_help=True)
@@ -119,6 +120,42 @@ def introduce(
         f"{out} introduces {party}. A person of {party} reads these words to each partner:\n{words}",
         json=json,
     )
+
+
+@commands.command("rekey")
+def rekey(
+    party: Party,
+    since: Annotated[
+        str, typer.Option("--since", help="When its key counted last, RFC 3339, or `now`.")
+    ] = "now",
+    reason: Annotated[Reason, typer.Option("--reason", help="Why it counts no more.")] = "ended",
+    root: Annotated[
+        Path | None, typer.Option("--root", help="The file of `keys offline`, where the root key is away.")
+    ] = None,
+    data: Data = DATA,
+    json: Json = False,
+) -> None:
+    """Revoke a guest's key and give it another, under this node's root key; partners take it themselves."""
+    from secretariat.exchange import guests
+    from secretariat.ledger import root_file
+
+    moment = now()
+    brought = None
+    if root is not None:
+        words = typer.prompt("Passphrase", hide_input=True, err=True)
+        brought = root_file.read(root, words)
+    with node_at(data) as node:
+        first = node.keyring(node.settings.realms[0]).root_public
+        made = guests.rekey(
+            node,
+            party,
+            since=moment if since == "now" else parse_stamp(since),
+            reason=reason,
+            root=next((one for one in brought or () if one.public == first), None),
+            by=getpass.getuser(),
+            now=moment,
+        )
+    emit(made, f"{party} has a new key; partners that know it take it with the next page", json=json)
 
 
 @commands.command("move")

@@ -33,7 +33,7 @@ from secretariat.ledger.checkpoint import parse
 from secretariat.ledger.dsse import payload_of
 from secretariat.ledger.entries import Draft
 from secretariat.ledger.entries import Guest as GuestBody
-from secretariat.ledger.keys import Keyring, Signer
+from secretariat.ledger.keys import Keyring, Signer, key_id
 from secretariat.ledger.model import PeerEntry
 from secretariat.ledger.property_tree import root_of
 from secretariat.records import collections
@@ -57,6 +57,8 @@ class Realm(msgspec.Struct, frozen=True):
     key: str
     origin: str
     host_root: str
+    former: list[str] = []
+    """The keys that it had before, in hex."""
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -118,7 +120,9 @@ def move(node: Node, party: str, out: Path, *, by: str, now: datetime) -> Moved:
                 packed.write(log.file, f"log/{realm}.jsonl")
                 found = _objects_of(node, realm, party)
                 packed.writestr(f"objects/{realm}.json", msgspec.json.encode(found))
-                realms[realm] = Realm(ring.record.to_pem().decode(), host.origin, host.root_public.hex())
+                former = [public.hex() for public in ring.retired.values()]
+                pem = ring.record.to_pem().decode()
+                realms[realm] = Realm(pem, host.origin, host.root_public.hex(), former)
                 objects[realm], lines[realm] = len(found), log.entries
             head = Head(FORMAT, VERSION, party, name, node.party, realms)
             packed.writestr(_HEAD, msgspec.json.encode(head))
@@ -171,7 +175,8 @@ def read(path: Path) -> Arrived:
                 signers[realm] = Signer.from_pem(one.key.encode(), where=f"{_HEAD}/{realm}")
                 logs[realm] = _log(packed, realm, head)
                 objects[realm] = msgspec.json.decode(packed.read(f"objects/{realm}.json"), type=list[Version])
-                _check_objects(head.party, signers[realm], objects[realm], f"objects/{realm}.json")
+                publics = _publics(signers[realm], one)
+                _check_objects(head.party, publics, objects[realm], f"objects/{realm}.json")
     except (zipfile.BadZipFile, KeyError, msgspec.DecodeError, OSError) as error:
         raise InputError(
             f"not the file of a guest: {error}", where=str(path), advice="secretariat guests move writes it"
@@ -196,20 +201,24 @@ def _log(packed: zipfile.ZipFile, realm: str, head: Head) -> tuple[export.Head, 
     return found
 
 
-def _check_objects(party: str, signer: Signer, found: list[Version], where: str) -> None:
-    for number, one in enumerate(found):
+def _publics(signer: Signer, one: Realm) -> dict[str, bytes]:
+    former = [bytes.fromhex(public) for public in one.former]
+    return {key_id(public): public for public in (*former, signer.public)}
+
+
+def _check_objects(party: str, publics: dict[str, bytes], found: list[Version], where: str) -> None:
+    for place, one in enumerate(found):
         if one.root is None or one.salt is None or one.envelope is None:
             if one.originator == party and one.state == "draft":
                 continue
-            raise ProofError(f"{one.stix_id} bears no signature", where=f"{where}/{number}")
+            raise ProofError(f"{one.stix_id} bears no signature", where=f"{where}/{place}")
         if root_of(one.data, one.salt) != one.root:
-            raise ProofError(f"{one.stix_id} is not what was signed", where=f"{where}/{number}")
+            raise ProofError(f"{one.stix_id} is not what was signed", where=f"{where}/{place}")
         if one.originator == party:
-            public = {signer.key_id: signer.public}
-            object_signature.verify_object(one.envelope, one.data, one.salt, public)
-        elif signer.key_id.encode() in one.envelope:
+            object_signature.verify_object(one.envelope, one.data, one.salt, publics)
+        elif any(number.encode() in one.envelope for number in publics):
             raise ProofError(
-                f"{party} signed {one.stix_id}, here it is {one.originator}'s", where=f"{where}/{number}"
+                f"{party} signed {one.stix_id}, here it is {one.originator}'s", where=f"{where}/{place}"
             )
 
 
@@ -218,7 +227,8 @@ def take_keys(arrived: Arrived, folder: Path, realm: str) -> None:
     signer = arrived.signers[realm]
     retired = folder / "retired"
     retired.mkdir(exist_ok=True, mode=0o700)
-    keys.write_public(retired / f"{signer.key_id}.pub", signer.public)
+    for number, public in _publics(signer, arrived.head.realms[realm]).items():
+        keys.write_public(retired / f"{number}.pub", public)
 
 
 def take(node: Node, arrived: Arrived, *, now: datetime) -> Moved:

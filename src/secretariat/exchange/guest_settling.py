@@ -21,7 +21,7 @@ from secretariat.exchange.guest_view import view
 from secretariat.exchange.model import LogEntry, Peer, Refusal
 from secretariat.exchange.peers import Outgoing
 from secretariat.exchange.postgres import PostgresStore
-from secretariat.ledger import dsse, entries
+from secretariat.ledger import dsse, entries, guest_keys, keys
 from secretariat.ledger.entries import EntryRef, Receipt, Statement
 from secretariat.ledger.keys import key_id
 from secretariat.records import collections
@@ -91,11 +91,13 @@ def _local_peer(node: Node, realm: str, party: str, held: Guest | None) -> Peer:
     """Give a local party as a partner of another local one: the same log, its own key."""
     ring = node.keyring(realm)
     public = ring.record.public if held is None else held.public
+    own = guest_keys.folder_of(keys.folder_of(node.settings.data, realm), party)
+    former = {} if held is None else keys.read_retired(own)
     return Peer(
         party=party,
         name=node.settings.name if held is None else held.name,
         root_key=public,
-        record_keys={key_id(public): public},
+        record_keys={**former, key_id(public): public},
         log_keys={ring.log.key_id: ring.log.public},
         transport_keys={},
         origin=ring.origin,

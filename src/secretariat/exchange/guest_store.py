@@ -10,8 +10,9 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import BYTEA
 
+from secretariat.exchange.model import Peer
 from secretariat.exchange.wire import Cursor
-from secretariat.ledger.keys import key_id
+from secretariat.ledger import statements
 from secretariat.storage.engine import raw
 from secretariat.storage.metadata import metadata
 
@@ -72,6 +73,24 @@ class Met(msgspec.Struct, frozen=True):
     public: bytes
     introduction: bytes
     since: datetime
+
+
+def as_peer(one: Met, origin: str, realm: str) -> Peer:
+    """Give a hosted party as one that speaks in its host's log, with every key that it spoke with."""
+    said = statements.introduced(one.introduction, realm)
+    return Peer(
+        party=one.party,
+        name=one.name,
+        root_key=one.public,
+        record_keys=said.keys,
+        log_keys={},
+        transport_keys={},
+        origin=origin,
+        url="",
+        host=one.host,
+        ended=said.ended,
+        revoked=said.revoked,
+    )
 
 
 class Guest(msgspec.Struct, frozen=True):
@@ -300,10 +319,11 @@ def met(tx: sa.Connection, party: str) -> Met | None:
 
 
 def write_met(tx: sa.Connection, one: Met) -> None:
-    """Keep how a hosted party was introduced; the same again changes nothing."""
+    """Keep how a hosted party was introduced, in the place of its introduction before."""
     raw(tx).execute(
         "INSERT INTO hosted_party (party, name, host, public, introduction, since)"
-        " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (party) DO UPDATE SET"
+        " public = excluded.public, introduction = excluded.introduction",
         (one.party, one.name, one.host, one.public, one.introduction, one.since),
     )
 
@@ -334,15 +354,15 @@ def waits_for(tx: sa.Connection, readers: Sequence[str], since: int) -> bool:
     return row is not None and bool(row[0])
 
 
-def met_keys(tx: sa.Connection, party: str) -> dict[str, bytes]:
-    """Give the key of a party that an accepted partner hosts; nothing for every other."""
+def met_keys(tx: sa.Connection, party: str, realm: str) -> dict[str, bytes]:
+    """Give the keys of a party that an accepted partner hosts, former ones too; nothing for every other."""
     row = (
         raw(tx)
         .execute(
-            "SELECT h.public FROM hosted_party h JOIN peer p ON p.party = h.host AND p.state = 'accepted'"
-            " WHERE h.party = %s",
+            "SELECT h.introduction FROM hosted_party h JOIN peer p ON p.party = h.host"
+            " WHERE h.party = %s AND p.state = 'accepted'",
             (party,),
         )
         .fetchone()
     )
-    return {} if row is None else {key_id(row[0]): row[0]}
+    return {} if row is None else statements.introduced(bytes(row[0]), realm).keys

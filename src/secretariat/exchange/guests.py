@@ -29,19 +29,27 @@ from secretariat.agreements.release import PUBLIC, Basis, Published, publish_in
 from secretariat.agreements.service import with_members
 from secretariat.agreements.workflow import for_two
 from secretariat.base.clock import stamp
-from secretariat.base.errors import ConflictError, DeniedError, InputError, NotFoundError, SecretariatError
-from secretariat.exchange import enrolment, guest_store, service
+from secretariat.base.errors import (
+    ConflictError,
+    DeniedError,
+    InputError,
+    NotFoundError,
+    SecretariatError,
+    StateError,
+)
+from secretariat.exchange import enrolment, guest_meeting, guest_store, service
 from secretariat.exchange import store as tables
 from secretariat.exchange.guest_settling import settle
 from secretariat.exchange.guest_store import Guest
 from secretariat.exchange.guest_view import acting, view_of
 from secretariat.exchange.withdrawal import Called
-from secretariat.ledger import dsse, guest_keys, keys
+from secretariat.ledger import dsse, guest_keys, keys, revocation
 from secretariat.ledger import service as ledger
 from secretariat.ledger.entries import Draft
 from secretariat.ledger.entries import Guest as GuestBody
 from secretariat.ledger.keys import Keyring
 from secretariat.ledger.node import Node
+from secretariat.ledger.revocation import Reason, Revocation
 from secretariat.people import service as people
 from secretariat.people import store as people_store
 from secretariat.people.model import Permission, Person, Role
@@ -55,6 +63,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
+    from secretariat.ledger.keys import Signer
     from secretariat.records.result import ImportResult
 
 STATEMENT_TYPE = "application/vnd.secretariat.guest+json"
@@ -335,6 +344,70 @@ def withdraw(node: Node, realm: str, person: Person, stix_id: str, *, reason: st
     called = service.withdraw(mine, realm, stix_id, reason=reason, by=person.login, now=now)
     settle(node, realm, now=now)
     return called
+
+
+def rekey(
+    node: Node,
+    party: str,
+    *,
+    since: datetime,
+    reason: Reason,
+    root: Signer | None = None,
+    by: str,
+    now: datetime,
+) -> Added:
+    """Replace a guest's key in every realm and say that the former counts no more since a moment.
+
+    The entry and the newer introduction, signed by the new key and this node's root key, go to every partner
+    that accepted the guest. Refuses a moment to come, and where the root key is away and not brought.
+    """
+    if since > now:
+        raise InputError("a key is revoked from now on or since earlier", where="--since")
+    if root is None and node.keyring(node.settings.realms[0]).root is None:
+        raise StateError("the root key is not on this machine", advice="bring it: --root FILE")
+    name = party
+    made: dict[str, str] = {}
+    for realm in node.settings.realms:
+        settle(node, realm, now=now)
+        folder = keys.folder_of(node.settings.data, realm)
+        with node.database.app(realm) as tx:
+            held = guest_store.guest_of(tx, party)
+            if held is None or held.state != "hosted":
+                raise NotFoundError(
+                    f"{party} is no guest here", where=party, advice="secretariat guests list"
+                )
+            name, before = held.name, _load(node, realm, party)
+            one = Revocation(before.record.key_id, "record", stamp(since), reason)
+            ring = guest_keys.replace_key(folder, before, one, now=now)
+            made[realm] = ring.record.key_id
+            body = _rekeyed(ring, held, by, now)
+            (entry,) = ledger.append(tx, node.keyring(realm), [Draft("guest", None, body)], now=now)
+            fresh = msgspec.structs.replace(held, public=ring.record.public, entry=entry.position)
+            guest_store.write_guest(tx, fresh)
+    sealed, _words = guest_meeting.introduce(node, party, root=root, now=now)
+    for realm in node.settings.realms:
+        ring = _load(node, realm, party)
+        with node.database.app(realm) as tx:
+            told = guest_store.partners_of(tx, party)
+            body = _rekeyed(ring, Guest(party, name, ring.record.public, "hosted", 0, now), by, now)
+            drafts = [
+                Draft("guest", one, msgspec.structs.replace(body, to=one, statement=json.loads(sealed)))
+                for one in told
+            ]
+            ledger.append(tx, node.keyring(realm), drafts, now=now)
+    return Added(party, name, made)
+
+
+def _rekeyed(ring: Keyring, held: Guest, by: str, now: datetime) -> GuestBody:
+    return GuestBody(
+        act="rekey",
+        party=held.party,
+        name=held.name,
+        key=ring.record.public.hex(),
+        statement=json.loads(hosted_statement(ring, "rekey", now=now)),
+        reason=f"by {by}",
+        revoked=list(revocation.statements_of(ring.revoked)),
+    )
 
 
 # ending

@@ -332,7 +332,7 @@ class MemoryStore(MemoryMail, MemoryTransfers, MemoryShelf, MemoryWitness):
     def revoked(self, party: str) -> Mapping[str, Revoked]:
         if party == self.party:
             return self._m.keyring.revoked
-        peer = self._m.peers.get(party)
+        peer = self._m.peers.get(party) or self.hosted().get(party)
         return {} if peer is None else peer.revoked
 
     def kept_log(self, origin: str) -> KeptLog | None:

@@ -16,7 +16,6 @@ from secretariat.exchange.model import KeptLog, LogEntry, Peer
 from secretariat.exchange.postgres_transaction import Transaction
 from secretariat.ledger import joint_service, partners, witnessing
 from secretariat.ledger import store as ledger_store
-from secretariat.ledger.keys import key_id
 from secretariat.ledger.model import PeerEntry, PeerLog
 from secretariat.storage.engine import raw
 
@@ -52,17 +51,7 @@ class PartnerRows(Transaction):
         if self._hosted is None:
             origins = {one.party: one.origin for one in self.peers()}
             self._hosted = {
-                one.party: Peer(
-                    party=one.party,
-                    name=one.name,
-                    root_key=one.public,
-                    record_keys={key_id(one.public): one.public},
-                    log_keys={},
-                    transport_keys={},
-                    origin=origins[one.host],
-                    url="",
-                    host=one.host,
-                )
+                one.party: guest_store.as_peer(one, origins[one.host], self.realm)
                 for one in guest_store.met_parties(self.tx)
                 if one.party != self.party
             }
@@ -75,6 +64,10 @@ class PartnerRows(Transaction):
 
     def save_peer(self, peer: Peer) -> None:
         tables.write_peer(self.tx, peer)
+        self.forget_keys()
+
+    def forget_keys(self) -> None:
+        """Read keys again when they are asked for: they changed in this transaction."""
         self._keys.clear()
         self._revoked.clear()
         self._hosted = None
@@ -95,14 +88,14 @@ class PartnerRows(Transaction):
             else:
                 peer = self.peer(party)
                 own = peer.record_keys if peer is not None and peer.state != "removed" else {}
-                self._keys[party] = {**guest_store.met_keys(self.tx, party), **own}
+                self._keys[party] = {**guest_store.met_keys(self.tx, party, self.realm), **own}
         return self._keys[party]
 
     def revoked(self, party: str) -> Mapping[str, Revoked]:
         if party == self.party:
             return self.keyring.revoked
         if party not in self._revoked:  # asked for every object of a page
-            peer = self.peer(party)
+            peer = self.peer(party) or self.hosted().get(party)
             self._revoked[party] = {} if peer is None else peer.revoked
         return self._revoked[party]
 

@@ -7,6 +7,7 @@ that failed leaves nothing behind.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import secrets
@@ -26,6 +27,7 @@ from secretariat.exchange import (
     dating,
     duties,
     enrolment,
+    guest_meeting,
     guest_store,
     instruments,
     take,
@@ -47,7 +49,7 @@ from secretariat.exchange.take import OutOfStepError, PageRefusedError, Result
 from secretariat.exchange.transfer import BY_HAND
 from secretariat.exchange.wire import Cursor, Page, Place, Taken
 from secretariat.exchange.withdrawal import Called
-from secretariat.ledger import entries, object_signature, partners, witness, witnessing
+from secretariat.ledger import dsse, entries, object_signature, partners, witness, witnessing
 from secretariat.ledger import service as ledger
 from secretariat.ledger import store as ledger_store
 from secretariat.ledger.entries import Draft, Note, Statement, Suspect
@@ -242,6 +244,7 @@ def take_page(
             if peer is None or peer.state != "accepted":
                 raise DeniedError(f"{party} is not an accepted partner", advice="secretariat peers list")
             ledger_store.lock_peer_log(store.tx, peer.origin)
+            _take_new_keys(store, peer, page)
             result = take.take(
                 store,
                 peer,
@@ -267,6 +270,22 @@ def take_page(
     except BehindError as error:
         raise stop(node, realm, error) from error
     return result
+
+
+def _take_new_keys(store: PostgresStore, peer: Peer, page: Page) -> None:
+    """Take the new keys of the partner's guests before the page is verified: they may speak in it already.
+
+    They stand under the host's root key and need no proof of the log; a page that is refused takes them back.
+    """
+    if all(one.host != peer.party for one in store.hosted().values()):
+        return
+    for carried in page.entries:
+        if carried.envelope is msgspec.UNSET or carried.objects:
+            continue
+        with contextlib.suppress(SecretariatError):
+            said = entries.read(dsse.payload_of(bytes(carried.envelope)))
+            if said.kind == "guest":
+                guest_meeting.renew(store, peer, entries.body_as(said, entries.Guest))
 
 
 def _record_refusal(
@@ -332,6 +351,8 @@ def _noted(store: PostgresStore, peer: Peer, position: int, statement: Statement
         if not peer.host:  # whoever hosts it names the same texts and is asked for them
             instruments.note_wanted(store, peer.party, named, store.now)
         return True
+    elif statement.kind == "guest":  # taken before (`_take_new_keys`); here a refusal is recorded
+        guest_meeting.renew(store, peer, entries.body_as(statement, entries.Guest))
     elif statement.kind == "enrol":
         body_of = entries.body_as(statement, entries.Enrol)
         guest = guest_store.guest_of(store.tx, body_of.party)

@@ -124,6 +124,8 @@ class Auditor:
         self._stated = False
         self._root_key_from = root_key_from
         self._record: dict[str, bytes] = {}
+        self._introduced_ended: dict[str, int] = {}
+        self._introduced_revoked: dict[str, Revoked] = {}
         self._guests: dict[str, dict[str, bytes]] = {}
         """The key of each party that this log's node hosts, as its entries name them."""
 
@@ -184,9 +186,10 @@ class Auditor:
         body = entries.body_as(statement, Guest)
         if body.party == self.party:  # where this party itself was a guest before: its new keys are above
             return
-        if body.act == "add" and body.key is not None:
+        if body.act in {"add", "rekey"} and body.key is not None:
             public = bytes.fromhex(body.key)
             self._guests[body.party] = {key_id(public): public}
+            self._revoked = revocation.merged(self._revoked, body.revoked, latest=statement.at)
         else:
             self._guests[body.party] = {}  # an entry of that party after this one has no key to hold under
 
@@ -206,7 +209,8 @@ class Auditor:
                 self.problem(f"statement {number}", str(error))
         known = statements.times(said)
         self._record, self.log_keys, self._retired = known.record, known.log, known.retired
-        self._ended, self._revoked = known.ended, known.revoked
+        self._ended = {**known.ended, **self._introduced_ended}
+        self._revoked = {**known.revoked, **self._introduced_revoked}
         self._stated = True
 
     def _introduced(self, sealed: bytes) -> None:
@@ -214,7 +218,9 @@ class Auditor:
         one = statements.read_introduction(sealed, self.realm, self._root_public)
         if (one.host, one.origin) != (self.party, self.origin):
             raise ProofError(f"it introduces a guest of {one.host} in {one.origin}")
-        self._guests[one.party] = {key_id(one.public): one.public}
+        self._guests[one.party] = {**self._guests.get(one.party, {}), **one.keys}
+        self._introduced_ended |= one.ended
+        self._introduced_revoked |= one.revoked
 
     def _take_keys(self, statement: Statement) -> None:
         body = entries.body_as(statement, Key)

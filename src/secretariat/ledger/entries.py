@@ -268,13 +268,15 @@ class Suspect(Body, frozen=True):
 class Guest(Body, frozen=True):
     """The signer hosts a party without a node, whose entries `key` signs from here on, or no longer does."""
 
-    act: Literal["add", "move", "end"]
+    act: Literal["add", "move", "end", "rekey"]
     party: PartyCode
     name: str = ""
     key: Hex32 | None = None
     statement: Any = None
-    """The guest's own signed word (exchange/guests.py, `Hosted`)."""
+    """The guest's own signed word (exchange/guests.py, `Hosted`); to a partner its introduction."""
     reason: str = ""
+    revoked: list[Revocation] = []
+    to: PartyCode | None = None
 
 
 class GivenSignature(msgspec.Struct, frozen=True):

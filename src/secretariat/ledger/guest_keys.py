@@ -7,19 +7,25 @@ Rules:
 2. Making one and using one are two things: whoever uses it names the person of the guest who said DO, or only
    states a fact (exchange/guests.py).
 3. When the guest moves or leaves, the private half is destroyed: what is not here cannot sign.
+4. Another key takes its place in one step (`replace`); which former ones count no more stands beside it, and
+   the public halves of all of them stay, for what they signed.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from secretariat.base.errors import ConflictError, InputError, StateError
-from secretariat.ledger import keys
+from secretariat.ledger import keys, revocation
 from secretariat.ledger.keys import Keyring, Signer
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
+
+    from secretariat.ledger.revocation import Revocation
 
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _GUEST_KEY = "guest.pem"
@@ -55,7 +61,31 @@ def load(folder: Path, party: str, host: Keyring) -> Keyring:
             where=str(path),
             advice=f"{party} is no guest here, or has moved to a node of its own",
         )
-    return ring_of(Signer.from_pem(path.read_bytes(), where=str(path)), party, host)
+    signer = Signer.from_pem(path.read_bytes(), where=str(path))
+    return replace(
+        ring_of(signer, party, host),
+        retired=keys.read_retired(path.parent),
+        revoked=keys.read_revoked(path.parent),
+    )
+
+
+def replace_key(folder: Path, ring: Keyring, one: Revocation, *, now: datetime) -> Keyring:
+    """Put a new key in the place of a guest's, and write down since when the former counts no more.
+
+    The caller then appends a `guest` entry that says so. Killed in between, `unsaid` keys sign nothing that
+    counts: the next call says what this one did not.
+    """
+    own = folder_of(folder, ring.party)
+    fresh = Signer.generate()
+    (own / "retired").mkdir(exist_ok=True, mode=0o700)
+    keys.write_public(own / "retired" / f"{ring.record.key_id}.pub", ring.record.public)
+    revoked = revocation.merged(ring.revoked, [one], latest=now)
+    keys.write_revoked(own, revoked)
+    keys.put_private(own / _GUEST_KEY, fresh)
+    keys.write_public(own / "guest.pub", fresh.public)
+    return replace(
+        ring_of(fresh, ring.party, ring.host or ring), retired=keys.read_retired(own), revoked=revoked
+    )
 
 
 def destroy(folder: Path, party: str) -> None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from secretariat.base.errors import NotFoundError
 from secretariat.ledger import (
+    dsse,
+    entries,
     joint,
     joint_file,
     joint_store,
@@ -20,6 +22,7 @@ from secretariat.ledger import (
     witness_store,
 )
 from secretariat.ledger import service as ledger
+from secretariat.ledger.entries import Guest
 from secretariat.ledger.merkle import HASH_BYTES
 
 if TYPE_CHECKING:
@@ -57,6 +60,10 @@ def _revoked(tx: sa.Connection, origin: str, as_of: AsOf | None) -> dict[str, Re
         for entry, body in ledger.key_entries(tx):
             if before is None or entry.recorded_at <= before:
                 held = revocation.merged(held, body.revoked, latest=entry.recorded_at)
+        for entry in store.read_entries(tx, kinds=["guest"]):
+            if before is None or entry.recorded_at <= before:
+                named = entries.body_as(entries.read(dsse.payload_of(entry.envelope)), Guest)
+                held = revocation.merged(held, named.revoked, latest=entry.recorded_at)
         return held
     for one in sealed:
         said = statements.taken_back(one, _realm(origin))

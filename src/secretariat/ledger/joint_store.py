@@ -14,7 +14,6 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
 
 from secretariat.ledger.joint import Stance, Word
-from secretariat.ledger.statements import introduces
 from secretariat.storage.engine import raw
 from secretariat.storage.metadata import metadata
 
@@ -120,7 +119,7 @@ def beginning(tx: sa.Connection, name: str) -> list[bytes]:
 
 
 def statements(tx: sa.Connection, origin: str, as_of: AsOf | None = None) -> list[bytes] | None:
-    """Give a partner's sealed statements of its keys as known by the times asked about, oldest first.
+    """Give the sealed statements of keys in a partner's log, of its guests too, as known by the times asked.
 
     None where none is kept of that log: it is our own.
     """
@@ -141,8 +140,7 @@ def statements(tx: sa.Connection, origin: str, as_of: AsOf | None = None) -> lis
     return [
         sealed
         for sealed, made_at, at in rows
-        if not introduces(sealed)
-        and (said is None or made_at <= said)
+        if (said is None or made_at <= said)
         and (known is None or at <= known)
         and (recorded is None or at <= recorded)
     ]

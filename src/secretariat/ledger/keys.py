@@ -235,11 +235,8 @@ def load(folder: Path, *, party: str, realm: str, host: str) -> Keyring:
             )
     signers.pop("root", None)
     root_public, root = root_of(folder)
-    revoked = _read_revoked(folder)
-    retired = {
-        key_id(public): public
-        for public in (_read_public(path) for path in sorted(folder.glob("retired/*.pub")))
-    }
+    revoked = read_revoked(folder)
+    retired = read_retired(folder)
     return Keyring(
         party,
         realm,
@@ -302,7 +299,7 @@ def rotate(
     retired.mkdir(exist_ok=True, mode=0o700)
     write_public(retired / f"{old.key_id}.pub", old.public)
     fresh = Signer.generate()
-    _put_private(folder / f"{role}.pem", fresh)  # from here on the new one is in force, before it the old
+    put_private(folder / f"{role}.pem", fresh)  # from here on the new one is in force, before it the old
     write_public(folder / f"{role}.pub", fresh.public)
     return replace(load(folder, party=party, realm=realm, host=host), root=held.root)
 
@@ -318,7 +315,7 @@ def replace_missing(folder: Path, role: str) -> bool:
     old, fresh = _read_public(folder / f"{role}.pub"), Signer.generate()
     (folder / "retired").mkdir(exist_ok=True, mode=0o700)
     write_public(folder / "retired" / f"{key_id(old)}.pub", old)
-    _put_private(path, fresh)
+    put_private(path, fresh)
     write_public(folder / f"{role}.pub", fresh.public)
     return True
 
@@ -342,13 +339,18 @@ def revoke(folder: Path, ring: Keyring, one: Revocation, *, now: datetime) -> Ke
             f"{one.key} is no former key here", where=str(folder), advice="secretariat keys status"
         )
     revoked = revocation.merged(ring.revoked, [one], latest=now)
-    fresh = folder / "revoked.json.new"
-    fresh.write_bytes(msgspec.json.format(msgspec.json.encode(revocation.statements_of(revoked)), indent=2))
-    fresh.replace(folder / REVOKED_FILE)
+    write_revoked(folder, revoked)
     return replace(ring, revoked=revoked)
 
 
-def _put_private(path: Path, signer: Signer) -> None:
+def write_revoked(folder: Path, revoked: Mapping[str, Revoked]) -> None:
+    """Write which keys count no more, whole or not at all."""
+    fresh = folder / f"{REVOKED_FILE}.new"
+    fresh.write_bytes(msgspec.json.format(msgspec.json.encode(revocation.statements_of(revoked)), indent=2))
+    fresh.replace(folder / REVOKED_FILE)
+
+
+def put_private(path: Path, signer: Signer) -> None:
     """Put a key into its place in one step: whoever looks finds the one before or this one, whole."""
     fresh = path.with_name(f"{path.name}.new")
     fresh.unlink(missing_ok=True)  # of a step that was cut short
@@ -372,7 +374,14 @@ def write_public(path: Path, public: bytes) -> None:
     fresh.replace(path)
 
 
-def _read_revoked(folder: Path) -> dict[str, Revoked]:
+def read_retired(folder: Path) -> dict[str, bytes]:
+    """Give the public halves of former keys, by id."""
+    found = (_read_public(path) for path in sorted(folder.glob("retired/*.pub")))
+    return {key_id(public): public for public in found}
+
+
+def read_revoked(folder: Path) -> dict[str, Revoked]:
+    """Give which keys count no more, by id."""
     path = folder / REVOKED_FILE
     if not path.exists():
         return {}

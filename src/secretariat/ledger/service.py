@@ -393,7 +393,8 @@ def _guest_keys(tx: Connection, found: Entry) -> dict[str, bytes]:
     for one in store.read_entries(tx, kinds=["guest"], end=found.position):
         body = entries.body_as(entries.read(dsse.payload_of(one.envelope)), Guest)
         if body.party == found.party:
-            public = bytes.fromhex(body.key) if body.act == "add" and body.key is not None else None
+            named = body.act in {"add", "rekey"} and body.key is not None
+            public = bytes.fromhex(body.key or "") if named else None
             keys = {} if public is None else {key_id(public): public}
     return keys
 

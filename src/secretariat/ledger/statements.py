@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from secretariat.ledger.entries import Statement
 
 STATEMENT_TYPE = "application/vnd.secretariat.descriptor+json"
+_NEVER = "9999-12-31T23:59:59Z"
 INTRODUCTION_TYPE = "application/vnd.secretariat.introduction+json"
 """Of a guest, by itself and its host: it names the key by which the guest speaks in the host's log."""
 
@@ -83,12 +84,16 @@ class TakenBack(msgspec.Struct, frozen=True):
 class _Place(msgspec.Struct, frozen=True):
     origin: str
     key: str
+    former: list[str] = []
+    since_entry: int | None = None
+    revoked: list[Revocation] = []
 
 
 class _Introduction(msgspec.Struct, frozen=True):
     party: str
     host: str
     realms: dict[str, _Place]
+    made_at: str = ""
 
 
 class Introduced(msgspec.Struct, frozen=True):
@@ -98,6 +103,11 @@ class Introduced(msgspec.Struct, frozen=True):
     host: str
     origin: str
     public: bytes
+    keys: dict[str, bytes] = {}
+    """This key and every former one, by id."""
+    ended: dict[str, int] = {}
+    """From which place of the host's log on a former key signs nothing."""
+    revoked: dict[str, Revoked] = {}
 
 
 class KeyTimes(msgspec.Struct, frozen=True):
@@ -156,13 +166,33 @@ def read_introduction(sealed: bytes, realm: str, root: bytes) -> Introduced:
     try:
         said = msgspec.json.decode(dsse.payload_of(sealed), type=_Introduction)
         own = {key_id(public): public for public in (bytes.fromhex(one.key) for one in said.realms.values())}
-        place = said.realms[realm]
-    except (msgspec.MsgspecError, ValueError, KeyError, RecursionError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise ProofError(f"not an introduction: {error}") from error
     signers = set(dsse.unseal(sealed, {**own, key_id(root): root}, INTRODUCTION_TYPE).key_ids)
     if key_id(root) not in signers or not signers & own.keys():
         raise ProofError(f"not signed by both {said.party} and its host {said.host}", where="signatures")
-    return Introduced(said.party, said.host, place.origin, bytes.fromhex(place.key))
+    return introduced(sealed, realm)
+
+
+def introduced(sealed: bytes, realm: str) -> Introduced:
+    """Read an introduction whose signatures were verified when it was taken."""
+    try:
+        said = msgspec.json.decode(dsse.payload_of(sealed), type=_Introduction)
+        place = said.realms[realm]
+        public = bytes.fromhex(place.key)
+        former = {key_id(one): one for one in map(bytes.fromhex, place.former)}
+        revoked = revocation.merged({}, place.revoked, latest=parse_stamp(said.made_at or _NEVER))
+    except (msgspec.MsgspecError, ValueError, KeyError, RecursionError, SecretariatError) as error:
+        raise ProofError(f"not an introduction: {error}") from error
+    return Introduced(
+        said.party,
+        said.host,
+        place.origin,
+        public,
+        {**former, key_id(public): public},
+        {} if place.since_entry is None else dict.fromkeys(former, place.since_entry),
+        revoked,
+    )
 
 
 def taken_back(sealed: bytes, realm: str) -> TakenBack:
@@ -175,6 +205,11 @@ def taken_back(sealed: bytes, realm: str) -> TakenBack:
     if kind == STATEMENT_TYPE:
         found = read(sealed, realm, root_of(sealed))
         return TakenBack(found.party, root_of(sealed), found.at, found.revoked)
+    if kind == INTRODUCTION_TYPE:
+        own = introduced(sealed, realm)
+        dsse.unseal(sealed, {key_id(own.public): own.public}, INTRODUCTION_TYPE)
+        said_at = max((one.since for one in own.revoked.values()), default=parse_stamp(_NEVER))
+        return TakenBack(own.party, own.public, said_at, revocation.statements_of(own.revoked))
     claimed = entries.read(dsse.payload_of(sealed))
     roots = [bytes.fromhex(one.public) for one in entries.body_as(claimed, Key).keys if one.role == "root"]
     if len(roots) != 1 or claimed.realm != realm:

@@ -29,7 +29,7 @@ class Killed(BaseException):
 
 
 PLACES = {
-    "the private key": (keys, "_put_private"),
+    "the private key": (keys, "put_private"),
     "a public key": (keys, "write_public"),
     "the list of revoked keys": (keys, "revoke"),
     "the entry": (ledger, "append"),
