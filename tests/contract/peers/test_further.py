@@ -77,8 +77,8 @@ def test_without_a_word_in_the_agreements_a_relay_answers_for_who_is_further_dow
         ((False, False), False),
     ],
 )
-def test_a_name_travels_only_where_both_legs_show_recipients(world, shown, named):
-    there, roots = chain(world, "US", "KR", "JP", shown=shown)
+def test_a_name_travels_only_where_both_legs_show_recipients(memory_world, shown, named):
+    there, roots = chain(memory_world, "US", "KR", "JP", shown=shown)
     there.withdraw("US", A)
     there.converge()
     found = there.holders("US", roots)
@@ -94,8 +94,8 @@ def test_a_name_travels_two_relays_only_where_every_leg_shows_recipients(world):
     assert there.holders("US", roots) == {"KR": "destroyed", "JP": "destroyed", "AU": "destroyed"}
 
 
-def test_below_a_shown_relay_who_is_not_shown_has_no_name_anywhere(world):
-    there, roots = chain(world, "US", "KR", "JP", "AU", shown=(True, True, False))
+def test_below_a_shown_relay_who_is_not_shown_has_no_name_anywhere(memory_world):
+    there, roots = chain(memory_world, "US", "KR", "JP", "AU", shown=(True, True, False))
     there.withdraw("US", A)
     there.converge()
     found = there.holders("US", roots)
@@ -105,8 +105,8 @@ def test_below_a_shown_relay_who_is_not_shown_has_no_name_anywhere(world):
     assert "AU" not in there.holders("KR", roots)
 
 
-def test_a_duty_that_names_no_article_hides(world):
-    there = world("US", "KR", "JP")
+def test_a_duty_that_names_no_article_hides(memory_world):
+    there = memory_world("US", "KR", "JP")
     there.allow("US>KR")
     bare = ({"do": "name_recipients"},)
     roots = there.publish("US", indicator("a"), to=["KR"], obligations=bare)
@@ -117,8 +117,8 @@ def test_a_duty_that_names_no_article_hides(world):
     assert "JP" not in there.holders("US", roots)
 
 
-def test_two_grants_of_which_one_is_silent_hide(world):
-    there, roots = chain(world, "US", "KR", shown=(True,))
+def test_two_grants_of_which_one_is_silent_hide(memory_world):
+    there, roots = chain(memory_world, "US", "KR", shown=(True,))
     with there.nodes["US"].store(there.now) as store:
         store.lock()
         there.grants(store, roots, ["KR"])
@@ -137,8 +137,8 @@ def test_nothing_of_who_is_two_steps_away_is_in_a_node(memory_world):
     assert mentions(everything(there, "AU"), there, "KR") == []
 
 
-def test_an_originators_word_names_nobody_whom_it_was_granted_to(world):
-    there, _ = chain(world, "US", "KR", "JP")
+def test_an_originators_word_names_nobody_whom_it_was_granted_to(memory_world):
+    there, _ = chain(memory_world, "US", "KR", "JP")
     there.withdraw("US", A)
     with there.nodes["US"].store(there.now) as store:
         words = [
@@ -159,8 +159,8 @@ def words_at(there) -> int:
         return next(n for n in range(store.head().size) if store.entry(n).kind == "withdraw")
 
 
-def test_two_that_compare_their_pseudonyms_find_none_alike(world):
-    there = world("US", "KR", "JP", "AU")
+def test_two_that_compare_their_pseudonyms_find_none_alike(memory_world):
+    there = memory_world("US", "KR", "JP", "AU")
     there.allow("US>KR", "US>JP")
     roots = there.publish("US", indicator("a"), to=["KR", "JP"])
     there.converge()
@@ -180,8 +180,8 @@ def test_two_that_compare_their_pseudonyms_find_none_alike(world):
     assert there.converge() == 0
 
 
-def test_relays_that_hold_each_others_grants_in_a_ring_fall_silent(world):
-    there = world("US", "KR", "JP", "AU", "CN")
+def test_relays_that_hold_each_others_grants_in_a_ring_fall_silent(memory_world):
+    there = memory_world("US", "KR", "JP", "AU", "CN")
     there.allow("US>KR")
     roots = there.publish("US", indicator("a"), to=["KR"])
     there.converge()
@@ -214,8 +214,8 @@ def test_a_party_further_down_that_has_no_node_is_listed_without_its_name(world)
         ({"further": "further-" + "a" * 16, "state": "asked", "since": 7, "objects": "x"}, "line about"),
     ],
 )
-def test_a_line_that_makes_no_sense_is_recorded_and_notes_nothing(world, line, why):
-    there, roots = chain(world, "US", "KR")
+def test_a_line_that_makes_no_sense_is_recorded_and_notes_nothing(memory_world, line, why):
+    there, roots = chain(memory_world, "US", "KR")
     lying(there, roots, [line])
     assert there.refusals("US") == ["bad-entry"]
     with there.nodes["US"].store(there.now) as store:
@@ -223,8 +223,8 @@ def test_a_line_that_makes_no_sense_is_recorded_and_notes_nothing(world, line, w
     assert there.holders("US", roots) == {"KR": "received"}
 
 
-def test_a_line_cannot_take_the_place_of_a_party_or_of_another_relays_line(world):
-    there, roots = chain(world, "US", "KR")
+def test_a_line_cannot_take_the_place_of_a_party_or_of_another_relays_line(memory_world):
+    there, roots = chain(memory_world, "US", "KR")
     lying(there, roots, [{"party": "JP/further-" + "a" * 16, "state": "asked"}])
     assert there.holders("US", roots) == {"KR": "received"}
 
@@ -263,6 +263,7 @@ def lying(there, roots, lines) -> None:
 
 @pytest.fixture
 def memory_world():
+    """Give a maker of worlds in memory: what follows from entries alone needs no database."""
     from functools import partial
 
     from simulator import World, memory_node
