@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from secretariat.exchange import riding
 from secretariat.exchange import store as tables
-from secretariat.exchange.postgres import transaction
+from secretariat.exchange.postgres import PostgresStore, transaction
 from secretariat.ledger import checkpoint as notes
 from secretariat.ledger import witnessing
 from secretariat.ledger.witness import RECOVERY, StoppedError, WitnessError
@@ -15,7 +15,6 @@ from secretariat.ledger.witnessing import Known
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from secretariat.exchange.postgres import PostgresStore
     from secretariat.ledger.checkpoint import Checkpoint
     from secretariat.ledger.node import Node
 
@@ -27,15 +26,16 @@ def add_checkpoint(node: Node, realm: str, body: bytes, *, now: datetime) -> byt
     is kept as proof against the log, which is suspended, whoever brought it.
     """
     try:
-        with transaction(node, realm, now) as store:
+        with node.database.brief(realm) as tx:
+            store = PostgresStore(node, realm, tx, now)
             if (why := store.stopped()) is not None:  # what is kept here is older than what we gave
                 raise StoppedError(why, advice=RECOVERY)
 
             def known(origin: str) -> Known | None:
-                found = tables.read_peers(store.tx, "WHERE origin = %s AND state = 'accepted'", [origin])
+                found = tables.read_peers(tx, "WHERE origin = %s AND state = 'accepted'", [origin])
                 return Known(found[0].party, tuple(found[0].log_keys.values())) if found else None
 
-            return witnessing.add_checkpoint(store.tx, store.keyring, body, known, now=now)
+            return witnessing.add_checkpoint(tx, store.keyring, body, known, now=now)
     except WitnessError as error:
         if error.shown is not None:
             with transaction(node, realm, now) as store:
