@@ -18,7 +18,7 @@ from .conftest import PASSWORD
 
 def test_own_keys_with_what_is_to_be_done(site):
     text = site("admin").get("/ledger/keys").text
-    for word in ("root key", "record key", "log key", "transport key", "witness key"):
+    for word in ("root key", "record key", "log key", "transport key", "witness key", "certificate of"):
         assert word in text
     assert "What to do now" in text
     assert "whoever has it can name other keys" in text

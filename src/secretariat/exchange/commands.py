@@ -110,8 +110,9 @@ def show(
     realm: Realm = "live",
     json: Json = False,
 ) -> None:
-    """Show one partner, its fingerprint, which keys it revoked, and what was refused of it."""
+    """Show one partner, its fingerprint, its certificates' keys, keys it revoked, and what was refused."""
     from secretariat.exchange import renewal, service
+    from secretariat.exchange import store as tables
     from secretariat.exchange.fingerprint import fingerprint
 
     with node_at(data) as node:
@@ -121,12 +122,18 @@ def show(
         refused = service.refusals(node, realm, party=party)
         root = service.root_key(node, realm, party)
         revoked = renewal.revoked_of(node, realm, party)
+        with node.database.app(realm) as tx:
+            [peer] = tables.read_peers(tx, "WHERE party = %s", [party])
     words = fingerprint(party, root)
     shown = msgspec.to_builtins(found[0])
     lines = [f"{name}: {value}" for name, value in shown.items()] + [f"fingerprint: {words}"]
     lines += [f"refused {stamp(one.last_at)} {one.code} ×{one.times}: {one.what}" for one in refused]
+    lines += [f"comes with the certificate key sha256-{pin}" for pin in peer.client_pins]
+    lines += [f"its server has the key sha256-{pin}" for pin in peer.server_pins]
     lines += [f"revoked {one.role} {one.key} since {one.since}: {one.reason}" for one in revoked]
-    emit({**shown, "fingerprint": words, "revoked": revoked, "refused": refused}, "\n".join(lines), json=json)
+    told = {"fingerprint": words, "revoked": revoked, "refused": refused}
+    told |= {"client_pins": peer.client_pins, "server_pins": peer.server_pins}
+    emit({**shown, **told}, "\n".join(lines), json=json)
 
 
 @commands.command("remove")

@@ -32,6 +32,7 @@ ROLE_WORDS = {
     "witness": mark("witness key"),
     "sealing": mark("sealing key"),
     "tls": mark("certificate of connections"),
+    "server": mark("certificate of its server"),
 }
 USE_WORDS = {
     "root": mark("names the other keys; needed only when one changes"),
@@ -153,6 +154,8 @@ def _theirs(one: Peer) -> list[dict[str, Any]]:
             if key not in one.revoked:
                 until = one.retired.get(key)
                 rows.append(_row(one.party, role, key, "ended" if until else "in force", until, ""))
+    for role, pins in (("tls", one.client_pins), ("server", one.server_pins)):
+        rows += [_row(one.party, role, f"sha256-{pin}", "in force", None, "") for pin in pins]
     for key, revoked in one.revoked.items():
         why = _(REASON_WORDS[revoked.reason]) if revoked.reason in REASON_WORDS else revoked.reason
         rows.append(_row(one.party, revoked.role, key, "revoked", revoked.since, why))

@@ -278,3 +278,20 @@ def test_where_they_are_demanded_and_no_front_is_believed_everybody_is_refused(t
 )
 def test_whose_word_is_believed(address, fronts, answer):
     assert certificates.believed(address, fronts) is answer
+
+
+def test_peers_show_and_the_page_of_keys_name_the_keys_of_certificates(world, monkeypatch, capsys):
+    """An administrator compares them with what the partner says on the telephone."""
+    from secretariat.exchange import commands, key_pages
+
+    monkeypatch.setattr(
+        "secretariat.exchange.commands.node_at", lambda _data: contextlib.nullcontext(world.jp)
+    )
+    commands.show("KR", data=world.folder)
+    said = capsys.readouterr().out
+    assert f"its server has the key sha256-{world.server.pin}" in said
+    assert f"comes with the certificate key sha256-{world.kr.keyring('live').tls.pin}" in said
+    with world.jp.database.app("live") as tx:
+        (peer,) = tables.read_peers(tx)
+    shown = {row["key"] for row in key_pages._theirs(peer)}
+    assert {f"sha256-{world.server.pin}", f"sha256-{world.kr.keyring('live').tls.pin}"} <= shown
