@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from secretariat.exchange import further
+from secretariat.exchange import duties, further
 from secretariat.exchange.peers import Outgoing
 from secretariat.ledger import dsse, entries
 from simulator import indicator
@@ -118,7 +118,10 @@ def test_a_duty_that_names_no_article_hides(memory_world):
 
 
 def test_two_grants_of_which_one_is_silent_hide(memory_world):
-    there, roots = chain(memory_world, "US", "KR", shown=(True,))
+    there = memory_world("US", "KR", "JP")
+    there.allow("US>KR")
+    roots = there.publish("US", indicator("a"), to=["KR"], obligations=NAMED)
+    there.converge()
     with there.nodes["US"].store(there.now) as store:
         store.lock()
         there.grants(store, roots, ["KR"])
@@ -269,3 +272,23 @@ def memory_world():
     from simulator import World, memory_node
 
     return partial(World, make=memory_node)
+
+
+def test_what_a_law_keeps_further_down_is_told_again_when_it_is_destroyed(memory_world):
+    there = memory_world("US", "KR", "JP")
+    there.allow("US>KR")
+    roots = there.publish("US", indicator("a"), to=["KR"])
+    there.converge()
+    keep = ({"who": "JP", "do": "keep_by_law", "by": "2026-11-25", "art": "archives-act/4"},)
+    pass_on(there, "US", "KR", "JP", roots, keep)
+    there.withdraw("US", A)
+    there.converge()
+    (nameless,) = set(there.holders("US", roots)) - {"KR"}
+    assert there.holders("US", roots)[nameless] == "kept-by-law"
+    assert "archives-act" not in everything(there, "US")
+    there.tick(days=5)
+    with there.nodes["JP"].store(there.now) as store:
+        assert duties.fall_due(store, there.now).destroyed == 1
+    there.converge()
+    assert there.holders("US", roots) == {"KR": "destroyed", nameless: "destroyed"}
+    assert there.converge() == 0
