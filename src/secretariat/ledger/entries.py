@@ -146,6 +146,11 @@ class Withdraw(Body, frozen=True):
     reason: str = ""
     grants: Grants = []
     passed_on: EntryRef | None = None
+    by: Stamp | None = None
+    """By when the recipient has to answer, by the article `article`."""
+    article: str | None = None
+    revoked: Hex32 | None = None
+    """Root of the version with `revoked: true` that tells clients of TAXII."""
 
 
 class Narrow(Body, frozen=True):
@@ -156,6 +161,9 @@ class Narrow(Body, frozen=True):
     reason: str = ""
     grants: Grants = []
     duty: Any = None
+    passed_on: EntryRef | None = None
+    by: Stamp | None = None
+    article: str | None = None
 
 
 class Receipt(Body, frozen=True):
