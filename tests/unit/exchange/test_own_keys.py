@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 from psycopg import sql
@@ -17,7 +18,8 @@ from typer.testing import CliRunner
 
 from secretariat import cli
 from secretariat.base.errors import SecretariatError
-from secretariat.ledger import root_file
+from secretariat.exchange import wire
+from secretariat.ledger import dsse, root_file
 from secretariat.ledger.keys import Signer
 from secretariat.storage.embedded import Server
 
@@ -142,6 +144,22 @@ def test_a_former_sealing_key_opens_until_it_is_revoked_and_destroyed(
     gone = next(one for one in told["keys"] if one["key_id"] == before)
     assert (gone["role"], gone["here"], gone["revoked"]["reason"]) == ("sealing", False, "ended")
     assert command("log", "verify")["holds"] is True
+
+
+def test_the_certificate_is_shown_with_the_keys_and_replaced_like_one(
+    command: Command, tmp_path: Path
+) -> None:
+    """The descriptor names the new key alone: what it no longer names counts no more."""
+    before = held(command("keys", "status"))["tls"]
+    path = tmp_path / "node" / "keys" / "live" / "tls.pem"
+    assert (before["file"], path.stat().st_mode & 0o777) == (str(path), 0o600)
+    after = command("keys", "rotate", "tls")["key_id"]
+    assert held(command("keys", "status"))["tls"]["key_id"] == after != before["key_id"]
+    assert path.stat().st_mode & 0o777 == 0o600
+    command("keys", "state", "--out", str(tmp_path / "descriptor"))
+    stated = wire.read_descriptor(dsse.payload_of((tmp_path / "descriptor").read_bytes())).realms
+    assert stated["live"].tls == wire.Tls(client=(after.removeprefix("sha256-"),))
+    assert stated["exercise"].tls not in (stated["live"].tls, msgspec.UNSET)  # a realm has its own
 
 
 def test_the_root_key_is_not_revoked(command: Command) -> None:
