@@ -356,7 +356,19 @@ class Candidate:
         shown = self._recipients_shown()
         if shown is not None:
             found.append(Obligation(who, "name_recipients", self.instrument.ref(shown.art)))
-        return tuple(found)
+        return self._in_zone(found)
+
+    def _in_zone(self, found: list[Obligation]) -> tuple[Obligation, ...]:
+        """Say in which zone days are counted, where the instrument names one; hours need none."""
+        zone = self.instrument.timezone
+        if zone == "UTC":
+            return tuple(found)
+        return tuple(
+            msgspec.structs.replace(one, zone=zone)
+            if one.by is not None or (one.within or "").endswith(("D", "Y"))
+            else one
+            for one in found
+        )
 
     def _recipients_shown(self) -> Article | None:
         """Give the article that shows recipients to each other; None where none does, or one says no.
@@ -399,7 +411,7 @@ class Candidate:
             ended = article.rule == "RETURN_OR_DESTROY" and article.get("trigger") == "termination"
             if ended or article.rule == "TERMINATION_EFFECT":
                 found += self._ending(article, self.state.ended_on)
-        return tuple(found)
+        return self._in_zone(found)
 
     # --- asked per property of the object --------------------------------------------------------------
 

@@ -271,6 +271,8 @@ class Obligation(msgspec.Struct, frozen=True, omit_defaults=True):
     within: str | None = None
     upon: str | None = None
     """What the term runs from, where that is no date of the instrument: `request`, the originator's call."""
+    zone: str | None = None
+    """The zone in which its days are counted, where the instrument names one that is not UTC."""
 
 
 class Mark(msgspec.Struct, frozen=True):

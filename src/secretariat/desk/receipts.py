@@ -13,6 +13,7 @@ from litestar import Request, Response
 from litestar.params import FromPath
 
 from secretariat.agreements import grants
+from secretariat.agreements.facts import whole_book
 from secretariat.agreements.wording import deed_word
 from secretariat.base.clock import now
 from secretariat.base.errors import NotFoundError
@@ -230,12 +231,14 @@ def duties_page(request: Request[Any, Any, Any]) -> Response[Any]:
     with screen.transaction() as tx:
         ours = exchange.open_duties(tx) if screen.bar.is_now else []
         theirs = exchange.owed(tx, term) if screen.bar.is_now else []
+        zones = {key: one.timezone for key, one in whole_book(tx).instruments.items()}
     table = Table(
         "duties",
         (
             Column("due", _("Due")),
             Column("deed", _("What")),
             Column("article", _("Article")),
+            Column("zone", _("Days counted in")),
             Column("owed_to", _("Owed to")),
             Column("objects", _("Objects"), number=True),
         ),
@@ -245,6 +248,7 @@ def duties_page(request: Request[Any, Any, Any]) -> Response[Any]:
                 "deed": deed_word(one.duty),
                 "duty": one.duty,
                 "article": one.article,
+                "zone": zones.get(one.article.partition("/")[0], "UTC"),
                 "owed_to": one.owed_to,
                 "objects": one.objects,
                 "late": one.due is not None and one.due < moment,

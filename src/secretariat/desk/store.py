@@ -315,7 +315,7 @@ def refusals(tx: Connection, limit: int = 8, party: str | None = None) -> list[s
 
 def open_duties(tx: Connection, limit: int = 8) -> list[sa.Row[Any]]:
     """Count duties of this party that are not done, by deed, article, party and day; the next due first."""
-    due = sa.cast(obligation_timer.c.due_at, sa.Date)
+    due = obligation_timer.c.due_at
     columns = (
         obligation_timer.c.duty,
         obligation_timer.c.article,

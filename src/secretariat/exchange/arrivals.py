@@ -23,7 +23,7 @@ from msgspec import UNSET
 from secretariat.base.clock import parse_stamp
 from secretariat.base.errors import SecretariatError
 from secretariat.exchange import disowning, withdrawal
-from secretariat.exchange.duties import ENDING
+from secretariat.exchange.duties import ENDING, zone_of
 from secretariat.exchange.evidence import kept_evidence
 from secretariat.exchange.model import SHOWN, SHOWN_STATES, Arrival, Due, Fate, Line, Refusal, Ruling, Version
 from secretariat.exchange.offer import left_out_in
@@ -465,7 +465,7 @@ def _duties(
         duties = [
             (duty, article, at)
             for duty, article, one in stated
-            if (at := _moment(one.get("by"))) is not None or _ends_with_instrument(duty, one)
+            if (at := _moment(one.get("by"), one.get("zone"))) is not None or _ends_with_instrument(duty, one)
         ]
         for root in here.keys() & row.objects if duties else ():
             found[here[root]] += duties
@@ -477,11 +477,11 @@ def _ends_with_instrument(duty: str, stated: Mapping[str, Any]) -> bool:
     return duty in ENDING and undated and isinstance(stated.get("within"), str)
 
 
-def _moment(day: object) -> datetime | None:
+def _moment(day: object, zone: object) -> datetime | None:
     if not isinstance(day, str):
         return None
     try:
-        return withdrawal.end_of(day)
+        return withdrawal.end_of(day, zone_of(zone))
     except SecretariatError:
         return None
 

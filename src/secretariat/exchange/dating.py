@@ -2,7 +2,7 @@
 
 A notice that comes after the grant, an end brought forward, a renewal: each moves what is still open. What is
 done stays done, so a clock set back moves nothing that was destroyed. Where no end is known any more (the
-notice was withdrawn), the duty has no day again.
+notice was withdrawn), the duty has no day again. Days end in the instrument's zone.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def date_all(tx: sa.Connection, own: str, *, now: datetime) -> int:
         if not runs_from_end(book, article, duty):
             continue
         day = due_by(book, article, duty, now, (own, owed_to))
-        due = None if day is None else end_of_day(day)
+        due = None if day is None else end_of_day(day, book.instruments[article.partition("/")[0]].timezone)
         if due == stands:
             continue
         raw(tx).execute(

@@ -2,8 +2,9 @@
 
 Rules:
 
-1. A duty falls due at the end of its day. One whose day follows from the end of an instrument has none until
-   that end is known, and moves with it (the service dates it).
+1. A duty falls due at the end of its day, in the zone that it names (its instrument's), else in UTC. One
+   whose day follows from the end of an instrument has none until that end is known, and moves with it (the
+   service dates it).
 2. A duty to destroy, delete or return destroys: content, salt, every derived row. The entry `destroy` in the
    own log says so with deed and article, and each party that granted it gets a receipt.
 3. Never before the last day of an open duty to keep. Until then it is shown to nobody from the day on which
@@ -15,7 +16,8 @@ Rules:
 7. Who has by way of us what we destroy or hide is not touched by our duty: it stays known as a holder, so
    that a later call is passed on to it (withdrawal_holder.py).
 8. A call (`withdraw`, `narrow`) is answered within the shortest term that a grant's duties state `upon` a
-   request; where none states one, no article makes the answer late.
+   request: hours from its moment, days to the end of the last of them in the zone that the duty names, else
+   in UTC. Where none states a term, no article makes the answer late.
 """
 
 from __future__ import annotations
@@ -24,9 +26,12 @@ import re
 from collections import defaultdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
 
 import msgspec
 
+from secretariat.base.clock import end_of_day
+from secretariat.base.errors import InputError, SecretariatError
 from secretariat.exchange.model import DESTROY_DUTIES, KEEP_DUTIES, Due, Holding
 from secretariat.exchange.peers import Outgoing, Tomb
 from secretariat.exchange.speakers import author, reached
@@ -43,6 +48,7 @@ ENDING: Final = frozenset({"destroy_or_return", "destroy", "keep_confidential"})
 """Duties whose day may follow from the end of an instrument."""
 _LAPSING: Final = frozenset({"keep_confidential"})
 _AT_ONCE: Final = 1000
+_ZONE_MAX: Final = 64
 _TERM = re.compile(r"P(?:(\d{1,5})D|T(\d{1,6})H)")
 
 
@@ -68,9 +74,32 @@ def term_of(promised: Iterable[Any], now: datetime) -> Term | None:
         if isinstance(one, dict) and one.get("upon") == "request":
             stated = _TERM.fullmatch(str(one.get("within") or ""))
             if stated is not None:
-                days, hours = (int(part or 0) for part in stated.groups())
-                found.append(Term(now + timedelta(days=days, hours=hours), str(one.get("art", ""))))
+                by = _answered_by(stated, one.get("zone"), now)
+                if by is not None:
+                    found.append(Term(by, str(one.get("art", ""))))
     return min(found, key=lambda one: (one.by, one.article), default=None)
+
+
+def _answered_by(stated: re.Match[str], zone: object, now: datetime) -> datetime | None:
+    if stated[1] is None:
+        return now + timedelta(hours=int(stated[2]))
+    try:
+        name = zone_of(zone)
+        return end_of_day(now.astimezone(ZoneInfo(name)).date() + timedelta(days=int(stated[1])), name)
+    except (SecretariatError, OverflowError):
+        return None
+
+
+def zone_of(stated: object) -> str:
+    """Give the zone in which a duty counts its days; UTC where it names none. Refuses what is no zone."""
+    if stated is None:
+        return "UTC"
+    if not isinstance(stated, str) or len(stated) > _ZONE_MAX:
+        raise InputError("no time zone", where="zone")
+    try:
+        return ZoneInfo(stated).key
+    except (KeyError, ValueError, OSError) as error:
+        raise InputError(f"no time zone {stated!r}", where="zone") from error
 
 
 def stated_in(log: Iterable[LogEntry], roots: Sequence[bytes]) -> list[Any]:
@@ -125,7 +154,7 @@ def fall_due(store: Store, now: datetime) -> Run:
     outgoing = [
         one for article, batch in hidden for one in _answers(store, batch, tombs, "kept-by-law", article)
     ]
-    _remember(
+    remember(
         store,
         [
             *(root for _, batch in hidden for root in batch),
@@ -152,7 +181,7 @@ def fall_due(store: Store, now: datetime) -> Run:
     )
 
 
-def _remember(store: Store, roots: Sequence[bytes], now: datetime) -> None:
+def remember(store: Store, roots: Sequence[bytes], now: datetime) -> None:
     """Keep whom we passed these versions on to, also where its receipt has not come yet (rule 7)."""
     known = {(one.root, one.holder) for one in store.holdings(roots)}
     store.hold(

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from secretariat.base.errors import InputError, NotFoundError, StateError
-from secretariat.exchange.duties import held_by
+from secretariat.exchange.duties import held_by, remember
 from secretariat.exchange.model import Due
 from secretariat.exchange.peers import Outgoing, Tomb
 from secretariat.exchange.speakers import author, reached
@@ -197,6 +197,7 @@ def _returned(store: Store, roots: Sequence[bytes], reason: str, now: datetime) 
         store.entomb(bare, Tomb(store.party, RETURNED, store.origin, -1, RETURNED))
     if not held:
         return []
+    remember(store, held, now)
     store.destroy(held)
     body = entries.Destroy(objects=[root.hex() for root in held], reason=reason, duty=RETURNED)
     return [Outgoing("destroy", None, body)]
@@ -219,6 +220,7 @@ def _kept(store: Store, roots: Sequence[bytes], law: str, until: datetime | None
         ]
         if until is not None:
             store.owe(ending)
+        remember(store, here, now)
         store.retire(here)
     tombs = store.tombs(roots)
     for root in roots:

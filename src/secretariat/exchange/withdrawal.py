@@ -55,11 +55,11 @@ class Called(msgspec.Struct, frozen=True):
     """By when which party has to answer, by which article; others by the setting `receipt_due_s`."""
 
 
-def end_of(text: str) -> datetime:
-    """Read a date (its end, UTC) or a stamp."""
+def end_of(text: str, zone: str = "UTC") -> datetime:
+    """Read a date (its end in a zone) or a stamp."""
     if len(text) == len("2026-03-31"):
         try:
-            return end_of_day(date.fromisoformat(text))
+            return end_of_day(date.fromisoformat(text), zone)
         except ValueError as error:
             raise InputError(f"not a date: {text!r}") from error
     return parse_stamp(text)

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from secretariat.base.clock import end_of_day
 from secretariat.exchange import duties, withdrawal
 from secretariat.exchange.model import DESTROY_DUTIES, KEEP_DUTIES, Due
 from secretariat.ledger import dsse, entries
@@ -122,14 +123,14 @@ def test_what_a_duty_to_keep_held_and_nobody_called_back_stays(world):
 @pytest.mark.parametrize(
     ("stated", "term", "article"),
     [
-        ([duty("destroy_or_return", within="P14D", upon="request")], timedelta(days=14), "syn-mou/5"),
+        ([duty("destroy_or_return", within="P14D", upon="request")], 14, "syn-mou/5"),
         ([duty("destroy_or_return", within="PT6H", upon="request")], timedelta(hours=6), "syn-mou/5"),
         (
             [
                 duty("destroy_or_return", within="P14D", upon="request"),
                 duty("destroy_or_return", within="P2D", upon="request", art="syn-nda/2"),
             ],
-            timedelta(days=2),
+            2,
             "syn-nda/2",
         ),
     ],
@@ -137,7 +138,11 @@ def test_what_a_duty_to_keep_held_and_nobody_called_back_stays(world):
 )
 def test_a_call_says_by_when_it_is_to_be_answered_and_under_which_article(world, stated, term, article):
     there, roots = given_to_jp(world, *stated)
-    by = there.now + term
+    by = (
+        there.now + term
+        if isinstance(term, timedelta)
+        else end_of_day(there.now.date() + timedelta(days=term))
+    )
     assert there.withdraw("KR", A).due == (("JP", by, article),)
     (body,) = [one for one in log_of(there, "KR", "withdraw") if "to" in one]
     assert (withdrawal.end_of(body["by"]), body["article"]) == (by, article)
@@ -161,6 +166,49 @@ def test_without_a_term_in_an_article_a_call_states_none(world, stated):
     assert there.withdraw("KR", A).due == ()
     (body,) = [one for one in log_of(there, "KR", "withdraw") if "to" in one]
     assert "by" not in body
+
+
+EDGES = {
+    "the day is another east of the day line": (
+        "2026-11-22T10:30:00",
+        "Pacific/Kiritimati",
+        "2026-11-24T10:00:00",
+    ),
+    "and west of it": ("2026-11-22T10:30:00", "Pacific/Pago_Pago", "2026-11-23T11:00:00"),
+    "an hour is lost on the last day": ("2026-03-28T12:00:00", "Europe/Berlin", "2026-03-29T22:00:00"),
+    "an hour is won on the last day": ("2026-10-24T12:00:00", "Europe/Berlin", "2026-10-25T23:00:00"),
+    "midnight itself is left out of the day": (
+        "2026-09-05T12:00:00",
+        "America/Santiago",
+        "2026-09-07T03:00:00",
+    ),
+    "no zone is UTC": ("2026-11-22T23:59:59", None, "2026-11-24T00:00:00"),
+}
+
+
+@pytest.mark.parametrize("edge", EDGES.values(), ids=EDGES)
+def test_days_end_in_the_zone_that_the_instrument_names(edge):
+    called, zone, after = edge
+    moment, end = (dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC) for text in (called, after))
+    stated = duty(
+        "destroy_or_return", within="P1D", upon="request", **({} if zone is None else {"zone": zone})
+    )
+    assert duties.term_of([stated], moment).by == end - timedelta(microseconds=1)
+
+
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "../../etc/passwd", "/etc/passwd", "x" * 5000, "", 7, []])
+def test_a_zone_that_is_none_makes_no_term(zone):
+    stated = {**duty("destroy_or_return", within="P1D", upon="request"), "zone": zone}
+    assert duties.term_of([stated], START) is None
+
+
+def test_what_may_be_kept_to_the_end_of_a_day_is_kept_to_its_end_in_that_zone(world):
+    day = START.date() + timedelta(days=3)
+    there, _ = given_to_jp(world, duty("delete", day, zone="Pacific/Pago_Pago"))
+    there.now = end_of_day(day) + timedelta(hours=1)
+    assert run(there) == duties.Run()
+    there.now = end_of_day(day, "Pacific/Pago_Pago") + timedelta(seconds=1)
+    assert run(there) == duties.Run(destroyed=1)
 
 
 _DAYS = st.integers(min_value=0, max_value=40)
