@@ -174,11 +174,14 @@ def _may_call(
 
 
 def _unproven(store: Store, peer: Peer, version: Version) -> bool:
-    """Whether nobody here can verify the originator's word, and the caller is who brought the version.
+    """Whether nobody here can verify the originator's word, and the caller is one who brought the version.
 
     It waits unseen for its originator's enrolment. Kept against a call it would be shown on that day.
     """
-    return version.source == peer.party and not store.record_keys(version.originator)
+    if store.record_keys(version.originator):
+        return False
+    brought = store.granted_here([version.root]).get(version.root, ())
+    return peer.party in {version.source, *(one.sender for one in brought)}
 
 
 def _stands(store: Store, peer: Peer, entry: LogEntry, version: Version, granted: Sequence[Granted]) -> bool:

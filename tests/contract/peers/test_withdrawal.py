@@ -251,3 +251,23 @@ def test_a_relay_that_narrows_loses_what_came_back_to_it_meanwhile(world):
     assert there.sees("KR") == there.sees("JP") == set()
     assert there.refusals("KR") == there.refusals("JP") == []
     assert there.converge() == 0
+
+
+def test_of_two_relays_that_brought_what_nobody_can_verify_neither_is_accused_of_its_call(world):
+    there = world("US", "KR", "CN", "JP")
+    there.allow("US>KR", "US>CN", "US>KR>JP", "US>CN>JP")
+    there.forget("JP", "US")
+    roots = there.publish("US", indicator("a"), to=["KR", "CN"])
+    words = {via: there.consent("US", roots, via=via, to="JP") for via in ("KR", "CN")}
+    for via, word in words.items():
+        there.pull(via, "US")
+        there.relay(via, roots, to="JP", consent=word)
+        there.pull("JP", via)
+    assert there.states("JP", "a") == ["waiting"]
+    there.withdraw("US", indicator("a")["id"])
+    there.pull("CN", "US")
+    there.pull("JP", "CN")
+    assert there.states("JP", "a") == []
+    there.pull("KR", "US")
+    there.pull("JP", "KR")
+    assert there.refusals("JP") == []
