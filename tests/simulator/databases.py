@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import multiprocessing
+import multiprocessing.util
 import os
 import shutil
 import tempfile
@@ -14,6 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -37,10 +40,17 @@ MOST = 8
 _numbers = itertools.count(1)
 
 
+def _quick_folder() -> str:
+    """In memory where there is room: a database of its own for every node is a thousand small files each."""
+    memory = Path("/dev/shm")
+    roomy = memory.is_dir() and shutil.disk_usage(memory).free > 4_000_000_000
+    return str(memory) if roomy and os.access(memory, os.W_OK) else "/tmp"
+
+
 @contextlib.contextmanager
 def server() -> Iterator[Server]:
     """Run a database server with a migrated template, and leave nothing behind."""
-    folder = Path(tempfile.mkdtemp(prefix="sct-worlds-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="sct-worlds-", dir=_quick_folder()))
     running = Server(folder / "d", durable=False)
     try:
         folder.chmod(0o711)
@@ -98,14 +108,39 @@ def play_on(running: Server, seed: int, template: str = TEMPLATE) -> Outcome:
         return Outcome(seed, len(plan.parties), dict(played.counts), failed, time.process_time() - began)
 
 
-def worlds_on_postgres(seeds: Iterable[int]) -> list[int]:
-    """Play worlds on PostgreSQL and tell what came of them; gives the seeds that failed."""
-    began, found = time.monotonic(), []
-    with server() as running:
-        for seed in seeds:
-            found.append(play_on(running, seed))
-            if found[-1].failed:
-                say(f"seed {seed} on PostgreSQL ({found[-1].nodes} nodes): {found[-1].failed}")
+def _one(seed: int) -> Outcome:
+    return play_on(_servers[0], seed)
+
+
+_servers: list[Server] = []
+
+
+def _begin(ready: Any) -> None:
+    """Run a server of its own in a process that plays worlds, until that ends."""
+    with ready:  # one after the other: a server that starts takes what there is
+        running = server()
+        _servers.append(running.__enter__())
+    multiprocessing.util.Finalize(None, running.__exit__, args=(None, None, None), exitpriority=10)
+
+
+def worlds_on_postgres(seeds: Iterable[int], jobs: int = 1) -> list[int]:
+    """Play worlds on PostgreSQL, a server for each process, and tell what came of them; gives the failed."""
+    wanted = list(seeds)
+    began = shown = time.monotonic()
+    found: list[Outcome] = []
+    context = multiprocessing.get_context("spawn")
+    jobs = max(1, min(jobs, len(wanted)))
+    with context.Pool(jobs, initializer=_begin, initargs=(context.Lock(),)) as pool:
+        for one in pool.imap_unordered(_one, wanted):
+            found.append(one)
+            if one.failed:
+                say(f"seed {one.seed} on PostgreSQL ({one.nodes} nodes): {one.failed}")
+            if time.monotonic() - shown > 10:
+                shown = time.monotonic()
+                left = (len(wanted) - len(found)) * (shown - began) / len(found)
+                say(f"{len(found)} worlds on PostgreSQL, {left / 60:.0f} min left")
+        pool.close()
+        pool.join()
     total = summary(found)
     say("\nhonest nodes on PostgreSQL:")
     tell(total, time.monotonic() - began)

@@ -160,7 +160,7 @@ def main(words: list[str] | None = None) -> int:
         from .databases import worlds_on_postgres
 
         seeds = [given.replay] if given.replay is not None else range(given.seed, given.seed + given.postgres)
-        failed += worlds_on_postgres(seeds)
+        failed += worlds_on_postgres(seeds, given.jobs)
     return 1 if failed else 0
 
 

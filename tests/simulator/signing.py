@@ -45,7 +45,9 @@ class Signing:
         return joint.payload(Joint(version, tuple(sorted(parties)), "live"))
 
     def _propose(self, party: Party, dice: random.Random) -> bool:
-        """Put an own version to signature by some who were granted it whole."""
+        """Put an own version to signature by some who were granted it whole; guests do not, nor sign."""
+        if party.code in self.network.host:
+            return False
         mine = [
             (item, readers)
             for root, item in self.oracle.items.items()
@@ -86,7 +88,13 @@ class Signing:
 
     def _answer(self, code: str, payload: bytes, luck: int, stance: str, tries: int = TRIES) -> None:
         party, dice = self.parties[code], random.Random(luck)
-        if self.network.time > ACTS or party.read_only or party.deaf or not tries:
+        if (
+            self.network.time > ACTS
+            or party.read_only
+            or party.deaf
+            or not tries
+            or code in self.network.host
+        ):
             return
         if not party.up or not any(data == payload for data, _ in party.words):
             self.network.after(10.0, lambda: self._answer(code, payload, luck, stance, tries - 1))
