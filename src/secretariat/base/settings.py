@@ -73,7 +73,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     ] = 33_554_432
     peer_body_s: Annotated[
         Seconds, Meta(description="Seconds in which the body of a partner's request must have come.")
-    ] = 60
+    ] = 120
     peer_page_objects: Annotated[
         Size, Meta(description="Objects after which a page between nodes ends; each is kept in one step.")
     ] = 2_500
