@@ -98,6 +98,9 @@ def test_who_is_further_down_has_no_name_and_the_relay_owes_its_answer(told):
             text = told.get(f"{address}?lang={language}").text
             assert "a holder further down" not in text
             assert "CN" in text
+    text = told.get(f"/reports/{A}/receipts").text
+    assert "2 holders further down" in text
+    assert "1 silent since" in text
     assert "answers for 1 holder further down" in told.get("/").text
     rows = list(csv.reader(io.StringIO(told.get("/ledger/duties?download=answers.csv").text)))
     assert ["CN", "1"] in [[line[1], line[4]] for line in rows]

@@ -110,7 +110,21 @@ def _rows(
     for one in held:
         if one.via not in {one.holder, ""} and one.via in rows and one.holder not in rows[one.via]["passed"]:
             rows[one.via]["passed"].append(one.holder)
+    for line in rows.values():
+        line["below"] = _answered_for(rows, line["passed"])
+        line["named"] = [one for one in line["passed"] if not further.is_further(one)]
     return [rows[holder] for holder in sorted(rows)]
+
+
+def _answered_for(rows: dict[str, dict[str, Any]], passed: list[str]) -> dict[str, Any]:
+    """Sum up for how many holders without a name a relay answers, and how many are silent since when."""
+    nameless = [rows[one] for one in passed if further.is_further(one)]
+    waits = [
+        [cell["at"] for cell in line["cells"].values() if cell["state"] in {"asked", "overdue"}]
+        for line in nameless
+    ]
+    silent = [at for asked in waits for at in asked]
+    return {"count": len(nameless), "silent": sum(map(bool, waits)), "since": min(silent, default=None)}
 
 
 def _table(rows: list[dict[str, Any]], versions: list[Stored]) -> Table:
