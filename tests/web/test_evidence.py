@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
+
+import msgspec
 
 from secretariat.base.clock import now
 from secretariat.ledger import accusation, checkpoint, service, store, witness, witness_store, witnessing
@@ -53,6 +56,15 @@ def test_an_entry_is_verified_then_cosigned_then_final(site):
     assert "third witness" not in page
     rows = json.loads(client.get("/ledger/checkpoints?download=checkpoints.json&lang=en").text)
     assert "JP, US" in json.dumps(rows)
+
+
+def test_a_log_that_did_not_grow_for_long_is_no_partner_out_of_contact(site):
+    client = site("auditor")
+    with client.node.database.app("live") as tx:
+        store.write_peer_log(tx, msgspec.structs.replace(log_of(JP), checked_at=now() - timedelta(days=2)))
+    page = client.get("/ledger/partners?lang=en").text
+    assert "out of contact" not in page
+    assert "verified" in page
 
 
 def test_a_proof_against_a_log_is_shown_and_downloaded(site):
