@@ -40,13 +40,14 @@ def test_a_world_that_fails_is_made_smaller(monkeypatch):
     from secretariat.exchange import recomputing
 
     monkeypatch.setattr(recomputing, "difference", lambda *_: None)
-    plan = next(one for one in map(world, range(300)) if play(one).failed)
+    small = (one for one in map(world, range(300)) if len(one.parties) < 4)
+    plan = next(one for one in small if play(one).failed)
     less = shrink(plan)
     assert play(less).failed
     assert len(less.deeds) < len(plan.deeds) / 2
 
 
-@pytest.mark.parametrize("seed", [0, 3, 11])
+@pytest.mark.parametrize("seed", [2, 7, 24, 53], ids=["plain", "letters", "a guest", "media"])
 def test_and_with_the_honest_nodes_on_postgresql(server, seed):
     from simulator.databases import play_on
 
