@@ -177,6 +177,25 @@ def left_out(item, names):
     return {**rest, "object": less, "leaves": leaves}, [name for name, _ in members(x) if name in names]
 
 
+STAYS = {
+    "type", "spec_version", "id", "created", "modified", "created_by_ref", "revoked", "object_marking_refs",
+    "granular_markings", "extensions", "lang",
+}  # fmt: skip
+REQUIRED = {"indicator": {"pattern", "pattern_type", "valid_from"}}
+
+
+def check_partial(x, leaves, missing):
+    """The root of a partial, once its bare leaves and the names that the grant's row gives agree."""
+    named = [one[0] for one in leaves if isinstance(one, list)]
+    if not missing or set(missing) & (STAYS | REQUIRED.get(x["type"], set())):
+        raise WrongError("wrongly-left-out")
+    every = sorted({*named, *missing}, key=lambda name: name.encode("utf-16-be"))
+    shape = [isinstance(one, list) for one in leaves]
+    if len(missing) != shape.count(False) or [one not in missing for one in every] != shape:
+        raise WrongError("wrongly-left-out")
+    return partial_root(x, leaves)
+
+
 def claim(x, root):
     said = {"id": x["id"], "root": root.hex(), "type": x["type"]}
     return said | {n: x[n] for n in ("created", "modified") if n in x}
@@ -587,6 +606,92 @@ def call(me, them, method, path, body=b"", *, headers=None, **over):
     elif answer.status == 200 and not over.get("unsigned"):
         raise WrongError("an answer without a signature")
     return answer.status, (read(data) if data[:1] in (b"{", b"[") else None), data
+
+
+def base_of(params, values):
+    """The signature base (RFC 9421, 2.5) of components in the order of `params`."""
+    listed, base = params[1 : params.index(")")], ""
+    for name in listed.split(" "):
+        base += f"{name}: {values[name.strip(chr(34)) if name.count(chr(34)) == 2 else name]}\n"
+    return base + f'"@signature-params": {params}'
+
+
+def parameter(params, name):
+    found = [
+        one.partition("=")[2]
+        for one in params[params.index(")") + 1 :].split(";")
+        if one.startswith(name + "=")
+    ]
+    if len(found) != 1:
+        raise WrongError("not-authentic")
+    return found[0].strip('"')
+
+
+def parts_of(headers):
+    """The parameters and the signature under the label `sct`."""
+    params, value = headers["signature-input"], headers["signature"]
+    if not params.startswith("sct=(") or not value.startswith("sct=:") or not value.endswith(":"):
+        raise WrongError("not-authentic")
+    return params.removeprefix("sct="), value.removeprefix("sct=")
+
+
+def check_request(said, me, keys, now, used=()):
+    """The base of a request, once one of `keys` (by id) proves it for the party `me` at the second `now`."""
+    headers, body, at = said["headers"], un64(said["body"]), urlsplit(said["url"])
+    params, value = parts_of(headers)
+    created = int(parameter(params, "created"))
+    if headers["secretariat-to"] != me or not params.startswith(COVERED):
+        raise WrongError("not-authentic")
+    if parameter(params, "tag") != "secretariat-peer-1" or not 16 <= len(parameter(params, "nonce")) <= 128:
+        raise WrongError("not-authentic")
+    if abs(created - now) > 60:
+        raise WrongError("clock-skew")
+    if headers["content-digest"] != f"sha-256=:{b64(sha(body))}:":
+        raise WrongError("not-authentic")
+    values = {"@method": said["method"], "@authority": at.netloc, "@path": at.path, "@query": "?" + at.query}
+    base = base_of(params, values | headers)
+    public = keys.get(parameter(params, "keyid"))
+    if public is None or not holds(public, base.encode(), un64(value.strip(":"))):
+        raise WrongError("not-authentic")
+    if parameter(params, "nonce") in used:
+        raise WrongError("replayed")
+    return base
+
+
+def check_answer(said, asked, keys):
+    """The base of an answer, once it is proven to be the one to this request."""
+    headers, body = said["headers"], un64(said["body"])
+    params, value = parts_of(headers)
+    if not params.startswith(ANSWERED) or headers["content-digest"] != f"sha-256=:{b64(sha(body))}:":
+        raise WrongError("not-authentic")
+    values = {"@status": said["status"], '"signature";req;key="sct"': parts_of(asked["headers"])[1]}
+    base = base_of(params, values | headers)
+    public = keys.get(parameter(params, "keyid"))
+    if public is None or not holds(public, base.encode(), un64(value.strip(":"))):
+        raise WrongError("not-authentic")
+    return base
+
+
+# keys that count no more
+
+
+def revoked_by(statements, root, realm="live"):
+    """Key id -> since, of descriptors in the order in which they came; of two dates the earlier."""
+    found = {}
+    for one in statements:
+        said = opened(one, DESCRIPTOR, [root])
+        for each in said["realms"][realm].get("revoked", ()):
+            since = min(each["since"], said["made_at"])
+            found[each["key"]] = min(since, found.get(each["key"], since))
+    return found
+
+
+def entry_counts(signer, position, revoked, words):
+    """Whether an entry at a proven place counts; `words`: (size, seconds) of witnesses, not its own log."""
+    if signer not in revoked:
+        return True
+    since = datetime.fromisoformat(revoked[signer]).timestamp()
+    return any(size > position and seconds < since for size, seconds in words)
 
 
 # HPKE of RFC 9180, the one suite of the page
