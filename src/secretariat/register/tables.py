@@ -9,10 +9,20 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, TSVECTOR
 
+from secretariat.records.store import object_version
+from secretariat.register.model import RELATIONS
 from secretariat.storage.metadata import metadata
 
 MOMENT = sa.DateTime(timezone=True)
 TEXTS = ARRAY(sa.Text)
+MAY_STATE = (
+    "(type LIKE 'sct-%' OR type = 'relationship' AND ("
+    + " OR ".join(f'position(\'"relationship_type":"{one}"\'::bytea IN bytes) > 0' for one in RELATIONS)
+    + "))"
+)
+"""SQL for an object version that may be a statement: what a partner sends by the million mostly is none, and
+`follow` looks again and again at what may be. A relation says its type in its canonical bytes."""
+sa.Index("ix_object_version_register", object_version.c.id, postgresql_where=sa.text(MAY_STATE))
 
 register_statement = sa.Table(
     "register_statement",

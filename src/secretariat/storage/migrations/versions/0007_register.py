@@ -15,6 +15,15 @@ depends_on = None
 
 _MOMENT = sa.DateTime(timezone=True)
 _TEXTS = ARRAY(sa.Text)
+_RELATIONS = (
+    "supersedes",
+    "conflicts-with",
+    "same-origin",
+    "part-of",
+    "same-aim",
+    "follows",
+    "different-aim",
+)
 _OVERLAP = (
     "register_overlap",
     "register_overlap_waiting",
@@ -22,11 +31,19 @@ _OVERLAP = (
     "register_overlap_pair",
 )
 _REQUESTS = ("register_number", "register_digest", "register_saved_view")
+_MAY_STATE = (
+    "(type LIKE 'sct-%' OR type = 'relationship' AND ("
+    + " OR ".join(f'position(\'"relationship_type":"{one}"\'::bytea IN bytes) > 0' for one in _RELATIONS)
+    + "))"
+)
 _INTAKE = ("register_intake", "register_intake_proposal")
 
 
 def upgrade() -> None:
     """Create them."""
+    op.create_index(
+        "ix_object_version_register", "object_version", ["id"], postgresql_where=sa.text(_MAY_STATE)
+    )
     op.create_table(
         "register_statement",
         sa.Column(
@@ -286,6 +303,7 @@ def _intake() -> None:
 
 def downgrade() -> None:
     """Drop them."""
+    op.drop_index("ix_object_version_register")
     for table in reversed(_REQUESTS):
         op.drop_table(table)
     for table in reversed(_INTAKE):
