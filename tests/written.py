@@ -17,7 +17,8 @@ KINDS = {
     one["if"]["properties"]["kind"]["const"]: one["then"]["properties"]["body"] for one in SCHEMA["allOf"]
 }
 _OFTEN = 20
-_seen: Counter[str] = Counter()
+seen: Counter[str] = Counter()
+"""Payloads that were looked at, by kind."""
 
 
 def check(payload: bytes) -> None:
@@ -33,8 +34,8 @@ def check(payload: bytes) -> None:
         unknown(KINDS[kind], said["body"], "/body")
     )
     assert not more, f"{kind} says {', '.join(more)}, which entry.json does not know"
-    _seen[kind] += 1
-    if _seen[kind] <= _OFTEN:
+    seen[kind] += 1
+    if seen[kind] <= _OFTEN:
         WHOLE.validate(said)
 
 
