@@ -337,6 +337,13 @@ def of_epoch(tx: sa.Connection, side: Side, party: str, kind: str, epoch: str) -
     return next(iter(questions(tx, where, bound)), None)
 
 
+def alone(tx: sa.Connection, realm: str, party: str, kind: str, epoch: str) -> bool:
+    """Whether no other transaction works on this question; then none does until this one ends."""
+    name = f"private question {realm} {party} {kind} {epoch}"
+    row = raw(tx).execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 11))", (name,)).fetchone()
+    return row is not None and bool(row[0])
+
+
 def sessions_of(tx: sa.Connection, origin: str) -> list[bytes]:
     """Give the entries of a partner's log about private questions, newest first."""
     rows = raw(tx).execute(

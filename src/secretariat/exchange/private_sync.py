@@ -134,7 +134,7 @@ async def _count(node: Node, realm: str, one: Question, oracle: Oracle) -> str:
     assert one.set_position is not None
     said = await oracle.ask(Ask(private_wire.VERSION, one.type, one.epoch, one.set_position))
     if said.state == "waiting":
-        return "a person of the partner decides"
+        return said.why or "a person of the partner decides"
     if said.state == "refused":
         raise RefusedError("denied", said.why or "the partner refused", where=None, advice=None)
     if said.set is None:

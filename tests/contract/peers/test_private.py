@@ -373,6 +373,15 @@ def test_two_questions_at_one_moment_count_one_after_the_other(slow):
     assert len(slow.entries("JP", "private-set")) == 1
 
 
+def test_who_asks_again_while_a_long_list_is_made_waits_and_holds_nothing(slow):
+    slow.allow()
+    ask = asked(slow, slow.ask())
+    with slow.nodes["KR"].database.app("live") as tx:
+        assert private_store.alone(tx, "live", "JP", "domain-name", str(ask["epoch"]))
+        assert slow.post("", ask).json() == {"state": "waiting", "why": "the partner makes its list"}
+    assert opened(slow, ask).json()["state"] == "ready"
+
+
 def test_an_answerer_with_too_few_values_answers_nothing(slow):
     slow.allow()
     limits = slow.nodes["KR"].settings.limits
