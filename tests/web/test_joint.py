@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
 from litestar.testing import TestClient
+from tests.contract.peers.test_key_drills import revoked
 from tests.contract.peers.test_nodes import Nodes, indicator
 from tests.web.conftest import PASSWORD
 from typer.testing import CliRunner
@@ -13,6 +15,7 @@ from typer.testing import CliRunner
 from secretariat.app import build
 from secretariat.base.errors import ProofError
 from secretariat.cli import app
+from secretariat.exchange import renewal
 from secretariat.ledger import joint_service
 from secretariat.people import service as people
 from secretariat.people.model import Role
@@ -100,6 +103,20 @@ def test_only_who_may_say_do_signs(world, client):
     kr = client("KR", Role.ANALYST)
     assert 'method="post" action="/ledger/joint"' not in kr.get("/ledger/joint").text
     assert kr.post("/ledger/joint", data={"object": OBJECT, "party": ["JP"]}).status_code == 403
+
+
+def test_a_word_under_a_stolen_key_is_shown_as_void_with_the_reason(world, client):
+    since = world.now
+    world.now += timedelta(hours=1)
+    joint_service.propose(world.nodes["KR"], "live", OBJECT, ["JP"], by="kim", now=world.now)
+    world.converge()
+    sealed = revoked(world, "record", since=since)
+    assert renewal.renew(world.nodes["JP"], "live", sealed, now=world.now)
+    page = client("JP", Role.RELEASER).get(f"/ledger/joint/{digest_of(world).hex()}").text
+    assert "its word counts no more" in page
+    assert "the key was stolen" in page
+    assert "Nobody else saw it before" in page
+    assert "waits for signatures" in page
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from contract.peers.test_nodes import Nodes, indicator
 from contract.peers.test_renewal import peer_of
 from secretariat.base.errors import ConflictError, DeniedError, InputError, NotFoundError, ProofError
-from secretariat.exchange import enrolment, rebinding, renewal
+from secretariat.exchange import enrolment, key_drill, rebinding, renewal
 from secretariat.exchange.fingerprint import fingerprint
 from secretariat.exchange.postgres import transaction
 from secretariat.exchange.take import OutOfStepError, PageRefusedError
@@ -218,3 +218,25 @@ def test_after_a_lost_root_key_two_persons_bind_the_code_anew(world, node, tmp_p
     with jp.database.app("live") as tx:
         export.write_kept(tx, old.origin, tmp_path / "old", realm="live", now=world.now)
     assert export.verify_file(tmp_path / "old", root_key=old.root_key).holds
+
+
+def test_after_a_stolen_root_key_nothing_under_it_is_believed_once_the_partnership_is_ended(world, node):
+    """Its thief may name keys of his own; by voice the partner hears of it and ends the partnership."""
+    jp, made = world.nodes["JP"], world.nodes["KR"]
+    ring = made.keyring("live")
+    thief = replace(ring, record=Signer.generate(), transport=Signer.generate())
+    world.now += timedelta(seconds=1)
+    sealed = enrolment.describe(replace(made, keys={**made.keys, "live": thief}), now=world.now)
+    before = peer_of(jp, "KR")
+    enrolment.remove(jp, "KR", reason="its root key was stolen", now=world.now)
+    with pytest.raises(DeniedError, match="not a partner"):
+        renewal.renew(jp, "live", sealed, now=world.now)
+    world.publish("KR", indicator("b"))
+    with pytest.raises(DeniedError, match="not an accepted partner"):
+        world.pull("JP", "KR")
+    assert world.sees("JP") == {A}
+    held = peer_of(jp, "KR")
+    assert (held.state, held.record_keys) == ("removed", before.record_keys)
+    steps = key_drill.steps(made, "live", "stolen", "root", data=made.settings.data, now=world.now)
+    assert "secretariat peers remove KR" in " ".join(one.how for one in steps)
+    assert "secretariat peers rebind" in " ".join(one.how for one in steps)
