@@ -83,10 +83,10 @@ def open_question(node: Node, realm: str, party: str, ask: Ask, *, now: datetime
             f"epoch {ask.epoch!r}, now is {values.epoch_of(now)}", where="epoch", advice="ask in this week"
         )
     with transaction(node, realm, now) as store:
-        if not tables.alone(store.tx, realm, party, kind.name, ask.epoch):  # a long list takes minutes
-            return Standing("waiting", why="the partner makes its list")
         peer = shared.partner(store, party)
         found = shared.allowed(store, party, kind, now)
+        if not tables.alone(store.tx, realm, party, kind.name, ask.epoch):  # a long list takes minutes
+            return Standing("waiting", why="the partner makes its list")
         told = shared.pinned_by(store, peer, ask.set)
         if told is None:
             raise NotYetSeenError(
