@@ -18,7 +18,7 @@ NAMED = ({"do": "name_recipients", "art": "sim/9"},)
 
 
 def relayed(world, *, consent: bool = True, shown: bool = True):
-    """US gave an item to KR, which passed it on to JP with US's consent, by agreements that show recipients."""
+    """US gave an item to KR, which passed it on to JP with US's consent; recipients are shown or not."""
     there = world("US", "KR", "JP")
     there.allow("US>KR", "US>KR>JP")
     duty = NAMED if shown else ()
