@@ -3,10 +3,10 @@
 Two nodes with a durable database each, the witness in a process of its own. "Single" is one entry after the
 other, each with a commit, a checkpoint and a cosignature of its own; entries of several callers are not put
 together. A cosigned entry has passed through the log's transaction; through the witness's, which verifies the
-log's signature and the consistency proof and keeps tree and cosignature before it answers; and its
-cosignature, verified, through the log's next one. While the witness works the log appends the next entry,
-AHEAD of them at most, so that neither waits for the other; nothing counts before it is committed on both. The
-last line waits for each cosignature before the next entry.
+log's signature and the consistency proof and keeps tree and cosignature before it answers; and its verified
+cosignature through a later one of the log's, TOGETHER of them at a time. While the witness works the log
+appends the next entry, AHEAD of them at most, so that neither waits for the other; nothing counts before it
+is committed on both. The last line waits for each cosignature before the next entry.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ BATCH = 2_000
 BATCHES = 4
 RUNS = 3
 AHEAD = 16
+TOGETHER = 8
+"""Words that the log's next transaction keeps at once."""
 LEAVES = 1 << 17
 PROVEN = 20_000
 
@@ -96,7 +98,7 @@ class Chain:
         """Append `entries` at a time; return when each checkpoint's cosignature is durable on both sides."""
         drafts = [Draft("note", None, Note(act=f"deed {number}")) for number in range(entries)]
         for _ in range(times):
-            with self._keeping() as tx:
+            with self._keeping(min(TOGETHER, ahead)) as tx:
                 grown = service.extend(tx, self._ring, drafts, now=now())
             proof = grown.consistency() if self._size else []
             self._door.send_bytes(
@@ -107,7 +109,7 @@ class Chain:
                 self._hear()
         while self._asked:
             self._hear()
-        with self._keeping():
+        with self._keeping(least=1):
             pass
 
     def _hear(self) -> None:
@@ -119,13 +121,14 @@ class Chain:
         self._words.append(word)
 
     @contextmanager
-    def _keeping(self) -> Iterator[sa.Connection]:
-        """Give a transaction in which the words heard since the last one are kept."""
+    def _keeping(self, least: int) -> Iterator[sa.Connection]:
+        """Give a transaction in which the words heard since the last one are kept, where they are so many."""
+        words = self._words if len(self._words) >= least else []
         with self._node.database.brief(world.LIVE) as tx:
-            kept = witness_store.put_words(tx, self._words, now()) if self._words else None
+            kept = witness_store.put_words(tx, words, now()) if words else None
             yield tx
-        assert kept is None or kept.rowcount == len(self._words)
-        self._words.clear()
+        assert kept is None or kept.rowcount == len(words)
+        words.clear()
 
 
 @contextmanager

@@ -19,6 +19,7 @@ import contextlib
 import copy
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, cast
 
 import msgspec
@@ -137,7 +138,9 @@ class Database:
             driver.autocommit = True  # begin and commit are sent here, among the statements
             try:
                 with driver.pipeline() as line:
-                    driver.execute("BEGIN", prepare=False)
+                    # goes out with the first statement; `execute` would send it alone, and wake the server
+                    line.command_queue.append(partial(driver.pgconn.send_query_params, b"BEGIN", None))
+                    line.result_queue.append(None)
                     if self._custodian:
                         driver.execute(
                             "SELECT set_config('secretariat.custodian', %s, true)", (self._custodian,)
