@@ -42,6 +42,11 @@ def stored_of(screen: Screen, stix_id: str) -> Stored:
     return stored
 
 
+def closed(screen: Screen, stored: Stored) -> bool:
+    """Whether an object cannot be changed so: it is another's, never was published, or was withdrawn."""
+    return stored.originator != screen.party or stored.state != "published" or stored.revoked
+
+
 def marking_after(found: Forecast | None) -> Marking | None:
     """Say how the new version is marked."""
     if found is None or found.label is None:

@@ -106,6 +106,7 @@ def _correct(
         line=line,
         fields=[(name, given.get(f"f-{name}", text)) for name, text in _fields(stored).items()],
         json=given.get("json") or (written if len(written) <= _JSON_MAX else ""),
+        closed=changes.closed(screen, stored),
         found=found,
         after=changes.marking_after(found),
         seen=changes.digest_of(change) if change is not None else "",

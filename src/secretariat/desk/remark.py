@@ -109,6 +109,7 @@ def _remark(
         levels=sorted({level for one in ours.values() for level in one.order}),
         caveats=CAVEATS,
         waits=waits,
+        closed=changes.closed(screen, stored),
         found=found,
         after=changes.marking_after(found),
         code=code_of(stix_id),
