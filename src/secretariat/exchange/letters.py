@@ -121,6 +121,8 @@ def encode(value: Message) -> bytes:
 
 def read(data: bytes, kind: type[_M]) -> _M:
     """Read a message; refuses what is not one, saying where."""
+    if b"\\u0000" in data:
+        raise InputError(f"a {kind.__name__} with the character U+0000", advice="no store keeps it")
     try:
         return msgspec.json.decode(data, type=kind)
     except _UNREADABLE as error:

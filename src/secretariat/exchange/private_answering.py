@@ -177,7 +177,7 @@ def _held(store: PostgresStore, party: str, kind: str, epoch: str, *states: str)
     """Give a partner's question; refuses one that does not stand where this message belongs."""
     if epoch != values.epoch_of(store.now):
         raise ConflictError(f"epoch {epoch!r} is not now", where="epoch")
-    found = tables.of_epoch(store.tx, "answers", party, kind, epoch)
+    found = tables.of_epoch(store.tx, "answers", party, values.type_of(kind).name, epoch)
     if found is None:
         raise NotFoundError(f"{party} asks nothing about {kind[:40]} in {epoch}", advice="open it first")
     shared.allowed(store, party, values.type_of(kind), store.now)

@@ -322,6 +322,8 @@ def read_kept(data: bytes) -> Kept:
 
 def read_descriptor(data: bytes) -> Descriptor:
     """Read a descriptor's payload; refuses what is not one, and an address where no node can be."""
+    if b"\\u0000" in data:
+        raise InputError("a descriptor with the character U+0000", advice="no store keeps it")
     try:
         found = _DESCRIPTOR.decode(data)
     except _UNREADABLE as error:
