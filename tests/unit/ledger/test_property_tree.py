@@ -95,7 +95,7 @@ ENVELOPE = object_signature.sign_object(OBJECT, property_tree.root_of(OBJECT, SA
         pytest.param(
             changed(id="report--00000000-17d4-4cbf-938f-98ee46b3cd3f"), SALT, "id is", id="another id"
         ),
-        pytest.param(without("created"), SALT, "created is None", id="created missing"),
+        pytest.param(without("created"), SALT, "created is absent", id="created missing"),
     ],
 )
 def test_another_object_than_the_signed_one_is_refused(
