@@ -16,6 +16,8 @@ import pytest
 
 from contract.second import by_the_page as page
 from contract.second.town import Attacker, bare, clean, nothing_kept
+from secretariat.base.clock import now
+from secretariat.exchange import mailbox_service, private_values
 
 COVERED = ["@method", "@authority", "@path", "@query", "secretariat-to", "content-digest"]
 WRONG = {
@@ -352,3 +354,93 @@ def test_a_descriptor_of_an_impossible_day_stops_nobody(town, settle, at):
     got, said, _ = there.ask("POST", "descriptor", there.me.descriptor(made_at=at), unsigned=True)
     assert got == 200 or 400 <= got < 500, said
     there.place()
+
+
+def keyed(role, **bent):
+    return lambda me: {"realms": {"live": {**me.keys(), role: {**me.keys()[role], **bent}}}}
+
+
+def of_realm(**bent):
+    return lambda me: {"realms": {"live": {**me.keys(), **bent}}}
+
+
+STATED = {
+    "a name of a zero byte": lambda _: {"name": "\0"},
+    "a name of 90 kB": lambda _: {"name": "x" * 90_000},
+    "another party": lambda _: {"party": "JP"},
+    "a party of a zero byte": lambda _: {"party": "\0"},
+    "a version to come": lambda _: {"v": 2},
+    "no realm": lambda _: {"realms": {}},
+    "a realm of a zero byte": lambda me: {"realms": {"live": me.keys(), "\0": me.keys()}},
+    "another log": of_realm(origin="jp.example/live"),
+    "a log of a zero byte": of_realm(origin="\0"),
+    "an address inside": of_realm(url="http://169.254.169.254/"),
+    "an address that is none": of_realm(url="javascript:alert(1)"),
+    "an address of a zero byte": of_realm(url="http://a\0b"),
+    "a key of 5 bytes": keyed("transport", public="AAAAAAA="),
+    "a key under another name": keyed("transport", id="ed25519-" + "0" * 32),
+    "a key of zero bytes": keyed("log", public=page.b64(bytes(32)), id=page.key_id(bytes(32))),
+    "a sealing key of 5 bytes": keyed("sealing", public="AAAAAAA="),
+    "a rotation before the first day": of_realm(since="0001-01-01T00:00:00.000000+14:00"),
+    "a rotation of no day": of_realm(since="\0"),
+    "a rotation at a place past 2^63": of_realm(since_entry=2**70 // 2**20),
+    "a rotation at a place below nothing": of_realm(since_entry=-1),
+    "a revocation of words": of_realm(revoked=["x"]),
+    "a revocation of a zero byte": of_realm(
+        revoked=[{"key": "\0", "role": "record", "since": "2026-11-22T00:00:00.000000Z", "reason": "lost"}]
+    ),
+    "a revocation before the first day": of_realm(
+        revoked=[
+            {
+                "key": "ed25519-" + "0" * 32,
+                "role": "record",
+                "since": "0001-01-01T00:00:00.000000+14:00",
+                "reason": "lost",
+            }
+        ]
+    ),
+    "300 revocations": of_realm(
+        revoked=[
+            {
+                "key": f"ed25519-{number:032x}",
+                "role": "record",
+                "since": "2026-11-22T00:00:00.000000Z",
+                "reason": "lost",
+            }
+            for number in range(300)
+        ]
+    ),
+}
+
+
+@pytest.mark.parametrize("case", STATED)
+def test_what_a_party_states_of_itself_under_its_own_root_key_harms_nobody_else(town, settle, case):
+    """It may shut itself out; the node answers in words, and everybody else as before."""
+    there = settle()
+    got, said, _ = there.ask(
+        "POST", "descriptor", there.me.descriptor(**STATED[case](there.me)), unsigned=True
+    )
+    assert got == 200 or 400 <= got < 500, said
+    status, said, _ = there.ask("GET", "place", unsigned=True)
+    assert status in {200, 401}, said
+
+
+def test_a_zero_byte_in_an_address_or_a_letter_is_refused(town, settle):
+
+    there = settle()
+    mailbox_service.allow(town.nodes["KR"], "live", there.me.code, by="admin", now=now())
+    letter = {"v": 1, "realm": "live", "party": there.me.code, "to": "JP", "number": 1, "key": "x", "box": ""}
+    week = private_values.epoch_of(now())
+    asked = [
+        ("POST", "mailbox/letters", page.jcs(letter | {"to": "\0"})),
+        ("POST", "mailbox/letters", page.jcs(letter | {"key": "\0"})),
+        ("POST", "mailbox/collect", b'{"numbers":{"\\u0000":1}}'),
+        ("POST", f"questions/{week}/%00/answer", b""),
+        ("GET", f"questions/{week}/%00/lists/tags", b""),
+        ("GET", "questions/%00/url/lists/tags", b""),
+        ("GET", f"questions/{week}/url/lists/%00", b""),
+        ("GET", "instruments/%00", b""),
+    ]
+    for method, path, body in asked:
+        got, said, _ = there.ask(method, path, body)
+        assert 400 <= got < 500, (path, got, said)
