@@ -332,7 +332,15 @@ class Play(Stealing, Signing):
     def _waits(self, way: Way) -> bool:
         if way.by == "host":  # it waits with what its host says
             return False
-        return self.works(way.sender, way.receiver) and self.news(way, self.place(way)[0].position)
+        if not self.works(way.sender, way.receiver) and not self._shown_another(way):
+            return False
+        return self.news(way, self.place(way)[0].position)
+
+    def _shown_another(self, way: Way) -> bool:
+        """Whether the receiver is shown a second log to the end, of which pages still come."""
+        sender, receiver = self.parties[way.sender], self.parties[way.receiver]
+        gone = sender.read_only or receiver.read_only or receiver.deaf or self.blocked(way)
+        return sender.shadow is not None and way.receiver in sender.forked and not gone
 
     def works(self, sender: str, receiver: str) -> bool:
         """Whether pages of `sender` still come to `receiver`."""
