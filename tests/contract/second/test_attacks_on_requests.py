@@ -348,9 +348,9 @@ TIMES = ["9999-12-31T23:59:59.999999Z", "0001-01-01T00:00:00.000000Z", "2026-11-
 
 
 @pytest.mark.parametrize("at", TIMES, ids=lambda one: one[:24].encode("unicode_escape").decode())
-def test_a_descriptor_of_an_impossible_day_stops_nobody(town, settle, at):
+def test_a_descriptor_of_an_impossible_day_stops_nobody(town, at):
     """Its own root key sealed it: it is refused, or taken, and the party can still speak."""
-    there = settle()
+    there = Attacker(town, town.code())
     got, said, _ = there.ask("POST", "descriptor", there.me.descriptor(made_at=at), unsigned=True)
     assert got == 200 or 400 <= got < 500, said
     there.place()
@@ -414,9 +414,9 @@ STATED = {
 
 
 @pytest.mark.parametrize("case", STATED)
-def test_what_a_party_states_of_itself_under_its_own_root_key_harms_nobody_else(town, settle, case):
+def test_what_a_party_states_of_itself_under_its_own_root_key_harms_nobody_else(town, case):
     """It may shut itself out; the node answers in words, and everybody else as before."""
-    there = settle()
+    there = Attacker(town, town.code())
     got, said, _ = there.ask(
         "POST", "descriptor", there.me.descriptor(**STATED[case](there.me)), unsigned=True
     )
@@ -425,9 +425,9 @@ def test_what_a_party_states_of_itself_under_its_own_root_key_harms_nobody_else(
     assert status in {200, 401}, said
 
 
-def test_a_zero_byte_in_an_address_or_a_letter_is_refused(town, settle):
+def test_a_zero_byte_in_an_address_or_a_letter_is_refused(town):
 
-    there = settle()
+    there = Attacker(town, town.code())
     mailbox_service.allow(town.nodes["KR"], "live", there.me.code, by="admin", now=now())
     letter = {"v": 1, "realm": "live", "party": there.me.code, "to": "JP", "number": 1, "key": "x", "box": ""}
     week = private_values.epoch_of(now())
