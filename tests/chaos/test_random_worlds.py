@@ -47,7 +47,7 @@ def test_a_world_that_fails_is_made_smaller(monkeypatch):
     assert len(less.deeds) < len(plan.deeds) / 2
 
 
-@pytest.mark.parametrize("seed", [2, 7, 24, 53], ids=["plain", "letters", "a guest", "media"])
+@pytest.mark.parametrize("seed", [2, 7, 53], ids=["plain", "letters", "media"])
 def test_and_with_the_honest_nodes_on_postgresql(server, seed):
     from simulator.databases import play_on
 

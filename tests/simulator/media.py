@@ -49,6 +49,7 @@ class Courier:
         self.pairs = [pair for one, other in play.plan.carried for pair in ((one, other), (other, one))]
         self.bag: list[tuple[str, str, bytes]] = []
         self.taken: set[tuple[str, int, bytes]] = set()
+        self.once_more: set[tuple[str, str]] = set()
 
     def open(self) -> None:
         """Tell both sides that the other is reached by hand only."""
@@ -105,7 +106,9 @@ class Courier:
         again = dice.random() < 0.3
         since = None
         if honest:
-            again = state.confirmed.after < state.sent.after
+            # a side that came back from a backup does not know that the other must hear of it: once more
+            again = state.confirmed.after < state.sent.after or (party, to) not in self.once_more
+            self.once_more.add((party, to))
         elif dice.random() < 0.15:
             since = dice.choice([Taken(Cursor(), 0), state.sent])
         while True:
