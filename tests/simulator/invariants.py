@@ -62,8 +62,8 @@ def name(play: Play, root: bytes) -> str:
 def nothing_without_a_grant(play: Play, shown: dict[str, dict[bytes, Version]]) -> None:
     """No object is shown at a party that no chain of standing, permitted grants reaches, nor more of it."""
 
-    def heard(one: Given) -> bool:
-        return play.works(one.giver, one.to)
+    def heard(one: Given) -> bool:  # what a relay is told, it does not say in a second log of its own
+        return play.works(one.giver, one.to) and not play.parties[one.to].forks
 
     for party in counted(play):
         for root, version in shown[party.code].items():
