@@ -24,7 +24,7 @@ from secretariat.ledger.keys import Signer
 
 from .party import Party, enrol
 from .terms import Terms
-from .ways import SimulatedNode, peer_of
+from .ways import SimulatedNode, introduction_of, peer_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -80,6 +80,6 @@ def introduce(guest: Guest, at: Party, now: datetime) -> None:
             met = msgspec.structs.replace(peer_of(ring), host=host, log_keys={}, transport_keys={})
             store.meet(met)  # type: ignore[attr-defined]
         else:
-            known = Met(guest.code, guest.code, host, ring.record.public, b"", now)
+            known = Met(guest.code, guest.code, host, ring.record.public, introduction_of(ring), now)
             guest_store.write_met(store.tx, known)  # type: ignore[attr-defined]
     enrol(guest, at, now)

@@ -148,8 +148,6 @@ def draw(seed: int, *, cheats: Collection[str] = (), memory: bool = True, most: 
     carried = tuple(dice.sample(wired, 1)) if few and wired and dice.random() < 0.12 else ()
     wired = [pair for pair in wired if pair not in carried]
     guests = _guests(dice, parties, wired, cheating) if few and dice.random() < 0.22 else ()
-    if not memory:
-        guests = ()
     everybody = [*parties, *(guest for guest, _, _ in guests)]
     agreed = terms.draw(dice, everybody, today)
     met = {(one, guest) for guest, _, known in guests for one in known}

@@ -26,7 +26,7 @@ from secretariat.exchange.offer import offer
 from secretariat.exchange.peers import Outgoing, Store
 from secretariat.exchange.take import PageRefusedError, Result, retry, take
 from secretariat.exchange.wire import Page, encode, read_page
-from secretariat.ledger import entries, object_signature
+from secretariat.ledger import dsse, entries, object_signature, statements
 from secretariat.ledger.keys import Keyring
 from secretariat.ledger.property_tree import left_out_of, root_of
 from secretariat.records.canonical import canonical
@@ -334,6 +334,14 @@ def peer_of(ring: Keyring, url: str = "") -> Peer:
         origin=ring.origin,
         url=url,
     )
+
+
+def introduction_of(ring: Keyring, realm: str = "live") -> bytes:
+    """Write how a host introduces a guest, as it is kept once its signatures were verified."""
+    assert ring.host is not None
+    place = {"origin": ring.origin, "key": ring.record.public.hex()}
+    said = {"party": ring.party, "host": ring.host.party, "realms": {realm: place}}
+    return dsse.seal(canonical(said), statements.INTRODUCTION_TYPE, ring.record)
 
 
 def required(kind: str) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from secretariat.exchange.postgres import transaction
 from secretariat.exchange.take import PageRefusedError
 from secretariat.ledger import guest_keys
 from secretariat.ledger.keys import Signer
-from simulator import SimulatedNode, indicator, peer_of
+from simulator import SimulatedNode, indicator, introduction_of, peer_of
 
 
 def hosted(world, host, party):
@@ -41,7 +41,7 @@ def introduce(world, guest, *, at):
         if isinstance(world.nodes[at].backend, Memory):
             store.meet(met)
         else:
-            known = Met(guest, guest, ring.host.party, ring.record.public, b"", world.now)
+            known = Met(guest, guest, ring.host.party, ring.record.public, introduction_of(ring), world.now)
             guest_store.write_met(store.tx, known)
     world.enrol(guest, at)
 
