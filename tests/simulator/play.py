@@ -201,7 +201,7 @@ class Play(Stealing, Signing):
         self.count("entries taken", result.entries)
         for outcome, number in result.outcomes.items():
             self.count(f"objects {outcome}", number)
-        if result.entries:
+        if result.entries and self.parties[way.sender].honest:  # a cheat speaks when it likes
             self.changed += 1
         for one in result.refusals:
             self.count(f"refused: {one.code}")
