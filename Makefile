@@ -48,7 +48,7 @@ browser:
 	@sh tests/browser/chromium.sh
 
 test: lint browser ## contracts, style, types, then every test
-	$(BIN)/pytest -n 2 --dist loadfile -m 'not long'
+	$(BIN)/pytest -n 2 --dist loadfile -m 'not long' --durations 25 --durations-min 5
 
 chaos: $(READY) ## the long tests, then WORLDS random worlds (default 10000) from SEED on; REPLAY=n plays one again
 	$(if $(REPLAY),,$(BIN)/pytest -m long)

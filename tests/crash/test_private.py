@@ -13,7 +13,7 @@ from serving import Serving
 
 UNDER = "jp-rok-gsomia-2016"
 GREEN = "marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb"
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 def observable(name: str) -> dict[str, object]:

@@ -109,7 +109,7 @@ def trio(serving) -> Iterator[Trio]:
         yield made
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_nodes_without_doors_share_withdraw_and_receipt_through_a_third_that_cheats(trio: Trio) -> None:
     for party in ENDS:
         other = ENDS[1 - ENDS.index(party)]
