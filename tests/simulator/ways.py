@@ -19,7 +19,7 @@ import msgspec
 
 from secretariat.base.errors import SecretariatError
 from secretariat.base.settings import Limits
-from secretariat.exchange import withdrawal
+from secretariat.exchange import postgres, withdrawal
 from secretariat.exchange.memory import Memory
 from secretariat.exchange.model import Peer, Refusal, Ruling, Version
 from secretariat.exchange.offer import offer
@@ -50,6 +50,18 @@ class SimulatedNode:
     def store(self, now: datetime) -> Iterator[Store]:
         with self._transaction(now) as store:
             yield store
+
+    @contextlib.contextmanager
+    def serving(self, reader: str, now: datetime) -> Iterator[Store]:
+        """Give the store that makes pages for a reader: on PostgreSQL under the reader's role, as shipped."""
+        if isinstance(self.backend, Memory):
+            with self.store(now) as store:
+                yield store
+        else:
+            with self.store(now) as own:  # a node opens its log when it starts
+                own.lock()
+            with postgres.serving(self.backend, "live", reader, now) as store:
+                yield store
 
 
 class World:
@@ -183,7 +195,7 @@ class World:
         with self.nodes[receiver].store(self.now) as store:
             peer = store.peer(sender)
             kept = store.kept_log(peer.origin)
-        with self.nodes[sender].store(self.now) as store:
+        with self.nodes[sender].serving(receiver, self.now) as store:
             page = offer(store, receiver, peer.cursor, kept.size if kept else 0, **limits)
         return read_page(encode(page))
 

@@ -356,9 +356,12 @@ class MemoryStore(MemoryMail, MemoryTransfers, MemoryShelf, MemoryWitness):
     def attached(self, origin: str, position: int) -> Sequence[LogEntry]:
         if origin == self.origin:
             return own_word(self.entry(position))
-        proven = self.peer_entry(origin, position)
-        claimed = self._m.attachments.get((origin, position), [])
-        return [*([proven] if proven else []), *claimed]
+        found: list[LogEntry] = []
+        for memory in (self._m, *self._m.guests.values()):  # a guest's calls stand in the same log
+            kept = memory.kept_entries.get((origin, position))
+            claimed = memory.attachments.get((origin, position), [])
+            found += [one for one in [*([kept] if kept else []), *claimed] if one not in found]
+        return found
 
     def hold(self, holdings: Sequence[Holding]) -> None:
         for one in holdings:

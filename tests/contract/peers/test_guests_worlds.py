@@ -127,3 +127,21 @@ def test_a_stranger_in_the_hosts_log_is_refused(trio):
     with pytest.raises(PageRefusedError) as refused:
         trio.pull("JP", "KR")
     assert refused.value.code == "entry-signature"
+
+
+def test_a_call_goes_on_through_a_guest_whose_host_never_held_the_object(world):
+    """The originator's word, which a guest's call rests on, is kept for the guest: its host's pages carry it."""
+    there = world("KR", "JP", "US")
+    hosted(there, "KR", "KISIA")
+    for node in ("JP", "US"):
+        introduce(there, "KISIA", at=node)
+    there.allow("JP>KISIA", "JP>KISIA>US")
+    roots = there.publish("JP", indicator("w"), to=["KISIA"])
+    consent = there.consent("JP", roots, via="KISIA", to="US")
+    there.converge()
+    there.relay("KISIA", roots, to="US", consent=consent)
+    there.converge()
+    assert there.sees("US") == {indicator("w")["id"]}
+    there.withdraw("JP", indicator("w")["id"])
+    there.converge()
+    assert there.sees("KISIA") == there.sees("US") == set()
