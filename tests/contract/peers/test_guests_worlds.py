@@ -130,7 +130,7 @@ def test_a_stranger_in_the_hosts_log_is_refused(trio):
 
 
 def test_a_call_goes_on_through_a_guest_whose_host_never_held_the_object(world):
-    """The originator's word, which a guest's call rests on, is kept for the guest: its host's pages carry it."""
+    """What a guest's call rests on is kept for the guest; the pages of its host carry it all the same."""
     there = world("KR", "JP", "US")
     hosted(there, "KR", "KISIA")
     for node in ("JP", "US"):
