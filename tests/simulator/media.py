@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from secretariat.base.errors import ConflictError, LimitError, SecretariatError
+from secretariat.base.errors import ConflictError, LimitError, SecretariatError, StateError
 from secretariat.base.settings import Limits
 from secretariat.exchange import transfer, volumes
 from secretariat.exchange.transfer import BY_HAND
@@ -118,6 +118,12 @@ class Courier:
             except LimitError:
                 most *= 2
             except ConflictError:
+                return
+            except StateError:
+                if not found.reverted:
+                    raise
+                found.read_only = True  # its operator is told, and looks what partners hold
+                self.play.count("stopped: who gets media holds more of its own log")
                 return
         self.play.count("transfers", 1)
         self.play.count("volumes written", len(made))
