@@ -124,7 +124,8 @@ class Deeds:
                 for log in [self.kept(partner, party.ring.origin)]
                 if log is not None
             }
-            party.lost = any(one > size for one in kept.values())
+            party.more_at = {partner for partner, one in kept.items() if one > size}
+            party.lost = bool(party.more_at)
             if party.lost:
                 self.oracle.doubt(party.code, size)
             else:

@@ -76,6 +76,7 @@ class Party:
         self.hoard: dict[bytes, Version] = {}
         """What a cheater kept of what it should have destroyed."""
         self.reverted = self.lost = False
+        self.more_at: set[str] = set()
         """Whether it was put back to an older state unnoticed, and whether partners kept more than it has."""
         self.shadow: Memory | None = None
         """The second log of a forking node, and below who is shown it, and how long the first one was."""
