@@ -12,12 +12,12 @@ import logging
 import re
 import runpy
 import socket
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from contract.second import by_the_page as page
+from contract.second.indicators import indicator
 from secretariat.base.clock import now
 from secretariat.base.settings import Limits, NodeSettings
 from secretariat.exchange import enrolment, service
@@ -30,8 +30,6 @@ from secretariat.storage.engine import Database, raw
 TESTS = Path(__file__).parents[2]
 served = runpy.run_path(str(TESTS / "contract/peers/served.py"))
 fixtures = runpy.run_path(str(TESTS / "conftest.py"))
-CLEAR = "marking-definition--94868c89-83c2-464b-929b-a1a8aa3c8487"
-OURS = uuid.UUID("6f1d2c7e-5a0b-5c39-9e41-2008c5b3e7a1")
 REPRS = re.compile(
     r"Traceback|<class |object at 0x| line \d+, in |psycopg|sqlalchemy|msgspec|NoneType|Exception"
     r"|\b[A-Z][A-Za-z]+\([a-z_]+=|(?<!\S)b'|\('[a-z]|\{'|\['|datetime\.|UNSET",
@@ -45,24 +43,6 @@ KEPT = {
     "letters": "SELECT count(*) FROM letter WHERE sender = %(party)s",
     "questions": "SELECT count(*) FROM private_question WHERE party = %(party)s",
 }
-
-
-def indicator(party: str, **more: Any) -> dict[str, Any]:
-    at = page.moment()[:23] + "Z"
-    return {
-        "type": "indicator",
-        "spec_version": "2.1",
-        "id": f"indicator--{uuid.uuid4()}",
-        "created": at,
-        "modified": at,
-        "created_by_ref": f"identity--{uuid.uuid5(OURS, party)}",
-        "name": f"of {party}",
-        "object_marking_refs": [CLEAR],
-        "pattern": "[ipv4-addr:value = '203.0.113.7']",
-        "pattern_type": "stix",
-        "valid_from": at,
-        **more,
-    }
 
 
 class Faults(logging.Handler):
