@@ -7,12 +7,11 @@ facets: scope (classified, kind), level, use, colour, compartments. Each value o
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from secretariat.agreements.book import add_years, day_in
+from secretariat.agreements.book import day_in
 from secretariat.agreements.caveats import CLEAR, GREEN, ORDER, RED, STRICT
 from secretariat.agreements.model import (
     CONDITION,
@@ -20,7 +19,6 @@ from secretariat.agreements.model import (
     DUTY,
     FAILS,
     HOLDS,
-    LEAVE_OUT,
     MAY,
     NOTE,
     Article,
@@ -29,13 +27,12 @@ from secretariat.agreements.model import (
     Instrument,
     Mark,
     Note,
-    Obligation,
     Tried,
 )
+from secretariat.agreements.obligations import DEEDS, Terms, recipients_shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import date
 
     from secretariat.agreements.book import Book
     from secretariat.agreements.model import Moment
@@ -54,23 +51,6 @@ _CARRIES = {
 _STATEMENTS = {"association_statement", "statement_of_intent"}
 """Kinds that name their parties as a community; a declaration encourages and names none."""
 _FIRMS = {"company", "contractor", "firm"}
-_DEEDS = {
-    "EQUIV_PROTECTION": "protect_as_own",
-    "MARK": "mark",
-    "ACTIONS": "keep_to_permitted_actions",
-    "ATTRIBUTION": "attribute_as_stated",
-    "ENCRYPT": "encrypt",
-    "REGISTER": "keep_register",
-    "RECLASS_NOTICE": "follow_reclassification",
-    "DESTROY_METHOD": "destroy_beyond_reconstruction",
-    "TRANSMIT": "use_agreed_channels",
-    "VISIT": "visit_by_request",
-    "LAW_CHANGE_NOTICE": "tell_law_changes",
-    "IP": "respect_rights",
-    "DISPUTE": "consult",
-    "THIRD_PARTY": "no_onward_without_consent",
-    "ORCON": "no_onward_without_consent",
-}
 _NOTED = {"NO_DUTY_TO_SHARE", "NOT_RELEASE_AUTHORITY", "IN_FORCE", "AMEND", "SUSPEND", "DURATION"}
 
 
@@ -186,8 +166,9 @@ class Candidate:
         self.fixed = piece(fixed)
         self.covered = all(s.result != FAILS for side in sides for s in side.rows)
         self.routed = bool(through) and any(r.rule == "HUB_ONLY" and r.result == HOLDS for r in fixed)
-        self.obligations = self._obligations()
-        self.after_end = self._after_end() if state.word == "ended" else ()
+        terms = Terms(instrument, state, sender=sender, recipient=recipient, originator=originator)
+        self.obligations = terms.arising(self.day)
+        self.after_end = terms.at_the_end() if state.word == "ended" else ()
         self.scope = Facet(self._scope)
         self.levels = Facet(self._levels)
         self.uses = Facet(self._use)
@@ -278,11 +259,11 @@ class Candidate:
         if rule in {"THIRD_PARTY", "ORCON"}:
             return self.row(article, DUTY, "third.duty", self.recipient, self.originator)
         if article.get("recipients_shown") is not None:
-            shown = self._recipients_shown() is not None
+            shown = recipients_shown(self.instrument) is not None
             return self.row(article, DUTY, "recipients.shown" if shown else "recipients.hidden")
         if rule in _NOTED:
             return self.row(article, NOTE, "noted")
-        if rule in _DEEDS or rule in {"RETENTION", "RETURN_OR_DESTROY", "LOSS_REPORT", "TERMINATION_EFFECT"}:
+        if rule in DEEDS or rule in {"RETENTION", "RETURN_OR_DESTROY", "LOSS_REPORT", "TERMINATION_EFFECT"}:
             return self.row(article, DUTY, "duty")
         if rule == "NOFORN":
             return self.row(article, NOTE, "noted")
@@ -327,91 +308,6 @@ class Candidate:
             if group in self.book.groups and code in self.book.members(group, self.day):
                 found += self.book.owners.get(group.removesuffix("_MEMBERS"), ())
         return tuple(found)
-
-    def _obligations(self) -> tuple[Obligation, ...]:
-        found: list[Obligation] = []
-        who, ends = self.recipient, self.state.until or self.instrument.ends
-        for article in self.instrument.articles:
-            ref = self.instrument.ref(article.art)
-            if article.rule in _DEEDS:
-                found.append(Obligation(who, _DEEDS[article.rule], ref))
-            elif article.rule == "RETENTION":
-                days = article.get("days")
-                least = article.get("at_least_days")
-                if days is not None or least is None:
-                    last = self.day + timedelta(days=days) if days else None
-                    found.append(Obligation(who, "delete", ref, last))
-                if least is not None:
-                    found.append(Obligation(who, "keep_by_law", ref, self.day + timedelta(days=least)))
-            elif article.rule == "LOSS_REPORT":
-                hours = article.get("within_hours")
-                found.append(
-                    Obligation(who, "report_loss", ref, within=f"PT{hours}H" if hours else "at once")
-                )
-            elif article.rule in {"RETURN_OR_DESTROY", "TERMINATION_EFFECT"}:
-                found += self._ending(article, ends)
-            for name in article.get("leave_out", ()):
-                if article.rule != "THIRD_PARTY" or self.sender != self.originator:
-                    found.append(Obligation(self.sender, f"{LEAVE_OUT}{name}", ref))
-        shown = self._recipients_shown()
-        if shown is not None:
-            found.append(Obligation(who, "name_recipients", self.instrument.ref(shown.art)))
-        return self._in_zone(found)
-
-    def _in_zone(self, found: list[Obligation]) -> tuple[Obligation, ...]:
-        """Say in which zone days are counted, where the instrument names one; hours need none."""
-        zone = self.instrument.timezone
-        if zone == "UTC":
-            return tuple(found)
-        return tuple(
-            msgspec.structs.replace(one, zone=zone)
-            if one.by is not None or (one.within or "").endswith(("D", "Y"))
-            else one
-            for one in found
-        )
-
-    def _recipients_shown(self) -> Article | None:
-        """Give the article that shows recipients to each other; None where none does, or one says no.
-
-        Without it a relay names nobody whom it passed an object on to: what is unknown stays hidden.
-        """
-        stated = [one for one in self.instrument.articles if one.get("recipients_shown") is not None]
-        shows = all(one.get("recipients_shown") is True and one.verification == "read" for one in stated)
-        return stated[0] if stated and shows else None
-
-    def _ending(self, article: Article, ends: date | None) -> list[Obligation]:
-        who, ref = self.recipient, self.instrument.ref(article.art)
-        days = article.get("within_days")
-        by = ends + timedelta(days=days) if ends is not None and days is not None else None
-        within = f"P{days}D" if days is not None else None
-        if article.rule == "RETURN_OR_DESTROY":
-            trigger = article.get("trigger", "no_longer_needed")
-            if trigger == "request":
-                hours = article.get("within_hours")
-                term = f"PT{hours}H" if hours is not None else within
-                return [Obligation(who, "destroy_or_return", ref, within=term, upon="request")]
-            if trigger != "termination":
-                by = None
-            return [Obligation(who, "destroy_or_return", ref, by, within if by is None else None)]
-        found = (
-            [Obligation(who, "destroy", ref, by, within if by is None else None)] if days is not None else []
-        )
-        years = article.get("survives_years")
-        if years is not None:
-            last = add_years(ends, years) if ends is not None else None
-            found.append(Obligation(who, "keep_confidential", ref, last, None if last else f"P{years}Y"))
-        if not found:
-            found.append(Obligation(who, "keep_protected", ref))
-        return found
-
-    def _after_end(self) -> tuple[Obligation, ...]:
-        """What the end of the instrument obliges to, for who received something under it."""
-        found: list[Obligation] = []
-        for article in self.instrument.articles:
-            ended = article.rule == "RETURN_OR_DESTROY" and article.get("trigger") == "termination"
-            if ended or article.rule == "TERMINATION_EFFECT":
-                found += self._ending(article, self.state.ended_on)
-        return self._in_zone(found)
 
     # --- asked per property of the object --------------------------------------------------------------
 
