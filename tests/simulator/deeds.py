@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from secretariat.agreements.model import ENGINE, MAY, Consent, Decision, Facts, Question
+from secretariat.agreements.model import ENGINE, MAY, Decision, Facts, Question
 from secretariat.agreements.recompute import consents_from, moment_text, row_for
 from secretariat.agreements.rules import decide
 from secretariat.base.errors import SecretariatError
@@ -283,18 +283,21 @@ class Deeds:
         to: str,
         colour: str,
         version: Version,
-        *,
-        consents: Sequence[Consent] = (),
     ) -> Decision | None:
-        """Ask the shipped rules, and the oracle whether it agrees. None: it may not go there."""
+        """Ask the shipped rules, and the oracle whether it agrees. None: it may not go there.
+
+        Every consent that came to the party counts, as the oracle has it: who grants names it (`proof_of`).
+        """
         now, keys = self.now(party.code), self.common(party, to)
+        held = [one.statement for one in self.consents_for(party, to, version)]
+        consents = consents_from(held, to, {version.root.hex(): version.stix_id})
         question = Question(
             sender=party.code,
             recipient=to,
             label=Label(version.originator, tlp=colour),
             true=now,
             direct=True,
-            facts=Facts(consents=tuple(consents)),
+            facts=Facts(consents=consents),
             object_id=version.stix_id,
         )
         decision = decide(party.book(keys, self.terms), question)
@@ -435,6 +438,12 @@ class Deeds:
             and version.root.hex() in one.statement.body["objects"]
         ]
 
+    def proof_of(self, party: Party, to: str, version: Version) -> dict[str, Any] | None:
+        """Name the consents on which a decision rests, as a grant's facts do: they travel with it."""
+        held = self.consents_for(party, to, version)
+        named = [{"origin": one.origin, "position": one.position} for one in held]
+        return {"consents": named} if held else None
+
     def _relay(self, party: Party, dice: random.Random) -> bool:
         """Pass on what others' rules let pass: by consent where one came, else as far as the colour goes."""
         have = self.relayable(party)
@@ -457,16 +466,12 @@ class Deeds:
             names = sorted(min((one.left_out for one in before), key=len))
             if not set(missing) <= set(names):
                 return False
-        held = self.consents_for(party, to, version)
-        consents = consents_from([one.statement for one in held], to, {version.root.hex(): version.stix_id})
         colour = self.oracle.items[version.root].colour
-        decision = self.decided(party, to, colour, version, consents=consents)
+        decision = self.decided(party, to, colour, version)
         if decision is None:
             self.count("relay not permitted")
             return False
-        facts = (
-            {"consents": [{"origin": one.origin, "position": one.position} for one in held]} if held else None
-        )
+        facts = self.proof_of(party, to, version)
         with party.node.store(self.now(party.code)) as store:
             store.lock()
             there = store.versions([version.root])

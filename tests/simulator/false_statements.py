@@ -129,7 +129,8 @@ def wrongly_left_out(play: Play, party: Party, dice: random.Random) -> bool:
         store.publish([version], [to], really)
         root = version.root.hex()
         # with a leaf changed only on its way it is a right grant that may never come
-        play.grant(store, party, [version], [(to, decision)], colour, left_out={root: said}, right=leaf)
+        facts, row = play.proof_of(party, to, version), {root: said}
+        play.grant(store, party, [version], [(to, decision)], colour, facts, left_out=row, right=leaf)
     for given in play.oracle.standing(party.code, to, version.root):
         given.sound = False
     less = without(version, really)
