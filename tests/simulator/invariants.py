@@ -208,10 +208,8 @@ def _was_shown_a_false_log(party: Party, robbed: Party) -> bool:
 
 def who_was_put_back_finds_out(play: Play) -> None:
     """A node that has less of its own log than honest partners kept, who reach it, writes nothing more."""
-    for party in play.parties.values():
-        told = any(play.parties[one].honest and play.works(one, party.code) for one in party.more_at)
-        if party.lost and told and not party.read_only:
-            fail(play, f"{party.code} was put back to an older state and goes on")
+    for party in play.untold():
+        fail(play, f"{party.code} was put back to an older state and goes on")
 
 
 def forked_logs_are_found_among_partners(play: Play) -> None:
