@@ -12,7 +12,8 @@ Rules (those of ledger/revocation.py, applied to what this node takes and holds)
 5. Of a witness's words those are struck out that rule 5 of revocation.py does not let count.
 6. A log key that is revoked signs no further checkpoint; the tree that is kept stays. Where the party's log
    does not continue that tree, as a thief showed one of his own, a person goes back to the last tree that
-   this node cosigned before `since` (`rewind`), and takes the log from there under the new key.
+   this node cosigned before `since` (`rewind`), and takes the log from there under the new key. There is one
+   memory of logs on a node, so its guests go back as well. A tree under a key in force is no thief's.
 7. A transport key that is revoked is gone at once: requests under it are strangers'.
 """
 
@@ -23,10 +24,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from secretariat.base.clock import stamp
-from secretariat.base.errors import ConflictError, NotFoundError
+from secretariat.base.errors import ConflictError, NotFoundError, ProofError
 from secretariat.exchange.model import Arrival, KeptLog, Refusal
 from secretariat.exchange.peers import Outgoing
-from secretariat.exchange.wire import Cursor
 from secretariat.ledger import checkpoint, revocation, statements
 from secretariat.ledger.entries import Note
 from secretariat.ledger.revocation import CODE, RevokedError
@@ -176,7 +176,8 @@ def rewind(store: Store, peer: Peer, *, by: str) -> KeptLog:
     """Go back to the last tree of a partner's log that this node cosigned before its log key was revoked.
 
     The own log says so first, with the person and both sizes: nothing is let go without that entry.
-    Refuses where no log key of it is revoked, where nothing newer is kept, or nothing was seen before.
+    Refuses where no log key of it is revoked, where nothing newer is kept or a key in force signed what is,
+    or nothing was seen before.
     """
     since = min((one.since for one in peer.revoked.values() if one.role == "log"), default=None)
     kept = store.kept_log(peer.origin)
@@ -190,6 +191,8 @@ def rewind(store: Store, peer: Peer, *, by: str) -> KeptLog:
         raise NotFoundError(f"nothing of {peer.origin} was cosigned here before {stamp(since)}")
     if word.size == kept.size and kept.suspended is None:
         raise ConflictError(f"the tree kept of {peer.origin} was seen before {stamp(since)}: nothing to undo")
+    if kept.suspended is None and _under_a_key_in_force(peer, kept):
+        raise ConflictError(f"{peer.party} signed the tree kept with its present log key: nothing to undo")
     log = KeptLog(peer.origin, peer.party, word.size, word.root, note)
     if kept.suspended is None:
         store.suspend_log(log.origin, f"taken back to {log.size} entries")
@@ -201,6 +204,17 @@ def rewind(store: Store, peer: Peer, *, by: str) -> KeptLog:
     }
     (said_at,) = store.append([Outgoing("note", None, Note(act="log-rewound", by=by, detail=detail))])
     store.rewind(log, said_at)
-    if peer.cursor > Cursor(word.size):
-        store.advance(peer.party, Cursor(word.size))
     return log
+
+
+def _under_a_key_in_force(peer: Peer, kept: KeptLog) -> bool:
+    """Whether what is kept was proven to continue what was kept before, and not by whom a key was stolen."""
+    try:
+        checkpoint.verify(kept.note, peer.origin, _log_keys_that_count(peer))
+    except ProofError:
+        return False
+    return True
+
+
+def _log_keys_that_count(peer: Peer) -> list[bytes]:
+    return [public for key, public in peer.log_keys.items() if key not in peer.revoked]

@@ -33,7 +33,7 @@ from secretariat.base.errors import (
     ProofError,
     StateError,
 )
-from secretariat.exchange import disowning, guest_store, instruments, purposes, wire
+from secretariat.exchange import disowning_service, guest_store, instruments, purposes, wire
 from secretariat.exchange import store as tables
 from secretariat.exchange.fingerprint import fingerprint, same_fingerprint
 from secretariat.exchange.model import Peer
@@ -307,7 +307,7 @@ def _enrol(
         _check_mailbox(node.keyring(realm), fresh, known.get(fresh.via))
     tables.write_peer(tx, fresh)
     if before is not None and fresh.revoked != before.revoked:
-        disowning.settle(PostgresStore(node, realm, tx, now), fresh, before.revoked)
+        disowning_service.settle(PostgresStore(node, realm, tx, now), fresh, before.revoked)
     made_at = parse_stamp(found.made_at)
     ledger_store.add_statement(
         tx, origin=keys.origin, party=found.party, made_at=made_at, sealed=sealed, now=now

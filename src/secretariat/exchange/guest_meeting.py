@@ -33,7 +33,7 @@ from secretariat.base.errors import (
     ProofError,
     StateError,
 )
-from secretariat.exchange import disowning, enrolment, guest_store
+from secretariat.exchange import disowning_service, enrolment, guest_store
 from secretariat.exchange import store as tables
 from secretariat.exchange.fingerprint import fingerprint, same_fingerprint
 from secretariat.exchange.guest_store import Met
@@ -233,7 +233,7 @@ def _renewed(store: PostgresStore, host: Peer, before: Peer, sealed: bytes) -> N
         store.tx, origin=host.origin, party=said.party, made_at=made_at, sealed=sealed, now=store.now
     )
     store.forget_keys()
-    disowning.settle(store, guest_store.as_peer(fresh, host.origin, store.realm), before.revoked)
+    disowning_service.settle(store, guest_store.as_peer(fresh, host.origin, store.realm), before.revoked)
 
 
 def _made_at(sealed: bytes) -> datetime:

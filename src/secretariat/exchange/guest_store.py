@@ -200,6 +200,15 @@ def move_cursor(tx: sa.Connection, guest: str, partner: str, to: Cursor, now: da
     )
 
 
+def take_back_cursors(tx: sa.Connection, partner: str, to: Cursor) -> None:
+    """Let every guest that is further with the log of a partner stand at this place."""
+    raw(tx).execute(
+        "UPDATE guest_partner SET cursor_position = %(position)s, cursor_offset = %(offset)s"
+        " WHERE partner = %(partner)s AND (cursor_position, cursor_offset) > (%(position)s, %(offset)s)",
+        {"partner": partner, "position": to.position, "offset": to.offset},
+    )
+
+
 def note_failed(tx: sa.Connection, guest: str, partner: str, error: str) -> None:
     """Note why a partner's page for a guest was not taken."""
     raw(tx).execute(

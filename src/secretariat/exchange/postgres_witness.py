@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from secretariat.exchange import riding
+from secretariat.exchange import guest_store, riding
 from secretariat.exchange.postgres_transaction import Transaction
+from secretariat.exchange.wire import Cursor
 from secretariat.ledger import partners, witness_store, witnessing
 from secretariat.ledger import service as ledger
 from secretariat.ledger import store as ledger_store
 from secretariat.ledger.model import PeerLog
+from secretariat.storage.engine import raw
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -74,6 +76,12 @@ class WitnessRows(Transaction):
             PeerLog(log.origin, log.party, log.size, log.root, log.note, "ok", None, self.now),
             said_at=said_at,
         )
+        raw(self.tx).execute(
+            "UPDATE peer SET cursor_position = %(size)s, cursor_offset = 0"
+            " WHERE party = %(party)s AND (cursor_position, cursor_offset) > (%(size)s, 0)",
+            {"party": log.party, "size": log.size},
+        )
+        guest_store.take_back_cursors(self.tx, log.party, Cursor(log.size))
 
     def kept_notes(self, origin: str, sizes: Sequence[int]) -> Mapping[int, bytes]:
         return ledger_store.read_peer_notes(self.tx, origin, sizes)

@@ -27,7 +27,7 @@ import msgspec
 from secretariat.base.clock import now as present
 from secretariat.base.clock import parse_stamp, stamp
 from secretariat.base.errors import ConflictError, DeniedError, ProofError, UnavailableError
-from secretariat.exchange import connecting, disowning, enrolment, purposes
+from secretariat.exchange import connecting, disowning_service, enrolment, purposes
 from secretariat.exchange import store as tables
 from secretariat.exchange.enrolment import (
     ended_by,
@@ -81,7 +81,7 @@ def renew(node: Node, realm: str, sealed: bytes, *, now: datetime) -> bool:
             return False
         purposes.check_others(found.party, found.realms[realm], tables.read_peers(tx), node.keys.values())
         tables.write_peer(tx, fresh)
-        disowned = disowning.settle(PostgresStore(node, realm, tx, now), fresh, before.revoked)
+        disowned = disowning_service.settle(PostgresStore(node, realm, tx, now), fresh, before.revoked)
         made_at = parse_stamp(found.made_at)
         ledger_store.add_statement(
             tx, origin=fresh.origin, party=fresh.party, made_at=made_at, sealed=sealed, now=now

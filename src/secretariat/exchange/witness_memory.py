@@ -8,6 +8,7 @@ import msgspec
 
 from secretariat.base.settings import Limits
 from secretariat.exchange import riding
+from secretariat.exchange.wire import Cursor
 from secretariat.ledger import checkpoint, merkle, witness
 
 if TYPE_CHECKING:
@@ -96,10 +97,14 @@ class MemoryWitness:
             del self._seen.words[key], self._seen.word_at[key]
         for at in [at for at in self._seen.notes if at[0] == log.origin and at[1] > log.size]:
             del self._seen.notes[at]
-        for place in [
-            place for place in self._seen.kept_entries if place[0] == log.origin and place[1] >= log.size
-        ]:
-            del self._seen.kept_entries[place]
+        for memory in (self._seen, *self._seen.guests.values()):
+            for place in [
+                place for place in memory.kept_entries if place[0] == log.origin and place[1] >= log.size
+            ]:
+                del memory.kept_entries[place]
+            peer = memory.peers.get(log.party)
+            if peer is not None and peer.cursor > Cursor(log.size):
+                memory.peers[log.party] = msgspec.structs.replace(peer, cursor=Cursor(log.size))
         self._seen.logs[log.origin] = log
 
     def kept_notes(self, origin: str, sizes: Sequence[int]) -> Mapping[int, bytes]:

@@ -79,6 +79,7 @@ class WitnessStore(Protocol):
     def rewind(self, log: KeptLog, said_at: int) -> None:
         """Go back to an earlier tree of a suspended log: forget larger ones, words and entries included.
 
+        Whoever lives on this node and read further than that, a guest too, stands at its end from then on.
         `said_at` is the own entry, of this transaction, that says which log and how far.
         """
         ...

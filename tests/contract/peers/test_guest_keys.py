@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from contract.peers.test_guests import go_round, guest_report, met, pull, three  # noqa: F401  fixtures
+from contract.peers.test_guests import (
+    go_round,
+    guest_report,
+    met,  # noqa: F401  a fixture
+    own_report,
+    pull,
+    seen_by,
+    three,  # noqa: F401  a fixture
+)
 from secretariat.agreements.release import Basis, publish
 from secretariat.base.clock import now
 from secretariat.base.errors import InputError, NotFoundError, ProofError, StateError
-from secretariat.exchange import guest_meeting, guests
+from secretariat.exchange import enrolment, guest_meeting, guests, renewal
+from secretariat.exchange import store as tables
 from secretariat.exchange.postgres import transaction
 from secretariat.ledger import audit, export
 from secretariat.ledger import entries as entries_of
+from secretariat.ledger import service as ledger
+from secretariat.ledger.keys import Signer
+from secretariat.ledger.revocation import Revoked
 
 
 def state_of(node, stix_id):
@@ -128,3 +141,31 @@ def test_what_cannot_be_says_why(three):  # noqa: F811
         rekey(away)
     root = host.keyring(host.settings.realms[0]).root
     assert rekey(away, root=root).keys["live"]
+
+
+def test_a_partners_stolen_key_counts_no_more_for_guests_of_this_node_either(met):  # noqa: F811
+    """What is kept for a guest is out of the host's sight; what becomes of it is not."""
+    host, partner = met
+    stolen = now() - timedelta(hours=1)
+    mine, theirs = own_report(partner), own_report(partner)
+    publish(partner, "live", [mine], to=["KISIA"], basis=Basis(by="releaser"), now=now())
+    publish(partner, "live", [theirs], to=["KR"], basis=Basis(by="releaser"), now=now())
+    go_round(host, partner)
+    assert (seen_by(host, "KISIA", mine), state_of(host, theirs)) == (1, ["kept"])
+    old = partner.keyring("live")
+    fresh = replace(
+        old,
+        record=Signer.generate(),
+        retired={old.record.key_id: old.record.public},
+        revoked={old.record.key_id: Revoked("record", stolen, "stolen")},
+    )
+    with partner.database.app("live") as tx:
+        ledger.append(tx, fresh, [ledger.key_draft(fresh, reason="stolen")], now=now())
+    partner = replace(partner, keys={**partner.keys, "live": fresh})
+    assert renewal.renew(host, "live", enrolment.describe(partner, now=now()), now=now())
+    assert state_of(host, theirs) == ["quarantined"]
+    assert seen_by(host, "KISIA", mine) == 0
+    with host.database.kept_for("KISIA").app("live") as tx:
+        asked = "SELECT state FROM object_version WHERE stix_id = %s"
+        assert [state for (state,) in tx.exec_driver_sql(asked, (mine,))] == ["quarantined"]
+        assert "key-revoked" in {one.code for one in tables.read_refusals(tx, party="JP")}

@@ -7,7 +7,7 @@ from functools import partial
 import msgspec
 import pytest
 
-from secretariat.exchange import guest_store
+from secretariat.exchange import disowning, guest_store
 from secretariat.exchange.guest_store import Met
 from secretariat.exchange.guest_view import view_of
 from secretariat.exchange.memory import Memory
@@ -15,6 +15,7 @@ from secretariat.exchange.postgres import transaction
 from secretariat.exchange.take import PageRefusedError
 from secretariat.ledger import guest_keys
 from secretariat.ledger.keys import Signer
+from secretariat.ledger.revocation import Revoked
 from simulator import SimulatedNode, indicator, introduction_of, peer_of
 
 
@@ -145,3 +146,31 @@ def test_a_call_goes_on_through_a_guest_whose_host_never_held_the_object(world):
     there.withdraw("JP", indicator("w")["id"])
     there.converge()
     assert there.sees("KISIA") == there.sees("US") == set()
+
+
+def test_a_log_that_the_host_takes_back_is_taken_back_for_its_guests_as_well(trio):
+    """One memory of partners' logs, so one way back: a guest's place and entries behind it go, too."""
+    trio.publish("JP", indicator("a"), to=["KISIA", "KR"])
+    trio.converge()
+    trio.tick(hours=1)
+    ring, stolen = trio.nodes["JP"].keyring, trio.now
+    with trio.nodes["KR"].store(trio.now) as store:
+        before = store.kept_log(ring.origin)
+    trio.tick(hours=1)
+    trio.publish("JP", indicator("t"), to=["KISIA"])
+    trio.converge()
+    with trio.nodes["KISIA"].store(trio.now) as store:
+        read = store.peer("JP").cursor.position
+        assert read > before.size
+        assert store.peer_entry(ring.origin, read - 1) is not None
+    lost = {ring.log.key_id: Revoked("log", stolen, "stolen")}
+    with trio.nodes["KR"].store(trio.now) as store:
+        store.save_peer(msgspec.structs.replace(store.peer("JP"), revoked=lost))
+        disowning.rewind(store, store.peer("JP"), by="kim")
+    for reader in ("KISIA", "KR"):
+        with trio.nodes[reader].store(trio.now) as store:
+            assert store.kept_log(ring.origin) == before
+            assert store.peer("JP").cursor.position == before.size, reader
+            assert store.peer_entry(ring.origin, read - 1) is None
+    trio.converge()
+    assert trio.sees("KISIA") == {indicator("a")["id"], indicator("t")["id"]}

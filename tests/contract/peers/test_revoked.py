@@ -33,10 +33,10 @@ def revoke(there, party, *, at, since, role="record"):
         return disowning.settle(store, fresh, peer.revoked)
 
 
-def renew(there, party, *, at):
-    """`party` signs with a new record key from here on, and `at` knows it."""
+def renew(there, party, *, at, role="record"):
+    """`party` signs with a new key from here on, and `at` knows it."""
     node = there.nodes[party]
-    ring = replace(node.keyring, record=Signer.generate())
+    ring = replace(node.keyring, **{role: Signer.generate()})
     if isinstance(node.backend, Node):
         with node.backend.database.app("live") as tx:
             ledger.append(tx, ring, [ledger.key_draft(ring, reason="stolen")], now=there.now)
@@ -47,7 +47,8 @@ def renew(there, party, *, at):
     with there.nodes[at].store(there.now) as store:
         peer = store.peer(party)
         known = {**peer.record_keys, ring.record.key_id: ring.record.public}
-        store.save_peer(msgspec.structs.replace(peer, record_keys=known))
+        log = {ring.log.key_id: ring.log.public}
+        store.save_peer(msgspec.structs.replace(peer, record_keys=known, log_keys=log))
     there.tick()
 
 
@@ -186,6 +187,23 @@ def test_after_a_thiefs_tree_a_person_goes_back_to_the_last_one_that_was_seen_be
         assert store.kept_log(origin) == before
         assert store.peer("KR").cursor.position <= before.size
     there.converge()
+    assert there.sees("JP") == {A, B}
+
+
+def test_there_is_no_way_back_from_a_tree_under_the_new_log_key(world):
+    """What the party signed since, and proved to continue what is kept, is its own log and no thief's."""
+    there = two(world)
+    stolen = there.now
+    there.tick(hours=1)
+    revoke(there, "KR", at="JP", since=stolen, role="log")
+    renew(there, "KR", at="JP", role="log")
+    there.publish("KR", indicator("b"), to=["JP"])
+    there.converge()
+    with there.nodes["JP"].store(there.now) as store:
+        kept = store.kept_log(there.nodes["KR"].keyring.origin)
+        with pytest.raises(ConflictError, match="nothing to undo"):
+            disowning.rewind(store, store.peer("KR"), by="kim")
+        assert store.kept_log(kept.origin) == kept
     assert there.sees("JP") == {A, B}
 
 

@@ -199,13 +199,13 @@ def _let_rewind() -> None:
     """Let go what a thief signed in a partner's name, in this way alone (exchange/disowning.py rule 6).
 
     The own log must say so in the entry `said_at`, written in the same transaction; the log it names must be
-    a partner's and suspended. What lies behind the size it names goes.
+    a partner's and suspended. What lies behind the size it names goes, also what is kept for a guest.
     """
     reach(op, "entry", see="kind = 'note'")
     reach(op, "peer_log")
     reach(op, "cosignature", delete="true")
     reach(op, "peer_note", delete="true")
-    reach(op, "peer_entry", see=KEPT, delete=KEPT)
+    reach(op, "peer_entry", delete="true")
     deed(
         op,
         "rewind_peer_log",
