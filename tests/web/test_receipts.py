@@ -68,6 +68,35 @@ def test_the_past_knows_no_later_word(told):
     assert "syn-mou/6" not in text
 
 
+def test_the_list_of_receipts_calls_overdue_what_passed_the_agreed_hour_and_nothing_else(site):
+    client = site("releaser")
+    node, moment = client.node, now()
+    version = sealed(node.keyring("live"), indicator("a"))
+    hours = {"JP": (3, 1), "US": (40, None), "KR": (3, None), "TW": (40, -5)}
+    with transaction(node, "live", moment) as store:
+        store.publish([version], list(hours))
+        store.hold(
+            [
+                Holding(
+                    root=version.root,
+                    holder=party,
+                    state="asked",
+                    via="CN",
+                    origin=node.origin("live"),
+                    position=7,
+                    at=moment - timedelta(hours=asked),
+                    due=None if late is None else moment - timedelta(hours=late),
+                    article="" if late is None else "syn-mou/6",
+                )
+                for party, (asked, late) in hours.items()
+            ]
+        )
+    text = client.get("/ledger/receipts?download=receipts.csv").text
+    said = {line[1]: line[2] for line in csv.reader(io.StringIO(text)) if len(line) > 2}
+    wanted = {"JP": "overdue", "US": "overdue", "KR": "asked", "TW": "asked"}
+    assert {party: said.get(party) for party in hours} == wanted
+
+
 def test_duties_are_listed_by_day_and_article_with_those_owed_to_us(told):
     text = told.get("/ledger/duties").text
     for words in ("syn-nda/3", "delete it", "when the instrument ends", "syn-mou/6", "overdue"):

@@ -150,7 +150,8 @@ def receipts_page(request: Request[Any, Any, Any]) -> Response[Any]:
     """Show what holders said they did, per holder and per entry; and who has not answered."""
     screen = screen_of(request)
     as_of = screen.bar.as_of
-    due = (as_of.earliest or now()) - timedelta(seconds=screen.node.settings.limits.receipt_due_s)
+    moment = as_of.earliest or now()
+    term = timedelta(seconds=screen.node.settings.limits.receipt_due_s)
     with screen.transaction() as tx:
         matrix = store.receipt_matrix(tx, as_of)
         rows = store.receipts(tx, as_of)
@@ -179,7 +180,9 @@ def receipts_page(request: Request[Any, Any, Any]) -> Response[Any]:
             {
                 "at": row.at,
                 "holder": row.holder,
-                "state": "overdue" if row.state == "asked" and row.at < due else row.state,
+                "state": "overdue"
+                if row.state == "asked" and (row.due_at or row.at + term) < moment
+                else row.state,
                 "objects": row.objects,
                 "via": row.via,
                 # -1 says that no entry of that log is meant: a relayed word, or readers who cannot answer.

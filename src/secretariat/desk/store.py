@@ -341,10 +341,18 @@ def receipts(tx: Connection, as_of: AsOf, limit: int = 500) -> list[sa.Row[Any]]
             holding.c.holder,
             holding.c.state,
             holding.c.via,
+            holding.c.due_at,
             sa.func.count().label("objects"),
             sa.func.max(holding.c.at).label("at"),
         )
-        .group_by(holding.c.origin, holding.c.position, holding.c.holder, holding.c.state, holding.c.via)
+        .group_by(
+            holding.c.origin,
+            holding.c.position,
+            holding.c.holder,
+            holding.c.state,
+            holding.c.via,
+            holding.c.due_at,
+        )
         .order_by(sa.func.max(holding.c.at).desc())
     )
     return list(tx.execute(asked.limit(limit)))

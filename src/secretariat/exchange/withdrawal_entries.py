@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from secretariat.base.clock import stamp
+from secretariat.base.clock import parse_stamp, stamp
+from secretariat.exchange.duties import Term
 from secretariat.exchange.peers import Outgoing
 from secretariat.ledger import entries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from secretariat.exchange.duties import Term
+    from collections.abc import Iterable, Mapping, Sequence
 
 EVERYBODY: Final = "*"
 WORDS_MAX: Final = 1000  # of holders further down that one receipt speaks of
@@ -37,6 +36,12 @@ def call_of(kind: str, to: str, roots: Iterable[bytes], reason: str, extra: dict
 def term_in_call(term: Term | None) -> dict[str, Any]:
     """What a call says of its term: by when it is to be answered, and by which article."""
     return {} if term is None else {"by": stamp(term.by), "article": term.article}
+
+
+def term_of_call(call: Mapping[str, Any]) -> Term | None:
+    """Read the term that a call of ours states."""
+    by = call.get("by")
+    return None if by is None else Term(parse_stamp(str(by)), str(call.get("article", "")))
 
 
 def term_in_holding(term: Term | None) -> dict[str, Any]:

@@ -4,6 +4,8 @@ Rules:
 1. A receipt counts where it is about an entry of ours to its author, and about objects in that entry.
 2. What it says of holders further down comes in their own signed words, which are verified here, as names of
    who was asked, or as lines without names, for which its author answers (further.py).
+3. Who was asked further down is late when our own call is: by then its author promised us every answer. What
+   it agreed on with the holder is not ours to read, and a date that it states proves nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +22,13 @@ from secretariat.base.settings import CODE
 from secretariat.exchange import further
 from secretariat.exchange.evidence import spoken
 from secretariat.exchange.model import Holding, Refusal
-from secretariat.exchange.withdrawal_entries import HOLDING, WORDS_MAX, roots_in
+from secretariat.exchange.withdrawal_entries import (
+    HOLDING,
+    WORDS_MAX,
+    roots_in,
+    term_in_holding,
+    term_of_call,
+)
 from secretariat.exchange.withdrawal_upward import Word, tell
 from secretariat.ledger import dsse, entries
 from secretariat.records.canonical import canonical
@@ -29,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from datetime import datetime
 
+    from secretariat.exchange.duties import Term
     from secretariat.exchange.model import LogEntry, Peer
     from secretariat.exchange.peers import Outgoing, Store
     from secretariat.ledger.entries import Statement
@@ -60,6 +69,8 @@ def note_receipt(
         what = f"a receipt that speaks of {len(body.downstream)} next holders, over {WORDS_MAX}"
         refusals.append(_refusal(peer, entry, "bad-entry", what))
         return []
+    called = ours.kind in {"withdraw", "narrow"}
+    term = term_of_call(ours.body) if called else None
     words: list[Word] = []
     if body.state != "passed-on":  # then only the words it brings are new
         said = [_holding(root, peer.party, body.state, peer, statement.at, body.reason) for root in roots]
@@ -74,10 +85,9 @@ def note_receipt(
     for below in body.downstream:
         word = _below(store, peer, entry, below, roots, refusals, now)
         if word is not None:
-            words.append(word)
+            words.append(word if word.state != "asked" else _due(word, term))
     words = _bounded(store, peer, entry, words, roots, refusals)
     # An answer to a call goes up even when it says nothing new: there is one per call, so this ends.
-    called = ours.kind in {"withdraw", "narrow"}
     news = [
         (word, roots if called and word.holder == peer.party else changed)
         for word in words
@@ -233,6 +243,12 @@ def _word(
 ) -> Word:
     said = [_holding(root, holder, state, peer, at, note) for root in about]
     return Word(holder, state, [one for one in said if one is not None], covers, item)
+
+
+def _due(word: Word, term: Term | None) -> Word:
+    """Note by when an answer from further down is owed to us (rule 3)."""
+    owed = term_in_holding(term)
+    return msgspec.structs.replace(word, said=[msgspec.structs.replace(one, **owed) for one in word.said])
 
 
 def _claimed(party: str, envelope: Any) -> entries.Receipt | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
 
@@ -66,6 +67,30 @@ def test_without_a_word_in_the_agreements_a_relay_answers_for_who_is_further_dow
     assert there.holders("US", roots) == {"KR": "destroyed", nameless: "destroyed"}
     assert there.holders("KR", roots) == {"JP": "destroyed"}
     assert there.converge() == 0
+
+
+@pytest.mark.parametrize("shown", [True, False], ids=["by name", "without a name"])
+def test_who_is_silent_further_down_is_late_when_our_own_call_is(world, shown):
+    there = world("US", "KR", "JP")
+    there.allow("US>KR")
+    names = NAMED if shown else ()
+    term = {"do": "destroy_or_return", "art": "sim/6", "upon": "request", "within": "PT6H"}
+    roots = there.publish("US", indicator("a"), to=["KR"], obligations=(*names, term))
+    there.converge()
+    longer = {**term, "art": "other/1", "within": "P30D"}
+    pass_on(there, "US", "KR", "JP", roots, (*names, longer))
+    by = there.now + timedelta(hours=6)
+    assert there.withdraw("US", A).due == (("KR", by, "sim/6"),)
+    there.now += timedelta(hours=1)
+    there.pull("KR", "US")
+    there.pull("US", "KR")
+    with there.nodes["US"].store(there.now) as store:
+        (word,) = [one for one in store.holdings(roots) if one.state == "asked"]
+    assert (word.holder == "JP") is shown
+    assert (word.due, word.article) == (by, "sim/6")
+    there.converge()
+    with there.nodes["US"].store(there.now) as store:
+        assert [(one.state, one.due) for one in store.holdings(roots)] == [("destroyed", None)] * 2
 
 
 @pytest.mark.parametrize(
