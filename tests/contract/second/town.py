@@ -1,6 +1,6 @@
 """One real node that serves on loopback, and parties of the second implementation that attack it over HTTP.
 
-A party here knows docs/protocol.md alone (by_the_page.py). What the node keeps is looked at behind its doors.
+A party here knows docs/protocol.md alone (by_the_page). What the node keeps is looked at behind its doors.
 """
 
 from __future__ import annotations
