@@ -31,7 +31,7 @@ from secretariat.storage.engine import Database
 from secretariat.storage.provision import create_database, provision
 
 from .play import Play
-from .run import Outcome, say, summary, tell, world
+from .run import Outcome, outcome, say, summary, tell, world
 from .ways import SimulatedNode
 
 TEMPLATE = "template_worlds"
@@ -97,15 +97,8 @@ def nodes(running: Server, template: str = TEMPLATE) -> Iterator[Callable[[int, 
 
 def play_on(running: Server, seed: int, template: str = TEMPLATE) -> Outcome:
     """Play the world of a seed with the honest nodes on PostgreSQL."""
-    plan = world(seed, memory=False, most=MOST)
-    began = time.process_time()
     with nodes(running, template) as make:
-        played, failed = Play(plan, make), ""
-        try:
-            played.run()
-        except AssertionError as error:
-            failed = str(error) or "assertion"
-        return Outcome(seed, len(plan.parties), dict(played.counts), failed, time.process_time() - began)
+        return outcome(Play(world(seed, memory=False, most=MOST), make))
 
 
 def _one(seed: int) -> Outcome:

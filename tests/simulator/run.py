@@ -16,11 +16,14 @@ import traceback
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from .plan import Plan, draw
+
+if TYPE_CHECKING:
+    from .play import Play
 
 
 def say(text: object) -> None:
@@ -49,16 +52,19 @@ def play(plan: Plan) -> Outcome:
     """Play one world in memory; a promise that does not hold is an outcome, as is an error."""
     from .play import Play
 
-    began, counts, failed = time.process_time(), Counter[str](), ""
-    played = Play(plan)
+    return outcome(Play(plan))
+
+
+def outcome(played: Play) -> Outcome:
+    """Run a world that is laid out, and say what came of it."""
+    began, failed, plan = time.process_time(), "", played.plan
     try:
         played.run()
     except AssertionError as error:
         failed = str(error) or "assertion"
     except Exception as error:  # noqa: BLE001 - an error is an outcome, and its seed is told
         failed = f"{type(error).__name__}: {error}\n{traceback.format_exc(limit=-4)}"
-    counts = played.counts
-    return Outcome(plan.seed, len(plan.parties), dict(counts), failed, time.process_time() - began)
+    return Outcome(plan.seed, len(plan.parties), dict(played.counts), failed, time.process_time() - began)
 
 
 def _one(seed: int) -> Outcome:
@@ -120,16 +126,16 @@ def tell(total: dict[str, Any], seconds: float) -> None:
 def again(seed: int, *, smaller: bool, quiet: bool = False) -> int:
     """Play one world again, and say what it was."""
     plan = world(seed)
-    outcome = play(plan)
-    if outcome.failed and smaller:
+    found = play(plan)
+    if found.failed and smaller:
         plan = shrink(plan)
-        outcome = play(plan)
+        found = play(plan)
     if not quiet:
         say(plan)
-        for what, number in sorted(outcome.counts.items()):
+        for what, number in sorted(found.counts.items()):
             say(f"{number:9}  {what}")
-    say(outcome.failed or "every promise holds")
-    return 1 if outcome.failed else 0
+    say(found.failed or "every promise holds")
+    return 1 if found.failed else 0
 
 
 def steady() -> None:
