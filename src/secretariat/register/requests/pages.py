@@ -16,6 +16,7 @@ from secretariat.base.errors import InputError, NotFoundError, SecretariatError
 from secretariat.people.model import Permission
 from secretariat.register.model import Row, View
 from secretariat.register.requests import service, store
+from secretariat.register.requests.about import About, about_of, owing
 from secretariat.register.requests.rules import WANTS, Thread
 from secretariat.register.requests.wording import (
     ANSWER_WORDS,
@@ -145,10 +146,10 @@ def _new(
     with screen.transaction() as tx:
         partners = [one.code for one in grants.parties(tx, partners_only=True)]
         try:
-            about = service.about_of(tx, names, view, own)
+            about = about_of(tx, names, view, own)
         except NotFoundError as unknown:
             about, error = [], error or unknown
-        owing = [one for one in service.owing(about, own) if one in partners]
+        asked = [one for one in owing(about, own) if one in partners]
         parties = [code for one in about if one.row for code in one.row.parties]
         meetings = service.meetings_to_come(tx, view, parties)[:20]
         by = screen.visitor.login if screen.visitor else ""
@@ -157,7 +158,7 @@ def _new(
     pair = len(about) > 1
     filled = given or {
         "wants": wants if wants in WANTS else "join" if pair else "answer",
-        "of": owing[0] if owing else "",
+        "of": asked[0] if asked else "",
         "asks": "",
         "title": "",
         "answer_by": "",
@@ -170,7 +171,7 @@ def _new(
         status=200 if error is None else error.status,
         markings=markings_of(one.row for one in about if one.row is not None),
         about=about,
-        partners=[*owing, *(one for one in partners if one not in owing)],
+        partners=[*asked, *(one for one in partners if one not in asked)],
         filled=filled,
         wants=[(key, word_of(WANTS_WORDS, key)) for key in WANTS],
         tlp=TLP,
@@ -301,19 +302,19 @@ def _one(
     )
 
 
-def _about(tx: Connection, found: Thread, view: View, own: str) -> list[service.About]:
+def _about(tx: Connection, found: Thread, view: View, own: str) -> list[About]:
     body, every = found.request.body, []
     refs, keys = list(body.get("about_refs", ())), list(body.get("about_keys", ()))
     for place, ref in enumerate(refs):
         names = [ref, keys[place] if place < len(keys) else ref]
         for name in names:
             try:
-                every += service.about_of(tx, [name], view, own)
+                every += about_of(tx, [name], view, own)
             except NotFoundError:
                 continue
             break
         else:
-            every.append(service.About(stix_id=ref, key=names[-1], title=names[-1], lang="en", type=""))
+            every.append(About(stix_id=ref, key=names[-1], title=names[-1], lang="en", type=""))
     return every
 
 
