@@ -1,4 +1,4 @@
-"""A real `secretariat serve` process on loopback, to be killed in every way."""
+"""A real `secretariat serve` process on loopback, to be killed in every way, and to be in another hour."""
 
 from __future__ import annotations
 
@@ -11,12 +11,21 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from datetime import timedelta
 from pathlib import Path
 
 from secretariat.demo.nodes import free_ports
 from secretariat.storage.embedded import Server
 
 _READY_S = 60
+_AHEAD = """
+from datetime import timedelta
+from secretariat.base import clock
+real = clock.now
+clock.now = lambda: real() + timedelta(seconds={seconds})
+from secretariat.cli import main
+main()
+"""
 
 
 class Serving:
@@ -28,6 +37,13 @@ class Serving:
         self.port = port or free_ports(1)[0]
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
+        self.ahead = timedelta()
+        """How far the clock is ahead of what starts from now on: processes and commands of this node."""
+
+    def words(self, *words: str) -> list[str]:
+        """Give the command line; a clock is set ahead before any module has taken it."""
+        ahead = ["-c", _AHEAD.format(seconds=self.ahead.total_seconds())]
+        return [sys.executable, *(ahead if self.ahead else ["-m", "secretariat"]), *words]
 
     def run(self, *words: str, stdin: str = "") -> dict[str, object]:
         """Run a command of this node with `--json` and give its result. Fails with what it said."""
@@ -39,9 +55,8 @@ class Serving:
     def attempt(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command of this node, however it ends."""
         environment = {**os.environ, "SECRETARIAT_DATA": str(self.data)}
-        command = [sys.executable, "-m", "secretariat", *words]
         return subprocess.run(
-            command, input=stdin, capture_output=True, text=True, check=False, env=environment
+            self.words(*words), input=stdin, capture_output=True, text=True, check=False, env=environment
         )
 
     def init(self) -> None:
@@ -52,7 +67,7 @@ class Serving:
         """Start the process and wait until it answers."""
         with (self.data / "serve.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "secretariat", "serve", "--data", str(self.data)],
+                self.words("serve", "--data", str(self.data)),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
