@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 from secretariat.exchange import further
 from secretariat.exchange.model import ANSWERS, Version
-from secretariat.ledger import dsse, entries, joint
+from secretariat.ledger import dsse, entries, joint, merkle
 from secretariat.ledger.property_tree import left_out_of
 from secretariat.records.leaving_out import without
 
 from . import cheats
-from .hosting import Guest
-from .oracle import Given
+from .oracle import Given, Item
 from .promise import BrokenPromiseError
 
 if TYPE_CHECKING:
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
 
 OF_A_THIEF = frozenset({"key-revoked", "grant-differs", "checkpoint-signature", "entry-signature"})
 """What is refused of a party whose keys were stolen, and of relays that bring its objects."""
+SHORTER_THAN_A_THIEFS = frozenset({"log-rolled-back", "log-suspended"})
+"""What is refused of a true log where a thief showed a longer one, until a person goes back."""
 ANSWERED = frozenset({*ANSWERS, "gone", "refused"})
 
 
@@ -34,6 +35,7 @@ def check(play: Play) -> None:
     every_withdrawal_is_answered(play, shown)
     agreed_is_what_every_party_signed(play)
     nobody_honest_is_accused(play)
+    who_was_shown_a_false_log_stands_on_the_true_one(play)
     who_was_put_back_finds_out(play)
     forked_logs_are_found_among_partners(play)
     every_cheat_is_found_or_harmless(play)
@@ -125,7 +127,8 @@ def every_withdrawal_is_answered(play: Play, shown: dict[str, dict[bytes, Versio
                     f"{party.code} believes {holder} said {state} of {name(play, root)}, which it did not",
                 )
         for root in mine:
-            if not play.oracle.items[root].withdrawn:
+            item = play.oracle.items[root]
+            if not item.withdrawn or item.forgotten:  # who forgot that it withdrew waits for nobody
                 continue
             for one in play.oracle.ever(root):
                 if one.giver != party.code or one.taken_back:
@@ -169,8 +172,24 @@ def _said(play: Play, party: Party) -> dict[bytes, set[str]]:
 
 
 def excused(play: Play, root: bytes, holder: str) -> bool:
-    """Whether a holder of a withdrawn version has it only through somebody who does not pass the call on."""
+    """Whether a holder of a withdrawn version has it only through somebody who does not pass the call on.
+
+    Or by an originator that was put back to before it withdrew it: whom it had not told, it never tells.
+    """
+    item = play.oracle.items[root]
+    if item.forgotten and not _was_called(play, item, play.parties[holder]):
+        return True
     return holder not in play.oracle.told(root, passes(play, play.oracle.items[root].originator))
+
+
+def _was_called(play: Play, item: Item, holder: Party) -> bool:
+    """Whether a call of the originator's own log, where it was once longer, came to a holder."""
+    origin = play.parties[item.originator].ring.origin
+    with holder.look(play.now(holder.code)) as store:
+        kept = store.kept_log(origin)
+        places = range(item.withdrawn_at, kept.size if kept is not None else 0)
+        found = [store.peer_entry(origin, position) for position in places]
+    return any(one is not None and one.kind == "withdraw" for one in found)
 
 
 def passes(play: Play, originator: str) -> Callable[[Given], bool]:
@@ -193,17 +212,40 @@ def nobody_honest_is_accused(play: Play) -> None:
                 robbed = {one.party, item.originator if item is not None else ""} & play.oracle.robbed
                 if robbed and one.code in OF_A_THIEF:
                     continue
-                if one.code == "log-rolled-back" and _was_shown_a_false_log(party, play.parties[one.party]):
-                    continue  # the true log is shorter than the thief's, until a person goes back to it
-                if one.party == party.false_log and one.code in {"false-witness", "false-receipt"}:
-                    continue  # it was shown the thief's log as this party's own, and answered it
+                other = play.parties[one.party]
+                if one.code in SHORTER_THAN_A_THIEFS and _was_shown_a_false_log(play, party, other):
+                    continue
+                if one.code in {"false-witness", "false-receipt"} and _was_shown_a_false_log(
+                    play, other, party
+                ):
+                    continue  # it was shown the thief's log as this party's own, keeps it, and answered it
                 if play.parties[one.party].honest and not play.parties[one.party].reverted:
                     fail(play, f"{party.code} accuses {one.party} of {one.code}: {one.what} ({one.where})")
 
 
-def _was_shown_a_false_log(party: Party, robbed: Party) -> bool:
-    """Whether a thief showed a party, or the host in whose log it lives, a log of another one's name."""
-    return robbed.false_log in {party.code, party.host.code if isinstance(party, Guest) else party.code}
+def _was_shown_a_false_log(play: Play, party: Party, robbed: Party) -> bool:
+    """Whether a thief showed a false log of another one's name to somebody on a party's node.
+
+    Host and guests have one memory of partners' logs and one log of their own: what one of them is shown and
+    answers, all of them have.
+    """
+    return play.network.node(robbed.false_log) == play.network.node(party.code)
+
+
+def who_was_shown_a_false_log_stands_on_the_true_one(play: Play) -> None:
+    """When all is quiet nobody keeps a thief's tree any more, or believes nothing of its victim's log."""
+    for robbed in play.parties.values():
+        if not robbed.false_log:
+            continue
+        holder = play.parties[play.network.node(robbed.false_log)]
+        if holder.read_only or robbed.read_only or robbed.code not in holder.learnt:
+            continue
+        kept = play.kept(holder.code, robbed.ring.origin)
+        with robbed.look(play.now(robbed.code)) as store:
+            own = [store.entry(position) for position in range(store.head().size)]
+        leaves = [entries.leaf_of(entries.digest_of(one.envelope, one.salt)) for one in own if one]
+        if kept is None or kept.suspended or kept.root != merkle.root(leaves[: kept.size]):
+            fail(play, f"{holder.code} keeps a thief's log of {robbed.code}, or none: {kept}")
 
 
 def who_was_put_back_finds_out(play: Play) -> None:

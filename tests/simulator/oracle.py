@@ -28,6 +28,8 @@ class Item:
     withdrawn: bool = False
     withdrawn_at: int = -1
     """Where in its originator's log it was withdrawn."""
+    forgotten: bool = False
+    """Whether its originator was put back to before that and cannot be told: it calls nobody any more."""
 
 
 @dataclass
@@ -188,8 +190,15 @@ class Oracle:
         return reached
 
     def doubt(self, party: str, size: int) -> None:
-        """A node lost what others may have seen: what it took back from `size` on may have reached nobody."""
+        """A node lost what others may have seen: what it took back from `size` on may have reached nobody.
+
+        Nor does it know any more that it withdrew something. Where an honest partner can tell it so it stops
+        for good (`who_was_put_back_finds_out`); what is left is one whom nobody tells, who names no debtor.
+        """
         self.doubtful.add(party)
+        for item in self.items.values():
+            if item.originator == party and item.withdrawn_at >= size:
+                item.forgotten = True
         for given in self.given.values():
             for one in given:
                 if one.giver == party and one.taken_back_at >= size:

@@ -114,38 +114,60 @@ class Stealing(Changing):
             self.network.start(party.code)
 
     def learn(self, at: Party, party: Party) -> None:
-        """Take a partner's new keys, as renewal.py does, and settle what it revoked."""
-        if party.renewed_at is None or party.code in at.learnt:
+        """Take a partner's new keys on a node, as renewal.py does, and settle what it revoked.
+
+        A node learns for its guests: they have one list of partners, and one memory of their logs.
+        """
+        host = self.parties[self.network.node(at.code)]
+        if party.renewed_at is None or party.code in host.learnt or host.read_only:
             return
+        with host.look(self.now(host.code)) as store:
+            if store.peer(party.code) is None:
+                return
+        host.learnt.add(party.code)
+        here = self.network.on(host.code)
+        for code in here:
+            self._take_keys(self.parties[code], party)
+        if any(one.role == "log" for one in party.ring.revoked.values()):
+            self._take_back(host, party)
+        self.network.wake(host.code)
+        for code in here:
+            way = self.network.ways.get((party.code, code))
+            if way is not None and way.by == "wire" and not way.pushed and host.up:
+                self.network.again(way)
+
+    def _take_keys(self, at: Party, party: Party) -> None:
+        assert party.renewed_at is not None
         when, place = party.renewed_at
-        ring, now = party.ring, self.now(at.code)
-        with at.look(now) as store:
+        ring = party.ring
+        with at.node.store(self.now(at.code)) as store:
             before = store.peer(party.code)
-        if before is None or at.read_only:
-            return
-        at.learnt.add(party.code)
-        old = [key for key in before.record_keys if key != ring.record.key_id]
-        peer = msgspec.structs.replace(
-            before,
-            record_keys={**before.record_keys, ring.record.key_id: ring.record.public},
-            log_keys={ring.log.key_id: ring.log.public},
-            retired=dict.fromkeys(old, when),
-            ended=dict.fromkeys(old, place),
-            revoked=dict(ring.revoked),
-        )
-        with at.node.store(now) as store:
+            if before is None:  # a guest whom that partner does not know
+                return
+            old = [key for key in before.record_keys if key != ring.record.key_id]
+            peer = msgspec.structs.replace(
+                before,
+                record_keys={**before.record_keys, ring.record.key_id: ring.record.public},
+                log_keys={ring.log.key_id: ring.log.public},
+                retired=dict.fromkeys(old, when),
+                ended=dict.fromkeys(old, place),
+                revoked=dict(ring.revoked),
+            )
             store.lock()
             store.save_peer(peer)
             told = disowning.settle(store, peer, before.revoked)
             self.count("thief: objects count no more", told)
-            if any(one.role == "log" for one in peer.revoked.values()):
-                try:
-                    disowning.rewind(store, peer, by="operator")
-                    self.count("thief: log taken back")
-                    self.suspended.discard((at.code, party.code))
-                except (ConflictError, NotFoundError) as error:
-                    self.count(f"not taken back: {error.code}")
-        self.network.wake(at.code)
-        way = self.network.ways.get((party.code, at.code))
-        if way is not None and way.by == "wire" and not way.pushed and at.up:
-            self.network.again(way)
+
+    def _take_back(self, host: Party, party: Party) -> None:
+        """Let a person go back to the last tree of a log that was seen before the theft, if there is need."""
+        try:
+            with host.node.store(self.now(host.code)) as store:
+                peer = store.peer(party.code)
+                assert peer is not None
+                store.lock()
+                disowning.rewind(store, peer, by="operator")
+        except (ConflictError, NotFoundError) as error:
+            self.count(f"not taken back: {error.code}")
+            return
+        self.count("thief: log taken back")
+        self.suspended -= {(code, party.code) for code in self.network.on(host.code)}
