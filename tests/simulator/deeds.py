@@ -206,7 +206,7 @@ class Deeds:
                     for keys in [self.shown_terms(party, to)]
                 ]
             )
-            store.append(retry(store, party.recompute(store, now, self.terms)))
+            store.append(retry(store, party.recompute(store, now, self.terms), now))
         return True
 
     def common(self, party: Party, partner: str) -> frozenset[str]:

@@ -181,7 +181,7 @@ class Play(Stealing, Signing):
                 changed = [receiver.note(store, peer, position, one) for position, one in result.others]
                 if any(changed):
                     store.lock()
-                    store.append(retry(store, rule))
+                    store.append(retry(store, rule, now))
                 if not receiver.honest:
                     cheats.hoard(receiver, store)
                 elif not result.more:

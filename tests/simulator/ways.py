@@ -301,7 +301,7 @@ class World:
     def retry(self, party: str) -> None:
         with self.nodes[party].store(self.now) as store:
             store.lock()
-            store.append(retry(store, self.recompute(party)))
+            store.append(retry(store, self.recompute(party), self.now))
         self.tick()
 
     def forget(self, at: str, partner: str) -> None:
@@ -309,14 +309,21 @@ class World:
             peer = store.peer(partner)
             store.save_peer(msgspec.structs.replace(peer, state="removed"))
 
-    def publish_rival(self, party: str, value: dict[str, Any], *, to: Sequence[str]) -> list[bytes]:
+    def publish_rival(
+        self,
+        party: str,
+        value: dict[str, Any],
+        *,
+        to: Sequence[str],
+        obligations: Sequence[dict[str, Any]] = (),
+    ) -> list[bytes]:
         """Sign other content under an id and version that was published before, as a cheat would."""
         version = sealed(self.nodes[party].keyring, value)
         with self.nodes[party].store(self.now) as store:
             store.lock()
             store.destroy([one.root for one in store.history(version.stix_id)])
             store.publish([version], to)
-            self.grants(store, [version.root], to)
+            self.grants(store, [version.root], to, obligations)
         self.tick()
         return [version.root]
 

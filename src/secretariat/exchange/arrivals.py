@@ -10,6 +10,9 @@ Rules (the numbers continue those of take.py):
     something is missing here it waits and is ruled on again when something came; where the same originator
     signed other content under this id and version, it is shown as disputed and never passed on.
     A fuller copy takes the place of a partial; never the reverse.
+13. A copy that a duty to keep holds unseen is to a new grant as one that was destroyed: it is shown again,
+    unless another duty has ended its use or the grant leaves in less than is kept. Then it stays unseen
+    while the law lasts, and the answer says `kept-by-law`.
 """
 
 from __future__ import annotations
@@ -23,9 +26,20 @@ from msgspec import UNSET
 from secretariat.base.clock import parse_stamp
 from secretariat.base.errors import SecretariatError
 from secretariat.exchange import disowning, withdrawal
-from secretariat.exchange.duties import ENDING, zone_of
+from secretariat.exchange.duties import ENDING, held_by, zone_of
 from secretariat.exchange.evidence import kept_evidence
-from secretariat.exchange.model import SHOWN, SHOWN_STATES, Arrival, Due, Fate, Line, Refusal, Ruling, Version
+from secretariat.exchange.model import (
+    DESTROY_DUTIES,
+    SHOWN,
+    SHOWN_STATES,
+    Arrival,
+    Due,
+    Fate,
+    Line,
+    Refusal,
+    Ruling,
+    Version,
+)
 from secretariat.exchange.offer import left_out_in
 from secretariat.exchange.peers import Outgoing
 from secretariat.exchange.proving import ObjectRefusedError, prove
@@ -93,8 +107,9 @@ def rule(
     recompute: Recompute,
     fates: list[Fate],
     refusals: list[Refusal],
+    now: datetime,
 ) -> list[Arrival]:
-    """Rules 11 and 12 for a whole page; gives what is new here."""
+    """Rules 11 to 13 for a whole page; gives what is new here."""
     if not incoming:
         return []
     tombs = store.tombs([one.version.root for one in incoming])
@@ -120,7 +135,11 @@ def rule(
             ruling = next(rulings)
             held = here.get(version.root)
             outcome, why = _outcome(version, ruling, held, alike.get(version.stix_id, ()))
-            fates.append((position, version.root, outcome, why))
+            law = _kept_unseen(store, held, left_out_of(version.salt), now)
+            if law is not None and outcome == "received":
+                fates.append((position, version.root, "kept-by-law", law))
+            else:
+                fates.append((position, version.root, outcome, why))
             if outcome == "refused":
                 refusals.append(_told(peer, "not-kept", why, position, version))
             if outcome in {"own", "refused"}:
@@ -136,7 +155,7 @@ def rule(
             if outcome == "quarantined":
                 refusals.append(_told(peer, "grant-differs", why, position, version))
             if held is not None:
-                unseen = held.state in {"waiting", "quarantined"}
+                unseen = held.state in {"waiting", "quarantined", "withdrawn"} and law is None
                 fuller = held.state == "partial" and _fuller(version, held)
                 if outcome == "received" and (unseen or fuller):
                     if version.salt != held.salt:  # what is seen is what this grant permits, not what waited
@@ -170,7 +189,18 @@ def rule(
     return [*fresh.values(), *moved]
 
 
-def retry(store: Store, recompute: Recompute) -> list[Outgoing]:
+def _kept_unseen(store: Store, held: Version | None, left_out: Collection[str], now: datetime) -> str | None:
+    """Give the article by which a held copy stays unseen, whatever is granted; None where none does (13)."""
+    if held is None or held.state != "withdrawn":
+        return None
+    duties = store.obligations(held.root)
+    keeping = held_by(duties, now)
+    past = any(one.duty in DESTROY_DUTIES and one.at is not None and one.at <= now for one in duties)
+    lesser = bool(keeping) and not set(left_out) <= set(left_out_of(held.salt))
+    return (keeping[-1].article if keeping else "") if past or lesser else None
+
+
+def retry(store: Store, recompute: Recompute, now: datetime) -> list[Outgoing]:
     """Rule again on what waits, all of it in few steps; gives receipts for what no longer does."""
     groups: dict[tuple[str, int], list[Arrival]] = defaultdict(list)
     waiting: Counter[bytes] = Counter()
@@ -189,7 +219,11 @@ def retry(store: Store, recompute: Recompute) -> list[Outgoing]:
         evidence = kept_evidence(store, statement)
         signed = [one for one in group if store.record_keys(one.version.originator)]
         rulings = recompute(peer, statement, evidence, [one.version for one in signed])
-        fates = [settling.settle(store, one, ruling) for one, ruling in zip(signed, rulings, strict=True)]
+        left_out = left_out_in(statement)
+        fates = [
+            settling.settle(store, one, ruling, left_out.get(one.version.root, ()), now)
+            for one, ruling in zip(signed, rulings, strict=True)
+        ]
         outgoing += receipts({position: peer}, [fate for fate in fates if fate is not None])
         differs = [(one, fate) for one, fate in zip(signed, fates, strict=True) if fate is not None]
         store.refuse(
@@ -214,20 +248,23 @@ class _Settling:
         self._gone: dict[bytes, None] = {}
         self._departed: list[Arrival] = []
 
-    def settle(self, store: Store, one: Arrival, ruling: Ruling) -> Fate | None:
-        """Say what becomes of one grant that waited; None where it waits on."""
+    def settle(
+        self, store: Store, one: Arrival, ruling: Ruling, left_out: Collection[str], now: datetime
+    ) -> Fate | None:
+        """Say what becomes of one grant that waited, of all but `left_out`; None where it waits on."""
         root = one.version.root
         outcome, why = _outcome(one.version, ruling, one.version, ())
         if outcome == "waiting" or root in self._gone:
             return None
-        unseen = self._states.get(root, one.version.state) not in SHOWN
+        state = self._states.get(root, one.version.state)
+        unseen, by_law = state not in SHOWN, state == "withdrawn"
         if unseen and not _signed(one.version, store.record_keys(one.version.originator)):
             outcome, why = "refused", "broken-signature"
         last = self._waiting[root] == 1
         self._waiting[root] -= 1
         fate: Fate = (one.position, root, outcome, why)
         if outcome in {"refused", "own"}:
-            if unseen:
+            if unseen and not by_law:
                 self._gone[root] = None
             else:
                 self._departed.append(one)
@@ -242,7 +279,11 @@ class _Settling:
             why=why,
         )
         self._noted.append(arrival)
-        if unseen and (version.state in SHOWN or last):
+        if by_law and outcome == "received":
+            law = _kept_unseen(store, one.version, left_out, now)
+            if law is not None:
+                return (one.position, root, "kept-by-law", law)
+        if unseen and (version.state in SHOWN or (last and not by_law)):
             self._states[root] = version.state
             self._moved[root] = arrival
         return fate

@@ -10,7 +10,8 @@ Rules:
 3. Never before the last day of an open duty to keep. Until then it is shown to nobody from the day on which
    another duty ended its use; the parties are told `kept-by-law` once, with the article.
 4. When the last duty to keep ends, what was due or was called back meanwhile is destroyed; whoever called it
-   back is answered once more, about its call. What nobody wants destroyed stays.
+   back is answered once more, about its call. What nobody wants destroyed stays, and what was granted anew
+   after the call: then the answer is `kept-otherwise`.
 5. Each is done once: what is destroyed has no duties left, and a clock set back finds them done.
 6. What a program cannot fulfil (a report, a return on paper) stays open and is shown as overdue.
 7. Who has by way of us what we destroy or hide is not touched by our duty: it stays known as a holder, so
@@ -135,6 +136,7 @@ def fall_due(store: Store, now: datetime) -> Run:
     gone: dict[str, list[bytes]] = defaultdict(list)
     kept: dict[str, list[bytes]] = defaultdict(list)
     done: list[Due] = []
+    stays: list[bytes] = []
     for root, duties in sorted(by_root.items()):
         ending = [one for one in duties if one.duty in DESTROY_DUTIES]
         called = any(tomb.done == "kept-by-law" for tomb in tombs.get(root, ()))
@@ -142,7 +144,9 @@ def fall_due(store: Store, now: datetime) -> Run:
         done += [one for one in duties if one.duty not in DESTROY_DUTIES or root not in held]
         if root not in held or not (ending or called):
             continue
-        if keeping:
+        if called and not ending and held[root].state != "withdrawn":
+            stays += [] if keeping else [root]
+        elif keeping:
             kept[keeping[-1].article].append(root)
         else:
             gone[_words(ending or duties)].append(root)
@@ -167,6 +171,7 @@ def fall_due(store: Store, now: datetime) -> Run:
         outgoing += _answers(store, batch, tombs, "destroyed", reason)
         body = entries.Destroy(objects=[root.hex() for root in batch], reason=reason, duty="timer")
         outgoing.append(Outgoing("destroy", None, body))
+    outgoing += _stay(store, stays, tombs)
     for batch in gone.values():
         for root in batch:
             for tomb in tombs.get(root, ()):
@@ -179,6 +184,15 @@ def fall_due(store: Store, now: datetime) -> Run:
         kept=sum(len(batch) for _, batch in hidden),
         ended=len(done),
     )
+
+
+def _stay(store: Store, roots: Sequence[bytes], tombs: Mapping[bytes, Sequence[Tomb]]) -> list[Outgoing]:
+    """Tell who called these back that they are here under a newer grant, now that no law has them kept."""
+    called = {root: [one for one in tombs.get(root, ()) if one.done == "kept-by-law"] for root in roots}
+    for root, ones in called.items():
+        for one in ones:
+            store.entomb([root], msgspec.structs.replace(one, done="kept-otherwise"))
+    return _receipts(store, _callers(store, called), "kept-otherwise", None)
 
 
 def remember(store: Store, roots: Sequence[bytes], now: datetime) -> None:
@@ -211,15 +225,26 @@ def _answers(
     store: Store, roots: Sequence[bytes], tombs: Mapping[bytes, Sequence[Tomb]], state: str, reason: str
 ) -> list[Outgoing]:
     """Tell those who granted these versions, and those who called them back, what became of them."""
-    told: dict[tuple[str, str, int], list[bytes]] = defaultdict(list)
+    told = _callers(store, {root: tombs.get(root, ()) for root in roots})
     for root, grants in store.arrived(roots).items():
         for one in grants:
             told[one.sender, one.origin, one.position].append(root)
-    for root in roots:
-        for tomb in tombs.get(root, ()):
+    return _receipts(store, told, state, reason)
+
+
+def _callers(store: Store, tombs: Mapping[bytes, Sequence[Tomb]]) -> dict[tuple[str, str, int], list[bytes]]:
+    told: dict[tuple[str, str, int], list[bytes]] = defaultdict(list)
+    for root, ones in tombs.items():
+        for tomb in ones:
             caller = author(store, tomb.origin, tomb.position) if tomb.position >= 0 else None
             if caller is not None:
                 told[caller, tomb.origin, tomb.position].append(root)
+    return told
+
+
+def _receipts(
+    store: Store, told: Mapping[tuple[str, str, int], Sequence[bytes]], state: str, reason: str | None
+) -> list[Outgoing]:
     known = reached(store)
     return [
         Outgoing(

@@ -279,6 +279,9 @@ class MemoryStore(MemoryMail, MemoryTransfers, MemoryShelf, MemoryWitness):
         for root in roots:
             if root in self._m.held:
                 self._m.held[root] = msgspec.structs.replace(self._m.held[root], state="withdrawn")
+            held = self._m.arrivals.get(root, {})
+            for place in [place for place, one in held.items() if one.version.state == "waiting"]:
+                del held[place]
             self._hide(root)
 
     def _hide(self, root: bytes) -> None:

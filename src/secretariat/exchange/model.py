@@ -15,7 +15,7 @@ from secretariat.ledger.entries import Statement
 from secretariat.ledger.revocation import Revoked
 
 PeerState = Literal["invited", "accepted", "suspended", "removed"]
-Outcome = Literal["received", "own", "quarantined", "waiting", "disputed", "refused", "gone"]
+Outcome = Literal["received", "own", "quarantined", "waiting", "disputed", "refused", "gone", "kept-by-law"]
 """What a receiver did with one granted object. `received` and `disputed` are shown, the rest is not."""
 HoldingState = Literal[
     "received",

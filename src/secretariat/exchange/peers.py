@@ -176,7 +176,10 @@ class Store(WitnessStore, Protocol):
         ...
 
     def retire(self, roots: Sequence[bytes]) -> None:
-        """Keep versions by duty but show them to nobody: state `withdrawn`, out of every collection."""
+        """Keep versions by duty but show them to nobody: state `withdrawn`, out of every collection.
+
+        Grants of them that waited to be ruled on wait no more, as if the versions were destroyed.
+        """
         ...
 
     # who was granted what

@@ -331,6 +331,7 @@ class ObjectRows(Transaction):
         ids = self._ids(roots)
         collections.remove(self.tx, ids)
         records.set_state(self.tx, ids, "withdrawn")
+        raw(self.tx).execute("DELETE FROM arrival WHERE root = ANY(%s) AND state = 'waiting'", (list(roots),))
 
     # who was granted what
 

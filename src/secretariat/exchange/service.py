@@ -258,7 +258,7 @@ def take_page(
             changed = [_note_other(store, peer, position, statement) for position, statement in result.others]
             if any(changed):
                 store.lock()
-                store.append(arrivals.retry(store, functools.partial(rulings, store)))
+                store.append(arrivals.retry(store, functools.partial(rulings, store), now))
             if result.outcomes.get("waiting"):
                 instruments.renew(store, party, now)
             tables.note_contact(store.tx, party, at=now, error=None)
@@ -430,7 +430,7 @@ def retry_waiting(node: Node, realm: str, *, now: datetime) -> int:
         if not store.waiting():
             return 0
         store.lock()
-        outgoing = arrivals.retry(store, functools.partial(rulings, store))
+        outgoing = arrivals.retry(store, functools.partial(rulings, store), now)
         store.append(outgoing)
         return len(outgoing)
 

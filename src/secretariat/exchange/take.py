@@ -145,7 +145,7 @@ def take(
     store.keep_entries(log, first)
     for origin, entry in attached:
         store.attach(origin, entry)
-    arrivals = rule(store, incoming, evidence, recompute, fates, refusals)
+    arrivals = rule(store, incoming, evidence, recompute, fates, refusals, now)
     outgoing = receipts({line.entry.position: line.speaker for line in whole}, fates)
     others: list[tuple[int, Statement]] = []
     for line in lines:
@@ -156,7 +156,7 @@ def take(
         if line.statement.kind not in HANDLED:
             others.append((line.entry.position, line.statement))
     if arrivals or others or evidence:
-        outgoing += retry(store, recompute)
+        outgoing += retry(store, recompute, now)
     store.refuse(refusals)
     store.advance(peer.party, page.next)
     if outgoing:
