@@ -19,7 +19,6 @@ import contextlib
 import copy
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any, cast
 
 import msgspec
@@ -27,11 +26,11 @@ import psycopg
 import sqlalchemy as sa
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.pq import PipelineStatus
 from sqlalchemy import event, exc
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from secretariat.base.errors import InputError, SecretariatError, StateError, UnavailableError
+from secretariat.storage.brief import Brief, Prepared
 from secretariat.storage.roles import Roles, roles_of
 
 REALMS = ("live", "exercise")
@@ -133,31 +132,18 @@ class Database:
         driver alone (`raw`): SQLAlchemy expects an answer to each at once. Where a statement that only
         writes is refused, that is said at the end, and nothing of the transaction stands.
         """
-        with _answered(), self._engines[realm].connect() as connection:
-            driver = raw(connection)
-            driver.autocommit = True  # begin and commit are sent here, among the statements
+        with _answered(), contextlib.closing(self._engines[realm].raw_connection()) as pooled:
+            driver = cast("psycopg.Connection[Any]", pooled.dbapi_connection)
+            if (prepared := pooled.info.get("prepared")) is None:
+                prepared = pooled.info["prepared"] = Prepared(driver)
+            brief = Brief(driver, prepared)
             try:
-                with driver.pipeline() as line:
-                    # goes out with the first statement; `execute` would send it alone, and wake the server
-                    line.command_queue.append(partial(driver.pgconn.send_query_params, b"BEGIN", None))
-                    line.result_queue.append(None)
-                    if self._custodian:
-                        driver.execute(
-                            "SELECT set_config('secretariat.custodian', %s, true)", (self._custodian,)
-                        )
-                    try:
-                        yield connection
-                    except BaseException:
-                        with contextlib.suppress(psycopg.Error):
-                            line.sync()  # what was sent is taken back below
-                        raise
-                    done = driver.execute("COMMIT", prepare=False)
-                if done.statusmessage != "COMMIT":
-                    raise StateError("the transaction was refused before its end, nothing was stored")
+                if self._custodian:
+                    brief.execute("SELECT set_config('secretariat.custodian', %s, true)", (self._custodian,))
+                yield cast("sa.Connection", brief)
+                brief.commit()
             finally:
-                if not driver.closed:
-                    driver.rollback()
-                    driver.autocommit = False
+                brief.end()
 
     @contextlib.contextmanager
     def peer(self, realm: str, reader: str) -> Iterator[sa.Connection]:
@@ -206,6 +192,8 @@ class Database:
 
 def raw(tx: sa.Connection) -> psycopg.Connection[Any]:
     """Give the driver's connection of a transaction: for COPY, binary results, server-side cursors."""
+    if isinstance(tx, Brief):
+        return cast("psycopg.Connection[Any]", tx)
     return cast("psycopg.Connection[Any]", tx.connection.dbapi_connection)
 
 
@@ -215,12 +203,11 @@ def together(tx: sa.Connection) -> Iterator[None]:
 
     In a `brief` transaction not even one: they go on with what follows. Refuses as `refuse` of the database.
     """
-    driver = raw(tx)
-    if driver.pgconn.pipeline_status != PipelineStatus.OFF:
+    if isinstance(tx, Brief):
         yield
         return
     try:
-        with driver.pipeline():
+        with raw(tx).pipeline():
             yield
     except psycopg.errors.RaiseException as error:
         raise _refusal(error) from error

@@ -69,7 +69,7 @@ def test_a_brief_transaction_stands_or_falls_as_a_whole(things: Database, realm:
         raw(tx).execute(add, ("six",))
         with contextlib.suppress(psycopg.Error):
             raw(tx).execute("SELECT nothing").fetchone()
-        with contextlib.suppress(psycopg.Error), raw(tx).pipeline():
+        with contextlib.suppress(psycopg.Error):
             raw(tx).execute(add, ("seven",))
     with pytest.raises(StateError, match="no way") as refused, things.brief(realm) as tx:
         raw(tx).execute(add, ("eight",))
