@@ -23,6 +23,7 @@ from secretariat.exchange.offer import offer
 from secretariat.exchange.peers import Store
 from secretariat.exchange.take import PageRefusedError, Result, retry, take
 from secretariat.exchange.wire import Cursor, Page, encode, read_page
+from secretariat.ledger import merkle
 from secretariat.ledger.witness import BehindError
 
 from . import cheats
@@ -61,7 +62,7 @@ class Play(Stealing, Signing):
         self.suspended: set[tuple[str, str]] = set()
         """(receiver, sender) whose log is believed no more there."""
         self.broken: set[tuple[str, str]] = set()
-        """(receiver, sender) where the sender shows a log that can never be continued."""
+        """(receiver, sender) where the sender has a second log for the receiver, which is never continued."""
         self.network = Network(self)
         self.parties = {
             code: Party(
@@ -366,8 +367,20 @@ class Play(Stealing, Signing):
         way = self.network.ways.get((sender, receiver))
         if way is not None and way.by != "wire":  # both must write and read, and the office be there
             gone = gone or one.deaf or (bool(way.office) and self.parties[way.office].read_only)
-        lost = (receiver, sender) in self.suspended | self.broken
+        lost = (receiver, sender) in self.suspended or self._stands_on_another(sender, receiver)
         return not gone and not lost and (sender, receiver) in self.network.ways
+
+    def _stands_on_another(self, sender: str, receiver: str) -> bool:
+        """Whether a receiver is shown a second log, or took of it what the first one does not hold.
+
+        A liar may forget its second log before a receiver took anything of it: from the first one pages
+        then come as ever, and the world is not at rest before they did.
+        """
+        liar = self.parties[sender]
+        if (receiver, sender) not in self.broken or liar.shadow is not None:
+            return (receiver, sender) in self.broken
+        kept = self.kept(receiver, liar.ring.origin)
+        return kept is not None and kept.root != merkle.root(liar.node.backend.leaves[: kept.size])
 
     def still(self) -> None:
         """When all is quiet it stays quiet: a minute brings no entry and no log grows."""
