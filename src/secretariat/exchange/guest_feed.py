@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 from secretariat.base.clock import now
 from secretariat.base.errors import DeniedError, SecretariatError
 from secretariat.exchange import guest_store, service
-from secretariat.exchange.guest_view import view
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,7 +106,7 @@ def do_what_is_due(node: Node, realm: str, *, now: datetime) -> None:
     with node.database.app(realm) as tx:
         guests = [one.party for one in guest_store.guests(tx, hosted_only=True)]
     for guest in guests:
-        service.run_timers(view(node, realm, guest), realm, now=now)
+        service.run_timers(node, realm, guest=guest, now=now)
         service.retry_when_due(node, realm, guest=guest, now=now)
 
 

@@ -422,6 +422,8 @@ def retry_when_due(node: Node, realm: str, *, guest: str = "", now: datetime) ->
 
 _retried: WeakKeyDictionary[Database, dict[tuple[str, str], Any]] = WeakKeyDictionary()
 """With what everything that waits was last ruled on, by database, and realm and guest."""
+_dated: WeakKeyDictionary[Database, dict[tuple[str, str], Any]] = WeakKeyDictionary()
+"""From what the days of duties were last set, by database, and realm and guest."""
 
 
 def retry_waiting(node: Node, realm: str, *, now: datetime) -> int:
@@ -601,20 +603,26 @@ def _contact(peer: Peer, logs: Mapping[str, Any], oldest: datetime) -> Contact:
     )
 
 
-def run_timers(node: Node, realm: str, *, now: datetime) -> int:
-    """Do what duties demand by now, as duties.py says. Gives how many versions it destroyed.
+def run_timers(node: Node, realm: str, *, guest: str = "", now: datetime) -> int:
+    """Do what duties demand by now, as duties.py says, of this node or a guest of it.
 
-    Days that follow from the end of an instrument are set first, by what is recorded of it now.
+    Days that follow from the end of an instrument are set first, by what is recorded of it now. Gives how
+    many versions it destroyed.
     """
-    with transaction(node, realm, now) as store:
-        dating.date_all(store.tx, store.party, now=now)
-        if not store.fallen_due(now, 1):
-            return 0
-        store.lock()
-        done = duties.fall_due(store, now)
-        if done.destroyed or done.kept:
-            notify(store.tx, LIVE, live(kind="timer"))
-    return done.destroyed
+    mine = view(node, realm, guest) if guest else node
+    seen, destroyed = _dated.setdefault(node.database, {}), 0
+    with transaction(mine, realm, now) as store:
+        state = dating.state_of(store.tx, now)
+        if seen.get((realm, guest)) != state:
+            dating.date_all(store.tx, store.party, now=now)
+        if store.fallen_due(now, 1):
+            store.lock()
+            done = duties.fall_due(store, now)
+            destroyed = done.destroyed
+            if done.destroyed or done.kept:
+                notify(store.tx, LIVE, live(kind="timer"))
+    seen[realm, guest] = state
+    return destroyed
 
 
 def refusals(node: Node, realm: str, *, party: str | None = None) -> list[tables.Refused]:
