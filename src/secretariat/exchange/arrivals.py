@@ -40,7 +40,7 @@ from secretariat.exchange.model import (
     Ruling,
     Version,
 )
-from secretariat.exchange.offer import left_out_in
+from secretariat.exchange.offer import left_out_in, without
 from secretariat.exchange.peers import Outgoing
 from secretariat.exchange.proving import ObjectRefusedError, prove
 from secretariat.exchange.speakers import speakers
@@ -163,6 +163,9 @@ def rule(
                     here[version.root] = arrival.version
                     moved.append(arrival)
                 else:
+                    if outcome == held.state == "waiting" and _fuller(version, held):
+                        store.replace(version)  # nobody sees it yet; how much may be seen is settled later
+                        here[version.root] = arrival.version
                     again.append(arrival)
             elif version.root in fresh:
                 # Granted twice on one page: what may be seen under one of the two may be seen.
@@ -244,6 +247,8 @@ class _Settling:
         self._waiting = waiting
         self._states: dict[bytes, str] = {}
         self._moved: dict[bytes, Arrival] = {}
+        self._left_out: dict[bytes, Collection[str]] = {}
+        """What the grant leaves out that permits most, of those by which a version comes to be seen."""
         self._noted: list[Arrival] = []
         self._gone: dict[bytes, None] = {}
         self._departed: list[Arrival] = []
@@ -283,6 +288,8 @@ class _Settling:
             law = _kept_unseen(store, one.version, left_out, now)
             if law is not None:
                 return (one.position, root, "kept-by-law", law)
+        if version.state in SHOWN and (unseen or root in self._moved):
+            self._left_out[root] = min(self._left_out.get(root, left_out), left_out, key=len)
         if unseen and (version.state in SHOWN or (last and not by_law)):
             self._states[root] = version.state
             self._moved[root] = arrival
@@ -290,7 +297,7 @@ class _Settling:
 
     def write(self, store: Store) -> None:
         """Write it: few statements for however many objects."""
-        moved = [one for root, one in self._moved.items() if root not in self._gone]
+        moved = [self._permitted(store, one) for root, one in self._moved.items() if root not in self._gone]
         noted = [one for one in self._noted if one.version.root not in self._gone]
         if noted:
             store.arrive(noted)
@@ -300,6 +307,15 @@ class _Settling:
             store.destroy(list(self._gone))
         for one in self._departed:
             store.depart([one.version.root], one.origin, one.sender, before=one.position + 1)
+
+    def _permitted(self, store: Store, one: Arrival) -> Arrival:
+        """Destroy of what waited all that only other grants would let be seen."""
+        version = without(one.version, self._left_out.get(one.version.root, ()))
+        if version.salt == one.version.salt:
+            return one
+        store.replace(version)
+        seen = msgspec.structs.replace(version, state=_state("received", version))
+        return msgspec.structs.replace(one, version=seen)
 
 
 def _by_line(incoming: Sequence[Incoming]) -> list[tuple[Line, list[Version]]]:

@@ -117,6 +117,53 @@ def test_less_left_out_later_brings_more_and_other_things_left_out_change_nothin
     assert value(there, "JP")["description"] == "canary-0815"
 
 
+def whole_from_us(there: World, roots: list[bytes]) -> None:
+    with there.nodes["US"].store(there.now) as store:
+        store.lock()
+        store.publish(list(store.versions(roots).values()), ["JP"])
+        there.grants(store, roots, ["JP"])
+
+
+@pytest.mark.parametrize("first", ["the part", "the whole"])
+def test_of_what_waits_as_a_part_and_as_a_whole_the_whole_is_shown(world, first):
+    there, roots = three(world)
+    there.ignorant.add("JP")
+    if first == "the whole":
+        whole_from_us(there, roots)
+        there.pull("JP", "US")
+    relayed(there, roots, "description")
+    there.pull("JP", "KR")
+    if first == "the part":
+        whole_from_us(there, roots)
+    there.converge()
+    assert held(there, "JP").state == "waiting"
+    there.ignorant.clear()
+    there.retry("JP")
+    assert held(there, "JP").state == "kept"
+    assert value(there, "JP") == ALPHA
+    verified(there, "JP")
+
+
+@pytest.mark.parametrize("first", ["the part", "the whole"])
+def test_of_what_waits_nothing_is_shown_that_only_a_grant_without_right_permits(world, first):
+    there, roots = three(world)
+    there.ways.discard(("US", "US", "JP"))
+    there.ignorant.add("JP")
+    if first == "the whole":
+        whole_from_us(there, roots)
+        there.pull("JP", "US")
+    relayed(there, roots, "description")
+    there.pull("JP", "KR")
+    if first == "the part":
+        whole_from_us(there, roots)
+    there.converge()
+    there.ignorant.clear()
+    there.retry("JP")
+    assert held(there, "JP").state == "partial"
+    assert left_out_of(held(there, "JP").salt) == ["description"]
+    verified(there, "JP")
+
+
 def test_a_recipient_that_asks_from_the_beginning_gets_what_it_may_read_now(world):
     """A grant of the whole, taken back, then one of a partial: the first entry brings nothing any more."""
     there, roots = three(world)
