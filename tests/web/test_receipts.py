@@ -8,7 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from secretariat.agreements import grants
+from secretariat.agreements import grants, workflow
+from secretariat.agreements.store import house_rule
 from secretariat.base.clock import now, stamp
 from secretariat.exchange.model import Due, Holding
 from secretariat.exchange.postgres import transaction
@@ -285,3 +286,48 @@ def test_a_reported_loss_stands_in_the_matrix_and_on_the_desk(told):
         assert "since 2026-11-20: stolen; told: police" in told.get(place).text
     rows = csv.DictReader(io.StringIO(told.get(f"/reports/{A}/receipts?download=matrix.csv").text))
     assert any("stolen" in str(list(row.values())) for row in rows)
+
+
+def test_an_office_concurs_on_the_page_before_anybody_says_do(site):
+    client = site("releaser")
+    released(client, ["JP"])
+    rule = {"kind": "concur", "from_tlp": "CLEAR", "offices": ["legal"]}
+    with client.node.database.app("live") as tx:
+        tx.execute(house_rule.insert().values(rule=rule, recorded_at=now(), by="test"))
+        people.add_person(
+            tx, login="lea", name="Lea", password="correct horse battery", roles=[Role.ANALYST],
+            by="test", now=now(), office="legal",
+        )  # fmt: skip
+    text = client.get(f"/reports/{A}/remark?tlp=AMBER").text
+    assert "these offices must concur: legal" in text
+    form = {"tlp": "AMBER", "reason": "named a victim", "code": CODE}
+    place = client.post(f"/reports/{A}/remark", data=form, follow_redirects=False).headers["location"]
+    assert f"/reports/{A}/changes/" in place
+    text = client.get(place).text
+    assert "legal: not yet" in text
+    assert 'value="approve"' not in text
+    assert "Concur for" not in text
+    assert client.post(place, data={"deed": "approve", "confirm": "yes"}).status_code == 409
+    assert client.post(f"{place}/concur").status_code == 409, "of no office"
+    assert "Must concur: legal" in client.get("/").text
+    lea = site()
+    lea.post("/sign-in", data={"login": "lea", "password": "correct horse battery"})
+    assert "Concur for legal" in lea.get(place).text
+    assert lea.post(f"{place}/concur", follow_redirects=False).status_code == 303
+    assert lea.post(f"{place}/concur").status_code == 409
+    assert "legal: lea" in client.get(place).text
+    answer = client.post(place, data={"deed": "approve", "confirm": "yes"}, follow_redirects=False)
+    assert answer.status_code == 303, answer.text
+    with transaction(client.node, "live", now()) as store:
+        assert records.get(store.tx, A).label.tlp == "AMBER"
+    assert "Concur for" not in lea.get(place).text
+    assert client.get(f"{place}?lang=ja").status_code == 200
+    one = workflow.propose(
+        client.node, "live", [A], title="again", to=["JP"], purpose=None, by="releaser", now=now()
+    )
+    assert "legal: not yet" in client.get(f"/releases/{one.id}").text
+    assert f"/releases/{one.id}/approve" not in client.get(f"/releases/{one.id}").text
+    assert "Concur for legal" in lea.get(f"/releases/{one.id}").text
+    assert client.post(f"/releases/{one.id}/concur").status_code == 409
+    assert lea.post(f"/releases/{one.id}/concur", follow_redirects=False).status_code == 303
+    assert f"/releases/{one.id}/approve" in client.get(f"/releases/{one.id}").text

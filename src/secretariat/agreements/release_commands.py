@@ -12,9 +12,9 @@ import typer
 
 from secretariat.base.clock import now
 from secretariat.base.console import DATA, Data, Json, Realm, emit, progress
-from secretariat.base.errors import DeniedError, InputError, NotFoundError, StateError
+from secretariat.base.errors import InputError, NotFoundError, StateError
 from secretariat.base.settings import NodeSettings
-from secretariat.people.named import By, doer, named
+from secretariat.people.named import By, doer, named, of_office
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -316,13 +316,7 @@ def concur(
 
     with node_at(data) as node:
         with node.database.app(realm) as tx:
-            person = named(tx, by, Permission.READ_REPORTS)
-        if person.office != office:
-            raise DeniedError(
-                f"{by} is of {person.office or 'no office'}, not of {office}",
-                where="--by",
-                advice="a person of the office concurs: `secretariat person add --office`",
-            )
+            of_office(tx, by, office, Permission.READ_REPORTS)
         found = workflow.concur(node, realm, _uuid(number), office=office, by=by)
     _tell_release(found, json=json)
 

@@ -19,7 +19,7 @@ from secretariat.agreements.model import DENY, MAY, OWN
 from secretariat.agreements.recompute import COMPANY
 from secretariat.agreements.wording import marking_of, purposes_of, shown
 from secretariat.base.clock import AsOf, now
-from secretariat.base.errors import DeniedError, InputError, NotFoundError, SecretariatError
+from secretariat.base.errors import DeniedError, InputError, NotFoundError, SecretariatError, StateError
 from secretariat.people.model import Permission
 from secretariat.people.service import people_who_may
 from secretariat.records import leaving_out
@@ -346,6 +346,9 @@ def _one(
         and not (found.needs_two and found.proposed_by == login),
         same_person=found.needs_two and found.proposed_by == login,
         offices=[msgspec.to_builtins(office) for office in found.offices],
+        concurs=screen.office
+        if screen.acts and found.state == "proposed" and screen.office in found.waits_for
+        else None,
         conditions=_conditions(rows),
         nothing_new=found.state == "released" and found.publication is None,
         error=error,
@@ -371,7 +374,19 @@ def approve(request: Request[Any, Any, Any], number: FromPath[UUID]) -> Response
         return _one(request, number, _unconfirmed())
     try:
         workflow.decide_release(screen.node, screen.realm, number, by=by, now=now())
-    except DeniedError as error:
+    except (DeniedError, StateError) as error:
+        return _one(request, number, error)
+    return see(f"/releases/{number}")
+
+
+@act("/releases/{number:uuid}/concur", Permission.READ_REPORTS)
+def concur(request: Request[Any, Any, Any], number: FromPath[UUID]) -> Response[Any]:
+    """Concur for the office of the person who is signed in. Refuses an office that is not asked."""
+    screen = screen_of(request)
+    by = screen.visitor.login if screen.visitor else "?"
+    try:
+        workflow.concur(screen.node, screen.realm, number, office=screen.office or "?", by=by)
+    except StateError as error:
         return _one(request, number, error)
     return see(f"/releases/{number}")
 
@@ -390,4 +405,4 @@ def refuse(request: Request[Any, Any, Any], number: FromPath[UUID]) -> Response[
     return see(f"/releases/{number}")
 
 
-routes = [release_page, propose, releases_page, one_release, approve, refuse]
+routes = [release_page, propose, releases_page, one_release, concur, approve, refuse]

@@ -136,7 +136,7 @@ def propose(
                 None if partners is None else Jsonb(partners),
                 purpose,
                 bool(for_two(tx, node, versions)),
-                Jsonb([{"office": office} for office in _offices(tx, versions)]),
+                Jsonb([{"office": office} for office in offices_of(tx, [one.label for one in versions])]),
                 by,
                 now,
                 Jsonb(sorted(leave_out)),
@@ -227,6 +227,7 @@ def concur(node: Node, realm: str, number: uuid.UUID, *, office: str, by: str) -
             raise StateError(f"{office} is not asked to concur, or has done so", where=str(number))
         offices = [{**one, "by": by} if one["office"] == office else one for one in found.offices]
         raw(tx).execute("UPDATE release SET offices = %s WHERE id = %s", (Jsonb(offices), number))
+        notify(tx, LIVE, msgspec.json.encode({"kind": "release", "id": str(number)}).decode())
         return get(tx, number)
 
 
@@ -253,7 +254,7 @@ def decide_release(node: Node, realm: str, number: uuid.UUID, *, by: str, now: d
         asked = {one["office"] for one in found.offices}
         if found.waits_for:
             raise StateError(f"{', '.join(found.waits_for)} must concur first", where=str(number))
-        unasked = [office for office in _offices(tx, versions) if office not in asked]
+        unasked = [one for one in offices_of(tx, [one.label for one in versions]) if one not in asked]
         if unasked:
             raise StateError(
                 f"{', '.join(unasked)} must concur by a rule made since",
@@ -508,10 +509,10 @@ def _open(tx: sa.Connection, number: uuid.UUID) -> Release:
     return found
 
 
-def _offices(tx: sa.Connection, versions: Sequence[Version]) -> list[str]:
-    """Name the offices that house rules want asked for any of these versions."""
+def offices_of(tx: sa.Connection, labels: Iterable[Label]) -> list[str]:
+    """Name the offices that house rules want asked for any version so labelled (rule 2)."""
     rows = raw(tx).execute("SELECT rule FROM house_rule WHERE ended_at IS NULL ORDER BY id").fetchall()
-    top = max((_rank(one.label.tlp or "RED") for one in versions), default=0)
+    top = max((_rank(one.tlp or "RED") for one in labels), default=0)
     asked = [
         office
         for (rule,) in rows

@@ -1,7 +1,8 @@
 """Changes of what partners hold: what would happen to each of them, the deed, and the second person.
 
 The pages Mark anew and Correct say what they want changed; here it is forecast, done where one person may,
-and else put before a second person, who sees the same forecast before saying DO.
+and else proposed: the offices that a house rule names concur, and a second person, who sees the same
+forecast, says DO. Where one person may say DO, who proposed it may do so once the offices concurred.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def digest_of(change: Change) -> str:
 
 
 def do(screen: Screen, form: Form, stix_id: str, change: Change) -> str:
-    """Do a change, or propose it where two persons must; gives the page that shows the result.
+    """Do a change, or propose it where two persons must or offices are asked; gives the page of the result.
 
     Refuses a wrong code, no reason, who may not release, and conditions that nobody confirmed.
     """
@@ -71,7 +72,7 @@ def do(screen: Screen, form: Form, stix_id: str, change: Change) -> str:
         raise InputError(_("the code does not fit"), where="code", advice=_("type the code shown"))
     by = screen.visitor.login if screen.visitor else "?"
     found = remarking.forecast(screen.node, screen.realm, stix_id, change, now=now())
-    if found.two:
+    if found.two or found.offices:
         one = change_service.propose(screen.node, screen.realm, stix_id, change, by=by, now=now())
         return f"/reports/{stix_id}/changes/{one.id}"
     confirm = form.text("confirm") == "yes"
@@ -105,6 +106,7 @@ def _change(
             error = error or refused
     line = store.line_of(stored)
     login = screen.visitor.login if screen.visitor else ""
+    same_person = one.proposed_by == login and (found is None or found.two)
     after = marking_after(found)
     answer = screen.answer(
         "desk/change.html",
@@ -115,11 +117,15 @@ def _change(
         found=found,
         after=after,
         differs=_differences(stored.object(), one.change) if one.change.value is not None else [],
-        same_person=one.proposed_by == login,
+        same_person=same_person,
+        concurs=screen.office
+        if screen.acts and one.state == "proposed" and screen.office in one.waits_for
+        else None,
         may_decide=screen.acts
         and one.state == "proposed"
         and screen.may(Permission.APPROVE_RELEASE)
-        and one.proposed_by != login,
+        and not one.waits_for
+        and not same_person,
         error=error,
     )
     if error is not None:
@@ -151,7 +157,7 @@ def _text(value: Any) -> str:
 def decide_change(
     request: Request[Any, Any, Any], stix_id: FromPath[str], number: FromPath[UUID]
 ) -> Response[Any]:
-    """Say DO as the second person, or refuse with the reason."""
+    """Say DO to what was proposed, or refuse with the reason."""
     screen, form = screen_of(request), Form(request)
     by = screen.visitor.login if screen.visitor else "?"
     try:
@@ -167,4 +173,20 @@ def decide_change(
     return see(f"/reports/{stix_id}/changes/{number}")
 
 
-routes = [change_page, decide_change]
+@act("/reports/{stix_id:str}/changes/{number:uuid}/concur", Permission.READ_REPORTS)
+def concur_change(
+    request: Request[Any, Any, Any], stix_id: FromPath[str], number: FromPath[UUID]
+) -> Response[Any]:
+    """Concur for the office of the person who is signed in. Refuses an office that is not asked."""
+    screen = screen_of(request)
+    by = screen.visitor.login if screen.visitor else "?"
+    try:
+        change_service.concur(
+            screen.node, screen.realm, number, office=screen.office or "?", by=by, now=now()
+        )
+    except SecretariatError as error:
+        return _change(request, stix_id, number, error)
+    return see(f"/reports/{stix_id}/changes/{number}")
+
+
+routes = [change_page, decide_change, concur_change]

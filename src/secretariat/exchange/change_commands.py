@@ -1,4 +1,4 @@
-"""The verbs `remark` and `correct`, and `secretariat changes …`: what waits for a second person."""
+"""The verbs `remark` and `correct`, and `secretariat changes …`: what waits for others."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from secretariat.base.clock import now, stamp
 from secretariat.base.console import DATA, Data, Json, Realm, emit
 from secretariat.base.errors import InputError
 from secretariat.people.model import Permission
-from secretariat.people.named import named
+from secretariat.people.named import named, of_office
 
 if TYPE_CHECKING:
+    from secretariat.exchange.change_store import Proposed
     from secretariat.exchange.changes import Change
     from secretariat.exchange.remarking import Remarked
     from secretariat.ledger.node import Node
 
 verbs = typer.Typer()
 commands = typer.Typer(
-    help="New markings and corrections that wait for a second person.", no_args_is_help=True
+    help="New markings and corrections that wait for offices or a second person.", no_args_is_help=True
 )
 
 Reason = Annotated[str, typer.Option("--reason", help="Why, as holders will read it.")]
@@ -30,7 +31,9 @@ By = Annotated[str, typer.Option("--by", help="Login of the person who does this
 Second = Annotated[str, typer.Option("--second", help="The second person, where two are needed.")]
 Confirm = Annotated[bool, typer.Option("--confirm", help="Confirm the conditions that the agreements put.")]
 Dry = Annotated[bool, typer.Option("--forecast", help="Only say what would happen to each holder.")]
-Propose = Annotated[bool, typer.Option("--propose", help="Only propose it; a second person decides.")]
+Propose = Annotated[
+    bool, typer.Option("--propose", help="Only propose it; offices concur, a second person decides.")
+]
 Id = Annotated[str, typer.Argument(metavar="OBJECT", help="STIX id of an own object.")]
 Words = Annotated[str | None, typer.Option(help="Words, commas between them; an empty text takes them away.")]
 
@@ -131,13 +134,13 @@ def _change(
                 for one in found.fates
             ]
             lines += ["two persons must release it"] if found.two else []
+            lines += [f"{', '.join(found.offices)} must concur first"] if found.offices else []
             emit(found, "\n".join(lines) or "nobody holds it", json=json)
             return
         _named(node, realm, {"--by": by, "--second": second})
         if propose:
             waits = change_service.propose(node, realm, stix_id, change, by=by, now=now())
-            text = f"{waits.id} waits for a second person: secretariat changes approve {waits.id} --by LOGIN"
-            emit(waits, text, json=json)
+            emit(waits, _waits(waits), json=json)
             return
         done = remarking.replace(
             node, realm, stix_id, change, by=by, second=second, confirm=confirm, now=now()
@@ -153,6 +156,16 @@ def _said(done: Remarked) -> str:
     return "\n".join(lines)
 
 
+def _waits(one: Proposed) -> str:
+    asked = [
+        f"{one.id} waits for {office}: secretariat changes concur {one.id} --office {office} --by LOGIN"
+        for office in one.waits_for
+    ]
+    return "\n".join(
+        [*asked, f"{one.id} waits for a decision: secretariat changes approve {one.id} --by LOGIN"]
+    )
+
+
 def _named(node: Node, realm: str, logins: dict[str, str]) -> None:
     """Refuse whoever has not the right to say DO here."""
     with node.database.app(realm) as tx:
@@ -163,7 +176,7 @@ def _named(node: Node, realm: str, logins: dict[str, str]) -> None:
 
 @commands.command("list")
 def list_changes(data: Data = DATA, realm: Realm = "live", json: Json = False) -> None:
-    """List new markings and corrections that wait for a second person."""
+    """List new markings and corrections that wait for offices or a second person."""
     from secretariat.agreements.release_commands import node_at
     from secretariat.exchange import change_store
 
@@ -171,7 +184,7 @@ def list_changes(data: Data = DATA, realm: Realm = "live", json: Json = False) -
         found = change_store.waiting(tx)
     lines = [
         f"{one.id}  {one.change.act:<8} {one.stix_id}  by {one.proposed_by} since {stamp(one.proposed_at)}:"
-        f" {one.change.reason}"
+        f" {one.change.reason}" + (f"; waits for {', '.join(one.waits_for)}" if one.waits_for else "")
         for one in found
     ]
     emit(found, "\n".join(lines) or "nothing waits", json=json)
@@ -187,6 +200,26 @@ def _number(text: str) -> uuid.UUID:
         raise InputError(f"no id of a change: {text[:64]!r}", advice="secretariat changes list") from error
 
 
+@commands.command("concur")
+def concur(
+    number: Number,
+    office: Annotated[str, typer.Option("--office", help="The office that concurs.")],
+    by: By,
+    data: Data = DATA,
+    realm: Realm = "live",
+    json: Json = False,
+) -> None:
+    """Record that an office concurs, by a person of that office; silence is not concurrence."""
+    from secretariat.agreements.release_commands import node_at
+    from secretariat.exchange import change_service
+
+    with node_at(data) as node:
+        with node.database.app(realm) as tx:
+            of_office(tx, by, office, Permission.READ_REPORTS)
+        found = change_service.concur(node, realm, _number(number), office=office, by=by, now=now())
+    emit(found, _waits(found), json=json)
+
+
 @commands.command("approve")
 def approve(
     number: Number,
@@ -196,7 +229,7 @@ def approve(
     realm: Realm = "live",
     json: Json = False,
 ) -> None:
-    """Say DO as the second person on what another proposed."""
+    """Say DO to what was proposed once its offices concurred; where two persons must, as the second."""
     from secretariat.agreements.release_commands import node_at
     from secretariat.exchange import change_service
 

@@ -1,4 +1,4 @@
-"""The table of changes of published objects that wait for a second person, or were decided."""
+"""The table of changes of published objects that wait for offices or a second person, or were decided."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ change = sa.Table(
     sa.Column("stix_id", sa.Text, nullable=False, index=True),
     sa.Column("change", JSONB, nullable=False),
     sa.Column("replaces", BYTEA, nullable=False),
+    sa.Column("offices", JSONB, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("proposed_by", sa.Text, nullable=False),
     sa.Column("proposed_at", _MOMENT, nullable=False),
@@ -46,12 +47,19 @@ class Proposed(msgspec.Struct, frozen=True):
     change: Change
     replaces: bytes
     """The root of the version that it was proposed for: of a newer one it is proposed anew."""
+    offices: list[dict[str, str]]
+    """The offices that were asked to concur, each with `by` once a person of it did."""
     state: str
     proposed_by: str
     proposed_at: datetime
-    decided_by: str | None
-    decided_at: datetime | None
-    why: str | None
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    why: str | None = None
+
+    @property
+    def waits_for(self) -> list[str]:
+        """The offices that have not concurred."""
+        return [one["office"] for one in self.offices if not one.get("by")]
 
 
 _COLUMNS = ", ".join(Proposed.__struct_fields__)
@@ -60,12 +68,13 @@ _COLUMNS = ", ".join(Proposed.__struct_fields__)
 def put(tx: sa.Connection, one: Proposed) -> None:
     """Write a proposal."""
     raw(tx).execute(
-        f"INSERT INTO change ({_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        f"INSERT INTO change ({_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
             one.id,
             one.stix_id,
             Jsonb(msgspec.to_builtins(one.change)),
             one.replaces,
+            Jsonb(one.offices),
             one.state,
             one.proposed_by,
             one.proposed_at,
@@ -85,10 +94,15 @@ def get(tx: sa.Connection, number: uuid.UUID, *, lock: bool = False) -> Proposed
 
 
 def waiting(tx: sa.Connection, stix_id: str | None = None) -> list[Proposed]:
-    """Give what waits for a second person, of one object or of all, the oldest first."""
+    """Give what waits for a decision, of one object or of all, the oldest first."""
     only = "" if stix_id is None else " AND stix_id = %s"
     bound = () if stix_id is None else (stix_id,)
     return _read(tx, f"WHERE state = 'proposed'{only} ORDER BY proposed_at, id", bound)
+
+
+def concur(tx: sa.Connection, number: uuid.UUID, offices: Sequence[dict[str, str]]) -> None:
+    """Note which offices concurred with a proposal."""
+    raw(tx).execute("UPDATE change SET offices = %s WHERE id = %s", (Jsonb(list(offices)), number))
 
 
 def decide(

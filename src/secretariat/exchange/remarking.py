@@ -10,7 +10,9 @@ Rules:
    old marking. Where content was corrected they stay as history, behind the version that says what it
    corrects and why, unless the person who corrects takes them back too. Marked lower now, they stay.
 5. Two persons say DO where the new version needs two, and always where it is marked lower than before.
-6. All of it stands or nothing: version, grants and calls are one transaction.
+6. Offices that a house rule asks for the new version's marking must concur before, as before a release: it
+   is proposed, and stands once each of them concurred.
+7. All of it stands or nothing: version, grants and calls are one transaction.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ from secretariat.records.service import Settings, import_in
 from secretariat.storage.feed import LIVE, live, notify
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from secretariat.exchange.changes import Change
@@ -60,7 +62,7 @@ class Fate(msgspec.Struct, frozen=True):
 
 
 class Forecast(msgspec.Struct, frozen=True):
-    """What a new version would do: each holder's fate, whether two persons must say DO, what they confirm."""
+    """What a new version would do: each holder's fate, who must say DO or concur, what they confirm."""
 
     stix_id: str
     fates: tuple[Fate, ...]
@@ -69,6 +71,8 @@ class Forecast(msgspec.Struct, frozen=True):
     conditions: tuple[tuple[str, str, str], ...] = ()
     label: Label | None = None
     """How the new version is marked."""
+    offices: tuple[str, ...] = ()
+    """The offices that must concur before (rule 6)."""
 
 
 class Remarked(msgspec.Struct, frozen=True):
@@ -84,11 +88,17 @@ class Remarked(msgspec.Struct, frozen=True):
 def forecast(node: Node, realm: str, stix_id: str, change: Change, *, now: datetime) -> Forecast:
     """Say what a new marking, or new content, would do to each holder; writes nothing."""
     with transaction(node, realm, now) as store:
-        old = own_published(store, stix_id)
-        attempt = store.tx.begin_nested()
-        found = _forecast(store, old, _keep(store, old, change, now), change, now)
+        return forecast_in(store, stix_id, change, now=now)
+
+
+def forecast_in(store: PostgresStore, stix_id: str, change: Change, *, now: datetime) -> Forecast:
+    """Say the same in the caller's transaction; it keeps nothing of the new version."""
+    old = own_published(store, stix_id)
+    attempt = store.tx.begin_nested()
+    try:
+        return _forecast(store, old, _keep(store, old, change, now), change, now)
+    finally:
         attempt.rollback()
-    return found
 
 
 def replace(
@@ -104,8 +114,8 @@ def replace(
 ) -> Remarked:
     """Put a version with another marking, or with other content, in the place of what holders have.
 
-    Refuses what is not ours or never was published, one person where two are needed, conditions that nobody
-    confirmed, and what changes nothing.
+    Refuses what is not ours or never was published, one person where two are needed, what offices must concur
+    with (it is proposed), conditions that nobody confirmed, and what changes nothing.
     """
     with transaction(node, realm, now) as store:
         return replace_in(store, stix_id, change, by=by, second=second, confirm=confirm, now=now)
@@ -118,10 +128,11 @@ def replace_in(
     *,
     by: str,
     second: str = "",
+    concurred: Collection[str] = (),
     confirm: bool = False,
     now: datetime,
 ) -> Remarked:
-    """Do the same in the caller's transaction."""
+    """Do the same in the caller's transaction, with the offices that concurred with what was proposed."""
     if not change.reason.strip():
         raise InputError("a new version of what partners hold needs its reason", where="reason")
     store.lock()
@@ -132,6 +143,10 @@ def replace_in(
     if found.two and (not second or second == by):
         raise StateError(
             "two persons must release this", where="--second", advice="name another person: --second LOGIN"
+        )
+    if asked := [one for one in found.offices if one not in concurred]:
+        raise StateError(
+            f"{', '.join(asked)} must concur first", where=stix_id, advice="propose it: --propose"
         )
     if found.conditions and not confirm:
         raise StateError(
@@ -255,6 +270,7 @@ def _forecast(store: PostgresStore, old: Stored, after: Stored, change: Change, 
         two=lower or workflow.needs_two(after.label),
         conditions=tuple(agreements.conditions_of(outlooks, getting)),
         label=after.label,
+        offices=tuple(workflow.offices_of(store.tx, [after.label])),
     )
 
 

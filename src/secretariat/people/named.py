@@ -45,6 +45,20 @@ def named(tx: sa.Connection, login: str, right: Permission, *, option: str = "--
     return one
 
 
+def of_office(
+    tx: sa.Connection, login: str, office: str, right: Permission, *, option: str = "--by"
+) -> Person:
+    """Give the person of an office that a command names. Refuses a person of another office, or of none."""
+    one = named(tx, login, right, option=option)
+    if one.office != office:
+        raise DeniedError(
+            f"{login} is of {one.office or 'no office'}, not of {office}",
+            where=option,
+            advice="a person of the office concurs: `secretariat person add --office`",
+        )
+    return one
+
+
 def doer(tx: sa.Connection, by: str, right: Permission) -> str:
     """Name who does it: a person with the right, or whoever runs the command on this machine."""
     return named(tx, by, right).login if by else getpass.getuser()

@@ -101,6 +101,12 @@ class Screen:
         party: str | None = getattr(self.visitor, "party", None)
         return party
 
+    @property
+    def office(self) -> str | None:
+        """The office of this party that the person who asks is of."""
+        office: str | None = getattr(self.visitor, "office", None)
+        return office
+
     def may(self, permission: str) -> bool:
         """Whether the visitor has a right."""
         return self.visitor is not None and self.visitor.may(permission)

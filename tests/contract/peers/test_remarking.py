@@ -109,9 +109,11 @@ def test_a_level_and_caveats_are_marked_in_the_same_one_transaction(node, monkey
 def test_a_second_person_decides_what_the_first_proposed(node):
     world = given(node)
     kr, change = world.nodes["KR"], change_of(tlp="AMBER")
-    one = change_service.propose(kr, "live", A, change, by="kim", now=world.now)
+    red = change_service.propose(kr, "live", A, change_of(tlp="RED"), by="kim", now=world.now)
     with pytest.raises(DeniedError, match="a second person"):
-        change_service.approve(kr, "live", one.id, by="kim", now=world.now)
+        change_service.approve(kr, "live", red.id, by="kim", now=world.now)
+    change_service.refuse(kr, "live", red.id, by="kim", reason="too much", now=world.now)
+    one = change_service.propose(kr, "live", A, change, by="kim", now=world.now)
     change_service.approve(kr, "live", one.id, by="lee", confirm=True, now=world.now)
     with pytest.raises(StateError, match="done already"):
         change_service.approve(kr, "live", one.id, by="lee", now=world.now)

@@ -270,6 +270,7 @@ def upgrade() -> None:
         sa.Column("stix_id", sa.Text, nullable=False),
         sa.Column("change", JSONB, nullable=False),
         sa.Column("replaces", BYTEA, nullable=False),
+        sa.Column("offices", JSONB, nullable=False),
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("proposed_by", sa.Text, nullable=False),
         sa.Column("proposed_at", MOMENT, nullable=False),
