@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from secretariat.base.clock import now
 from secretariat.base.errors import DeniedError, SecretariatError
-from secretariat.exchange import guest_store, service
+from secretariat.exchange import due_service, guest_store, service
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,8 +106,8 @@ def do_what_is_due(node: Node, realm: str, *, now: datetime) -> None:
     with node.database.app(realm) as tx:
         guests = [one.party for one in guest_store.guests(tx, hosted_only=True)]
     for guest in guests:
-        service.run_timers(node, realm, guest=guest, now=now)
-        service.retry_when_due(node, realm, guest=guest, now=now)
+        due_service.run_timers(node, realm, guest=guest, now=now)
+        due_service.retry_when_due(node, realm, guest=guest, now=now)
 
 
 __all__ = ["do_what_is_due", "fetch", "hosted_by", "news", "reader_of", "receiver_of"]

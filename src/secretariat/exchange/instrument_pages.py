@@ -12,7 +12,7 @@ from litestar import Response, get
 from litestar.params import FromPath
 
 from secretariat.base.clock import now
-from secretariat.exchange import instruments, service
+from secretariat.exchange import instrument_service, instruments
 from secretariat.exchange.peer_pages import Asked, answered
 from secretariat.web.guard import PEER, requires
 
@@ -27,7 +27,9 @@ async def instrument(request: Asked, realm: FromPath[str], digest: FromPath[str]
 
     async def answer(node: Node, peer: Peer, _: bytes) -> bytes:
         asked = instruments.read_digest(digest)
-        return await asyncio.to_thread(service.give_instrument, node, realm, peer.party, asked, now=now())
+        return await asyncio.to_thread(
+            instrument_service.give_instrument, node, realm, peer.party, asked, now=now()
+        )
 
     return await answered(request, realm, answer)
 

@@ -1,8 +1,8 @@
 """What a node does with its partners: one verb, one transaction.
 
-`make_page` and `take_page` are the two ends of the feed, `withdraw` and `narrow` call back, `run_timers` does
-what falls due, `holders` says who has what. What was refused is recorded in a transaction of its own: the one
-that failed leaves nothing behind.
+`make_page` and `take_page` are the two ends of the feed, `withdraw` and `narrow` call back, `holders` says
+who has what. What was refused is recorded in a transaction of its own: the one that failed leaves nothing
+behind.
 """
 
 from __future__ import annotations
@@ -14,18 +14,14 @@ import secrets
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 import msgspec
 
 from secretariat.agreements import store as agreements
-from secretariat.agreements.offered import readable
 from secretariat.base.clock import parse_stamp, stamp
 from secretariat.base.errors import DeniedError, NotFoundError, SecretariatError
 from secretariat.exchange import (
     arrivals,
-    dating,
-    duties,
     enrolment,
     guest_meeting,
     guest_store,
@@ -36,7 +32,6 @@ from secretariat.exchange import (
 )
 from secretariat.exchange import store as tables
 from secretariat.exchange.guest_view import view
-from secretariat.exchange.instruments import Want
 from secretariat.exchange.model import Holding, Peer, Refusal
 from secretariat.exchange.offer import offer
 from secretariat.exchange.peers import Outgoing
@@ -58,7 +53,6 @@ from secretariat.ledger.model import Contradiction
 from secretariat.ledger.property_tree import SALT_BYTES, root_of
 from secretariat.ledger.witness import RECOVERY, BehindError, StoppedError
 from secretariat.records.stix import OBJECTS, check
-from secretariat.storage.engine import Database, raw
 from secretariat.storage.feed import LIVE, live, notify
 
 if TYPE_CHECKING:
@@ -361,82 +355,6 @@ def _noted(store: PostgresStore, peer: Peer, position: int, statement: Statement
     return False
 
 
-def wanted(node: Node, realm: str, party: str, *, now: datetime) -> list[Want]:
-    """Give the instruments to ask a partner for now."""
-    with transaction(node, realm, now) as store:
-        return instruments.due(store, party, now)
-
-
-def unanswered(node: Node, realm: str, want: Want, why: str, *, now: datetime) -> None:
-    """Note that a partner did not give a text, and when to ask again."""
-    with transaction(node, realm, now) as store:
-        instruments.failed(store, want, why, now)
-
-
-def take_instrument(
-    node: Node, realm: str, party: str, want: Want, answer: bytes, *, refused: str = "", now: datetime
-) -> bool:
-    """Keep a partner's answer for the operator to decide on; False when it was refused, which is recorded."""
-    with transaction(node, realm, now) as store:
-        peer = store.peer(party)
-        if peer is None or peer.state != "accepted":
-            return False
-        limits = node.settings.limits
-        kept = instruments.take_text(
-            store, peer, want, answer, limits=limits, check=readable, refused=refused
-        )
-        notify(store.tx, LIVE, live(kind="instrument" if kept else "refusal", party=party))
-    return kept is not None
-
-
-def give_instrument(node: Node, realm: str, party: str, digest: bytes, *, now: datetime) -> bytes:
-    """Give a partner the text of an instrument that it may be shown; refuses any other."""
-    with transaction(node, realm, now) as store:
-        return instruments.encode(instruments.give(store, party, digest, now))
-
-
-def retry_when_due(node: Node, realm: str, *, guest: str = "", now: datetime) -> int:
-    """Rule again on what waits when what it may wait for changed, and once an hour; gives how many receipts.
-
-    Looks first without the objects: this is asked every few seconds, and much may wait for long.
-    """
-    mine = view(node, realm, guest) if guest else node
-    with mine.database.app(realm) as tx:
-        row = (
-            raw(tx)
-            .execute(
-                "SELECT EXISTS (SELECT 1 FROM arrival WHERE state = 'waiting'),"
-                " (SELECT max(id) FROM instrument_agreed), (SELECT count(*) FROM instrument),"
-                " (SELECT count(*) FROM peer WHERE state = 'accepted')"
-            )
-            .fetchone()
-        )
-    state = (now.replace(minute=0, second=0, microsecond=0), row)
-    seen = _retried.setdefault(node.database, {})
-    if row is None or not row[0] or seen.get((realm, guest)) == state:
-        return 0
-    done = retry_waiting(mine, realm, now=now)
-    seen[realm, guest] = state
-    return done
-
-
-_retried: WeakKeyDictionary[Database, dict[tuple[str, str], Any]] = WeakKeyDictionary()
-"""With what everything that waits was last ruled on, by database, and realm and guest."""
-_dated: WeakKeyDictionary[Database, dict[tuple[str, str], Any]] = WeakKeyDictionary()
-"""From what the days of duties were last set, by database, and realm and guest."""
-
-
-def retry_waiting(node: Node, realm: str, *, now: datetime) -> int:
-    """Rule again on everything that waits: after an instrument was recorded or a party enrolled."""
-    with transaction(node, realm, now) as store:
-        if not store.waiting():
-            return 0
-        store.lock()
-        outgoing = arrivals.retry(store, functools.partial(rulings, store), now)
-        store.append(outgoing)
-        return len(outgoing)
-
-
 def consent(
     node: Node,
     realm: str,
@@ -601,28 +519,6 @@ def _contact(peer: Peer, logs: Mapping[str, Any], oldest: datetime) -> Contact:
         reason=peer.reason or (log.reason if log else None),
         via=peer.via,
     )
-
-
-def run_timers(node: Node, realm: str, *, guest: str = "", now: datetime) -> int:
-    """Do what duties demand by now, as duties.py says, of this node or a guest of it.
-
-    Days that follow from the end of an instrument are set first, by what is recorded of it now. Gives how
-    many versions it destroyed.
-    """
-    mine = view(node, realm, guest) if guest else node
-    seen, destroyed = _dated.setdefault(node.database, {}), 0
-    with transaction(mine, realm, now) as store:
-        state = dating.state_of(store.tx, now)
-        if seen.get((realm, guest)) != state:
-            dating.date_all(store.tx, store.party, now=now)
-        if store.fallen_due(now, 1):
-            store.lock()
-            done = duties.fall_due(store, now)
-            destroyed = done.destroyed
-            if done.destroyed or done.kept:
-                notify(store.tx, LIVE, live(kind="timer"))
-    seen[realm, guest] = state
-    return destroyed
 
 
 def refusals(node: Node, realm: str, *, party: str | None = None) -> list[tables.Refused]:

@@ -30,9 +30,11 @@ from secretariat.base.clock import now
 from secretariat.base.errors import LimitError, SecretariatError, UnavailableError
 from secretariat.exchange import (
     connecting,
+    due_service,
     enrolment,
     guest_feed,
     identity,
+    instrument_service,
     instruments,
     reconciling,
     renewal,
@@ -326,19 +328,19 @@ def _seen(task: asyncio.Task[service.Proved]) -> None:
 async def fetch(node: Node, realm: str, peer: Peer, remote: Remote) -> int:
     """Ask a partner for the instruments that are wanted of it now (instruments.py); gives how many came."""
     came = 0
-    for want in await asyncio.to_thread(service.wanted, node, realm, peer.party, now=now()):
+    for want in await asyncio.to_thread(instrument_service.wanted, node, realm, peer.party, now=now()):
         why, answer = "", b""
         try:
             answer = await remote.instrument(want.digest)
         except LimitError as error:
             why = f"{error.code}: {error.what}"
         except SecretariatError as error:
-            await asyncio.to_thread(service.unanswered, node, realm, want, str(error), now=now())
+            await asyncio.to_thread(instrument_service.unanswered, node, realm, want, str(error), now=now())
             if isinstance(error, UnavailableError):
                 break  # it will not answer the next one either
             continue
         came += await asyncio.to_thread(
-            service.take_instrument, node, realm, peer.party, want, answer, refused=why, now=now()
+            instrument_service.take_instrument, node, realm, peer.party, want, answer, refused=why, now=now()
         )
     return came
 
@@ -441,10 +443,10 @@ def _forget_nonces(node: Node, realm: str, *, now: datetime) -> None:
 
 _STEPS: tuple[Callable[..., object], ...] = (
     _forget_nonces,
-    service.run_timers,
+    due_service.run_timers,
     enrolment.announce,
     redecide_when_due,
-    service.retry_when_due,
+    due_service.retry_when_due,
     guest_feed.do_what_is_due,
 )
 

@@ -17,6 +17,7 @@ from secretariat.agreements import store as agreements
 from secretariat.base.errors import LimitError, NotFoundError, SecretariatError, StateError
 from secretariat.exchange import (
     enrolment,
+    instrument_service,
     instruments,
     renewal,
     service,
@@ -174,7 +175,9 @@ def export(
         )
         for digest in state.wanted:
             with contextlib.suppress(NotFoundError):  # what the partner may not be shown is not answered
-                binder.add_text(service.give_instrument(node, realm, party, bytes.fromhex(digest), now=now))
+                binder.add_text(
+                    instrument_service.give_instrument(node, realm, party, bytes.fromhex(digest), now=now)
+                )
         if len(binder.volumes) > node.settings.limits.transfer_volumes:
             raise LimitError(
                 f"{len(binder.volumes)} volumes, {node.settings.limits.transfer_volumes} may be",
@@ -410,7 +413,7 @@ def _take_text(node: Node, realm: str, party: str, now: datetime, answer: bytes)
         with transaction(node, realm, now) as store:
             want = next((one for one in store.wants(party) if one.digest == digest), None)
         if want is not None:
-            service.take_instrument(node, realm, party, want, answer, now=now)
+            instrument_service.take_instrument(node, realm, party, want, answer, now=now)
 
 
 def _give(node: Node, realm: str, party: str, now: datetime, page: Page) -> None:

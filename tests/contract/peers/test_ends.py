@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from secretariat.base.clock import end_of_day
-from secretariat.exchange import service
+from secretariat.exchange import due_service, service
 from secretariat.exchange.postgres import transaction
 
 _HERE = Path(__file__).parent
@@ -48,20 +48,20 @@ def test_what_was_given_under_an_instrument_is_destroyed_on_the_day_that_its_end
     world.converge()
     with transaction(world.nodes["JP"], "live", world.now) as store:
         (root,) = [one.root for one in store.history(str(indicator("a")["id"]))]
-    assert service.run_timers(world.nodes["JP"], "live", now=world.now) == 0
+    assert due_service.run_timers(world.nodes["JP"], "live", now=world.now) == 0
     assert due_at(world, root) == [None]
 
     ends = (world.now + timedelta(days=5)).date()
     record(world, ends)
-    assert service.run_timers(world.nodes["JP"], "live", now=world.now) == 0
+    assert due_service.run_timers(world.nodes["JP"], "live", now=world.now) == 0
     assert due_at(world, root) == [end_of_day(ends + timedelta(days=30))]
 
     record(world, ends + timedelta(days=10))  # it is prolonged
-    service.run_timers(world.nodes["JP"], "live", now=world.now)
+    due_service.run_timers(world.nodes["JP"], "live", now=world.now)
     assert due_at(world, root) == [end_of_day(ends + timedelta(days=40))]
 
     world.now += timedelta(days=46)
-    assert service.run_timers(world.nodes["JP"], "live", now=world.now) == 1
+    assert due_service.run_timers(world.nodes["JP"], "live", now=world.now) == 1
     world.converge()
     (holder,) = service.holders(world.nodes["KR"], "live", str(indicator("a")["id"]), now=world.now)
     assert (holder.state, holder.note) == ("destroyed", "destroy_or_return syn-kr-jp-terms/9")
@@ -74,7 +74,7 @@ def test_what_comes_after_the_end_is_known_has_its_day_at_once(node):
     for name in ("a", "b"):
         world.publish("KR", indicator(name, object_marking_refs=[AMBER]))
         world.converge()
-        service.run_timers(world.nodes["JP"], "live", now=world.now)
+        due_service.run_timers(world.nodes["JP"], "live", now=world.now)
         with transaction(world.nodes["JP"], "live", world.now) as store:
             (root,) = [one.root for one in store.history(str(indicator(name)["id"]))]
         assert due_at(world, root) == [end_of_day(ends + timedelta(days=30))]

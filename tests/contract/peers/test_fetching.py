@@ -20,7 +20,16 @@ from secretariat.agreements.reading import read
 from secretariat.agreements.recording import record_book
 from secretariat.base.clock import now
 from secretariat.base.errors import InputError, NotFoundError
-from secretariat.exchange import enrolment, instrument_pages, instruments, peer_pages, service, sync
+from secretariat.exchange import (
+    due_service,
+    enrolment,
+    instrument_pages,
+    instrument_service,
+    instruments,
+    peer_pages,
+    service,
+    sync,
+)
 from secretariat.exchange.postgres import transaction
 from secretariat.storage.engine import raw
 
@@ -62,13 +71,17 @@ class Fetching(Nodes):
 
     def fetch(self, asker: str, giver: str, *, change=lambda answer: answer) -> int:
         node, came = self.nodes[asker], 0
-        for want in service.wanted(node, "live", giver, now=self.now):
+        for want in instrument_service.wanted(node, "live", giver, now=self.now):
             try:
-                answer = service.give_instrument(self.nodes[giver], "live", asker, want.digest, now=self.now)
+                answer = instrument_service.give_instrument(
+                    self.nodes[giver], "live", asker, want.digest, now=self.now
+                )
             except NotFoundError as error:
-                service.unanswered(node, "live", want, str(error), now=self.now)
+                instrument_service.unanswered(node, "live", want, str(error), now=self.now)
                 continue
-            came += service.take_instrument(node, "live", giver, want, change(answer), now=self.now)
+            came += instrument_service.take_instrument(
+                node, "live", giver, want, change(answer), now=self.now
+            )
         return came
 
     def agree(self, party: str, key: str = "syn-kr-jp-terms") -> None:
@@ -130,8 +143,12 @@ def test_a_third_party_is_neither_told_of_a_confidential_instrument_nor_given_it
     assert digest not in named
     assert world.fetch("CN", "KR") == 0
     with pytest.raises(NotFoundError, match="here for CN"):
-        service.give_instrument(world.nodes["KR"], "live", "CN", bytes.fromhex(digest), now=world.now)
-    assert service.give_instrument(world.nodes["KR"], "live", "JP", bytes.fromhex(digest), now=world.now)
+        instrument_service.give_instrument(
+            world.nodes["KR"], "live", "CN", bytes.fromhex(digest), now=world.now
+        )
+    assert instrument_service.give_instrument(
+        world.nodes["KR"], "live", "JP", bytes.fromhex(digest), now=world.now
+    )
 
 
 def test_objects_whose_grant_pins_an_unknown_set_wait_and_settle_in_bulk_once_it_is_agreed(node):
@@ -151,10 +168,10 @@ def test_objects_whose_grant_pins_an_unknown_set_wait_and_settle_in_bulk_once_it
     assert world.sees("JP") == set()
 
     assert world.fetch("JP", "KR") == 1
-    assert service.retry_waiting(world.nodes["JP"], "live", now=world.now) == 0
+    assert due_service.retry_waiting(world.nodes["JP"], "live", now=world.now) == 0
     world.agree("JP")
     jp = world.nodes["JP"]
-    statements = count_statements(lambda: service.retry_waiting(jp, "live", now=world.now))
+    statements = count_statements(lambda: due_service.retry_waiting(jp, "live", now=world.now))
     assert world.states("JP") == {"kept": count}
     assert statements < count / 3
     world.converge()
@@ -200,7 +217,7 @@ def test_a_set_that_was_replaced_days_before_the_grant_is_not(node):
     world.pull("JP", "KR")
     assert world.states("JP") == {"waiting": 1}
     world.now += timedelta(days=31)  # nor does it wait for ever
-    service.retry_waiting(world.nodes["JP"], "live", now=world.now)
+    due_service.retry_waiting(world.nodes["JP"], "live", now=world.now)
     assert world.states("JP") == {"quarantined": 1}
 
 
@@ -215,7 +232,7 @@ def test_a_text_that_a_person_refused_is_not_asked_for_again_and_may_still_be_ag
         assert offered.changes(tx, offer) is None
     offered.refuse(jp, "live", offer.hash, by="anna", reason="not signed by us", now=world.now)
     world.converge()
-    assert service.wanted(jp, "live", "KR", now=world.now + timedelta(days=9)) == []
+    assert instrument_service.wanted(jp, "live", "KR", now=world.now + timedelta(days=9)) == []
     world.agree("JP")
     with pytest.raises(InputError, match="was agreed by anna"):
         offered.refuse(jp, "live", offer.hash, by="bob", reason="late", now=world.now)

@@ -13,7 +13,7 @@ from secretariat.agreements import release
 from secretariat.agreements import store as agreements
 from secretariat.agreements.release import Basis
 from secretariat.base.errors import ConflictError, DeniedError, NotFoundError
-from secretariat.exchange import enrolment, service
+from secretariat.exchange import due_service, enrolment, service
 from secretariat.exchange.fingerprint import fingerprint
 from secretariat.exchange.postgres import transaction
 from secretariat.exchange.take import PageRefusedError
@@ -242,9 +242,9 @@ def test_what_a_timer_demands_is_destroyed_and_said(node):
             root=root, duty="destroy", article="syn-mou/6", owed_to="KR", at=world.now + timedelta(days=1)
         )
         store.owe([due])
-    assert service.run_timers(world.nodes["JP"], "live", now=world.now) == 0
+    assert due_service.run_timers(world.nodes["JP"], "live", now=world.now) == 0
     world.now += timedelta(days=2)
-    assert service.run_timers(world.nodes["JP"], "live", now=world.now) == 1
+    assert due_service.run_timers(world.nodes["JP"], "live", now=world.now) == 1
     world.converge()
     assert world.sees("JP") == set()
     (holder,) = service.holders(world.nodes["KR"], "live", str(indicator("a")["id"]), now=world.now)

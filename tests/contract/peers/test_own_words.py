@@ -10,8 +10,8 @@ from secretariat.agreements.release import Basis, publish
 from secretariat.base.clock import AsOf
 from secretariat.base.errors import InputError, NotFoundError, StateError
 from secretariat.desk import store as desk
+from secretariat.exchange import due_service, service
 from secretariat.exchange import own_words_service as words
-from secretariat.exchange import service
 from secretariat.exchange.postgres import transaction
 
 from .test_nodes import Nodes, indicator
@@ -89,7 +89,7 @@ def test_kept_by_law_names_the_law_is_shown_to_nobody_and_ends_with_it(world):
     world.converge()
     assert states(world)["JP"][0] == "kept-by-law"
     world.now += timedelta(days=30)
-    assert service.run_timers(jp, "live", now=world.now) == 1
+    assert due_service.run_timers(jp, "live", now=world.now) == 1
     world.converge()
     assert states(world)["JP"][0] == "destroyed"
 
