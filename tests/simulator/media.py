@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import random
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -25,7 +26,12 @@ from .plan import ACTS
 from .promise import BrokenPromiseError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from secretariat.exchange.peers import Store
     from secretariat.exchange.wire import Page
+    from secretariat.ledger.keys import Keyring
 
     from .network import Way
     from .play import Play
@@ -38,6 +44,48 @@ SMALL = 90_000
 
 class KilledError(Exception):
     """The reader's process was killed between two pages."""
+
+
+def volumes_of(
+    store: Store,
+    ring: Keyring,
+    to: str,
+    page: Callable[[Taken], Page],
+    *,
+    place: Taken,
+    now: datetime,
+    again: bool,
+    since: Taken | None,
+    most: int,
+) -> list[bytes]:
+    """Write a transfer as transfer_service does; gives its volumes."""
+
+    def news(sent: Taken) -> bool:
+        return next(iter(store.addressed(to, sent.after.position)), None) is not None
+
+    def make(at: Taken) -> tuple[Page, bytes]:
+        data = encode(page(at))
+        return read_page(data), data
+
+    def link(size: int) -> tuple[Link, ...]:
+        known = {*state.sizes, state.confirmed.size}
+        return tuple(
+            Link(one, tuple(store.consistency(one, size))) for one in sorted(known) if 0 < one < size
+        )
+
+    state = store.lock_handover(to)
+    start = transfer.start_of(state, store.head().size, place, news, again=again, since=since)
+    number = transfer.number_after(state, now)
+    peer = store.peer(to)
+    assert peer is not None
+    key = next(iter(peer.sealing_keys.items()))
+    files: dict[int, bytearray] = defaultdict(bytearray)
+    binder = Binder(ring, to, number, key, lambda n, data: files[n].extend(data), most)
+    until, sizes = transfer.bind(binder, start, make, link)
+    for summary, line in binder.ends(place=place, previous=state.number, statement=None, now=now):
+        files[summary.volume] += line
+    store.save_handover(transfer.written(state, number, until, sizes, place, now))
+    return [bytes(files[one]) for one in sorted(files)]
 
 
 class Courier:
@@ -134,48 +182,20 @@ class Courier:
                 self.bag.append((party, to, one))
 
     def _volumes(self, party: str, to: str, *, again: bool, since: Taken | None, most: int) -> list[bytes]:
-        """Write a transfer as transfer_service does."""
         found, now, way = self.play.parties[party], self.play.now(party), self._way(party, to)
         place = self._place(party, to)
         with found.node.store(now) as store:
-            state = store.lock_handover(to)
-            start = transfer.start_of(
-                state,
-                store.head().size,
-                place,
-                lambda sent: self.play.news(way, sent.after.position),
-                again=again,
-                since=since,
-            )
-            number = transfer.number_after(state, now)
-            peer = store.peer(to)
-            assert peer is not None
-            key = next(iter(peer.sealing_keys.items()))
-            files: dict[int, bytearray] = {}
-            binder = Binder(
+            return volumes_of(
+                store,
                 found.ring,
                 to,
-                number,
-                key,
-                lambda n, data: files.setdefault(n, bytearray()).extend(data),
-                most,
+                lambda at: self.play.made(way, store, at.after, at.size),
+                place=place,
+                now=now,
+                again=again,
+                since=since,
+                most=most,
             )
-
-            def make(at: Taken) -> tuple[Page, bytes]:
-                page = self.play.made(way, store, at.after, at.size)
-                return read_page(encode(page)), encode(page)
-
-            def link(size: int) -> tuple[Link, ...]:
-                known = {*state.sizes, state.confirmed.size}
-                return tuple(
-                    Link(one, tuple(store.consistency(one, size))) for one in sorted(known) if 0 < one < size
-                )
-
-            until, sizes = transfer.bind(binder, start, make, link)
-            for summary, line in binder.ends(place=place, previous=state.number, statement=None, now=now):
-                files[summary.volume] += line
-            store.save_handover(transfer.written(state, number, until, sizes, place, now))
-        return [bytes(files[one]) for one in sorted(files)]
 
     # --- reading ---------------------------------------------------------------------------------------
 

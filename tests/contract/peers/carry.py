@@ -15,8 +15,8 @@ from secretariat.base.settings import Limits
 from secretariat.exchange import transfer, volumes
 from secretariat.exchange.offer import offer
 from secretariat.exchange.transfer import BY_HAND
-from secretariat.exchange.volumes import Binder, Link
-from secretariat.exchange.wire import Taken, encode, read_page
+from secretariat.exchange.wire import Taken
+from simulator.media import volumes_of
 
 
 class Courier:
@@ -56,42 +56,20 @@ class Courier:
     def export(self, party: str, to: str, *, again: bool = False, since: Taken | None = None) -> list[bytes]:
         """Write a transfer; gives its volumes."""
         place, now = self.place(party, to), self.world.now
-        ring = self.world.nodes[party].keyring
         with self.at(party) as store:
-            state = store.handover(to)
-
-            def news(sent: Taken) -> bool:
-                return next(iter(store.addressed(to, sent.after.position)), None) is not None
-
-            start = transfer.start_of(state, store.head().size, place, news, again=again, since=since)
-            number = transfer.number_after(state, now)
-            key = next(iter(store.peer(to).sealing_keys.items()))
-            found: dict[int, bytearray] = {}
-            binder = Binder(
-                ring,
+            made = volumes_of(
+                store,
+                self.world.nodes[party].keyring,
                 to,
-                number,
-                key,
-                lambda n, data: found.setdefault(n, bytearray()).extend(data),
-                self.most,
+                lambda at: offer(store, to, at.after, at.size, max_objects=self.max_objects),
+                place=place,
+                now=now,
+                again=again,
+                since=since,
+                most=self.most,
             )
-
-            def make(at: Taken):
-                page = offer(store, to, at.after, at.size, max_objects=self.max_objects)
-                return read_page(encode(page)), encode(page)
-
-            def link(size: int) -> tuple[Link, ...]:
-                known = {*state.sizes, state.confirmed.size}
-                return tuple(
-                    Link(one, tuple(store.consistency(one, size))) for one in sorted(known) if 0 < one < size
-                )
-
-            until, sizes = transfer.bind(binder, start, make, link)
-            for summary, line in binder.ends(place=place, previous=state.number, statement=None, now=now):
-                found[summary.volume] += line
-            store.save_handover(transfer.written(state, number, until, sizes, place, now))
         self.world.tick()
-        return [bytes(found[one]) for one in sorted(found)]
+        return made
 
     def open(self, reader: str, data: bytes):
         """Read a volume through and open its summary: who wrote it, and what it is."""
