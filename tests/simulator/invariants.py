@@ -24,6 +24,8 @@ OF_A_THIEF = frozenset({"key-revoked", "grant-differs", "checkpoint-signature", 
 """What is refused of a party whose keys were stolen, and of relays that bring its objects."""
 SHORTER_THAN_A_THIEFS = frozenset({"log-rolled-back", "log-suspended"})
 """What is refused of a true log where a thief showed a longer one, until a person goes back."""
+OWED = frozenset({"asked", "cannot-answer"})
+"""The states by which one that owes an answer is named; "received" names nobody."""
 ANSWERED = frozenset({*ANSWERS, "gone", "refused"})
 
 
@@ -135,7 +137,8 @@ def every_withdrawal_is_answered(play: Play, shown: dict[str, dict[bytes, Versio
                     continue
                 state = found.get((root, one.to))
                 both = play.works(one.to, party.code) and play.works(party.code, one.to)
-                if state in ANSWERED or (state is not None and not (both and play.parties[one.to].honest)):
+                owes = state in OWED and not (both and play.parties[one.to].honest)
+                if state in ANSWERED or owes:
                     continue
                 fail(play, f"{one.to} owes an answer on {name(play, root)}, {party.code} has {state}")
 

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 ENDING: Final = frozenset({"destroy_or_return", "destroy", "keep_confidential"})
 """Duties whose day may follow from the end of an instrument."""
+NOT_SAID_YET: Final = "was granted it; has not said what became of it"
+"""What is noted of a holder that nobody called upon yet (rule 7)."""
 _LAPSING: Final = frozenset({"keep_confidential"})
 _AT_ONCE: Final = 1000
 _ZONE_MAX: Final = 64
@@ -208,7 +210,7 @@ def remember(store: Store, roots: Sequence[bytes], now: datetime) -> None:
                 origin=store.origin,
                 position=-1,
                 at=now,
-                note="was granted it; has not said what became of it",
+                note=NOT_SAID_YET,
             )
             for party, given in store.recipients(roots).items()
             for root in given

@@ -6,6 +6,9 @@ Rules:
    who was asked, or as lines without names, for which its author answers (further.py).
 3. Who was asked further down is late when our own call is: by then its author promised us every answer. What
    it agreed on with the holder is not ours to read, and a date that it states proves nothing.
+4. A word that it is here (a receipt about a grant) answers no call: it crossed it on its way, and whoever was
+   asked goes on owing the answer. Of a version that was withdrawn that holds of anybody's word, since none
+   comes back; of one that we narrowed, of the holder's own log, in which the answer stands before a new word.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ import msgspec
 from secretariat.base.errors import SecretariatError
 from secretariat.base.settings import CODE
 from secretariat.exchange import further
+from secretariat.exchange.duties import NOT_SAID_YET
 from secretariat.exchange.evidence import spoken
 from secretariat.exchange.model import Holding, Refusal
 from secretariat.exchange.withdrawal_entries import (
@@ -110,7 +114,11 @@ def _note_news(store: Store, said: Sequence[Holding]) -> list[bytes]:
     because whoever passes a word on proves no place in it. Nobody else's clock is compared.
     """
     known = {(one.root, one.holder): one for one in store.holdings([one.root for one in said])}
-    newer = [one for one in said if _newer(known.get((one.root, one.holder)), one)]
+    newer = [
+        one
+        for one in said
+        if _newer(before := known.get((one.root, one.holder)), one) and not _crossed(store, before, one)
+    ]
     store.hold(newer)
     changed = []
     for one in newer:
@@ -128,6 +136,15 @@ def _newer(known: Holding | None, said: Holding) -> bool:
     if known.via == said.via == further.debtor(known.holder):  # both by its own log, which is taken in order
         return True
     return known.state in _UNSAID or said.at >= known.at
+
+
+def _crossed(store: Store, known: Holding | None, said: Holding) -> bool:
+    """Whether a word that it is here crossed a call that is not answered yet (rule 4)."""
+    if known is None or known.state != "asked" or said.state not in HOLDING:
+        return False
+    if known.via == store.party and said.via == said.holder and known.note != NOT_SAID_YET:
+        return True
+    return any(one.kind == "withdraw" for one in store.tombs([said.root]).get(said.root, ()))
 
 
 def _own_entry(store: Store, peer: Peer, about: entries.EntryRef) -> Statement | None:

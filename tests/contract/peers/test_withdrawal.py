@@ -48,13 +48,56 @@ def test_the_answer_of_a_holder_whose_clock_was_set_back_meanwhile_counts(world)
     there = world("KR", "JP")
     there.allow("KR>JP")
     roots = there.publish("KR", indicator("a"), to=["JP"])
-    there.pull("JP", "KR")
-    there.withdraw("KR", A)
-    there.pull("KR", "JP")
-    assert there.holders("KR", roots) == {"JP": "received"}
-    there.tick(minutes=-10)
+    there.converge()
+    there.narrow("KR", A, to="JP")
     there.converge()
     assert there.holders("KR", roots) == {"JP": "destroyed"}
+    there.tick(minutes=-10)
+    there.relay("KR", roots, to="JP")
+    there.converge()
+    assert there.holders("KR", roots) == {"JP": "received"}
+    there.withdraw("KR", A)
+    there.converge()
+    assert there.holders("KR", roots) == {"JP": "destroyed"}
+
+
+@pytest.mark.parametrize("act", ["withdraw", "narrow"])
+def test_a_receipt_that_crosses_a_call_leaves_the_holder_owing_its_answer(world, act):
+    """It says that the object came, and was written before the call was read: nobody else names who owes."""
+    there = world("KR", "JP")
+    there.allow("KR>JP")
+    roots = there.publish("KR", indicator("a"), to=["JP"])
+    there.pull("JP", "KR")
+    if act == "withdraw":
+        there.withdraw("KR", indicator("a")["id"])
+    else:
+        there.narrow("KR", indicator("a")["id"], to="JP")
+    assert there.holders("KR", roots) == {"JP": "asked"}
+    there.pull("KR", "JP")  # from here on JP is silent
+    assert there.holders("KR", roots) == {"JP": "asked"}
+    there.converge()
+    assert there.holders("KR", roots) == {"JP": "destroyed"}
+
+
+def test_a_word_that_crosses_a_call_further_down_leaves_its_relay_owing_the_answer(world):
+    there = world("US", "KR", "JP")
+    there.allow("US>KR", "US>KR>JP")
+    roots = there.publish("US", indicator("a"), to=["KR"])
+    word = there.consent("US", roots, via="KR", to="JP")
+    there.converge()
+    there.relay("KR", roots, to="JP", consent=word)
+    there.pull("JP", "KR")
+    there.withdraw("US", indicator("a")["id"])
+    there.pull("KR", "US")
+    there.pull("US", "KR")
+    owed = there.holders("US", roots)
+    assert sorted(owed.values()) == ["asked", "destroyed"]
+    there.pull("KR", "JP")
+    there.pull("US", "KR")
+    assert there.holders("KR", roots) == {"JP": "asked"}
+    assert there.holders("US", roots) == owed
+    there.converge()
+    assert set(there.holders("US", roots).values()) == {"destroyed"}
 
 
 def test_a_withdrawal_passes_a_relay_and_the_words_of_both_holders_come_back(world):
