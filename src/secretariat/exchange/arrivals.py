@@ -114,6 +114,7 @@ def rule(
         return []
     tombs = store.tombs([one.version.root for one in incoming])
     here = dict(store.versions([one.version.root for one in incoming]))
+    rivals = set(store.rivals(list(here))) if here else set()
     alike = {name: list(ones) for name, ones in store.same({one.version.stix_id for one in incoming}).items()}
     fresh: dict[bytes, Arrival] = {}
     moved: list[Arrival] = []
@@ -134,9 +135,11 @@ def rule(
                 continue
             ruling = next(rulings)
             held = here.get(version.root)
-            outcome, why = _outcome(version, ruling, held, alike.get(version.stix_id, ()))
+            others = alike.get(version.stix_id, ())
+            rival = version.root in rivals or (held is None and _contradicted(version, others))
+            outcome, why = _outcome(version, ruling, rival=rival)
             law = _kept_unseen(store, held, left_out_of(version.salt), now)
-            if law is not None and outcome == "received":
+            if law is not None and outcome in SHOWN_STATES:
                 fates.append((position, version.root, "kept-by-law", law))
             else:
                 fates.append((position, version.root, outcome, why))
@@ -157,7 +160,7 @@ def rule(
             if held is not None:
                 unseen = held.state in {"waiting", "quarantined", "withdrawn"} and law is None
                 fuller = held.state == "partial" and _fuller(version, held)
-                if outcome == "received" and (unseen or fuller):
+                if outcome in SHOWN_STATES and (unseen or fuller):
                     if version.salt != held.salt:  # what is seen is what this grant permits, not what waited
                         store.replace(version)
                     here[version.root] = arrival.version
@@ -172,8 +175,10 @@ def rule(
                 before = fresh[version.root].version
                 if before.state not in SHOWN or (outcome == "received" and _fuller(version, before)):
                     fresh[version.root] = arrival
-            elif _rival(version, alike.get(version.stix_id, ())):
+            elif _rival(version, others):
                 store.keep_rival(arrival)
+                here[version.root] = arrival.version
+                rivals.add(version.root)
             else:
                 fresh[version.root] = arrival
                 alike.setdefault(version.stix_id, []).append(arrival.version)  # the next may contradict it
@@ -210,7 +215,7 @@ def retry(store: Store, recompute: Recompute, now: datetime) -> list[Outgoing]:
     for arrival in store.waiting():
         groups[arrival.origin, arrival.position].append(arrival)
         waiting[arrival.version.root] += 1
-    settling = _Settling(waiting)
+    settling = _Settling(waiting, store.rivals(list(waiting)) if waiting else ())
     outgoing: list[Outgoing] = []
     partners = {one.origin: one for one in store.peers()}
     for (origin, position), group in groups.items():
@@ -243,8 +248,9 @@ def retry(store: Store, recompute: Recompute, now: datetime) -> list[Outgoing]:
 class _Settling:
     """What becomes of everything that waited, collected so that it is written at once."""
 
-    def __init__(self, waiting: Counter[bytes]) -> None:
+    def __init__(self, waiting: Counter[bytes], rivals: Collection[bytes]) -> None:
         self._waiting = waiting
+        self._rivals = frozenset(rivals)
         self._states: dict[bytes, str] = {}
         self._moved: dict[bytes, Arrival] = {}
         self._left_out: dict[bytes, Collection[str]] = {}
@@ -258,7 +264,7 @@ class _Settling:
     ) -> Fate | None:
         """Say what becomes of one grant that waited, of all but `left_out`; None where it waits on."""
         root = one.version.root
-        outcome, why = _outcome(one.version, ruling, one.version, ())
+        outcome, why = _outcome(one.version, ruling, rival=root in self._rivals)
         if outcome == "waiting" or root in self._gone:
             return None
         state = self._states.get(root, one.version.state)
@@ -284,7 +290,7 @@ class _Settling:
             why=why,
         )
         self._noted.append(arrival)
-        if by_law and outcome == "received":
+        if by_law and outcome in SHOWN_STATES:
             law = _kept_unseen(store, one.version, left_out, now)
             if law is not None:
                 return (one.position, root, "kept-by-law", law)
@@ -314,7 +320,8 @@ class _Settling:
         if version.salt == one.version.salt:
             return one
         store.replace(version)
-        seen = msgspec.structs.replace(version, state=_state("received", version))
+        state = one.version.state if one.version.root in self._rivals else _state("received", version)
+        seen = msgspec.structs.replace(version, state=state)
         return msgspec.structs.replace(one, version=seen)
 
 
@@ -349,16 +356,14 @@ def _rulings(
     return rulings
 
 
-def _outcome(
-    version: Version, ruling: Ruling, held: Version | None, alike: Sequence[Version]
-) -> tuple[Outcome, str]:
+def _outcome(version: Version, ruling: Ruling, *, rival: bool) -> tuple[Outcome, str]:
     if ruling.outcome in {"own", "refused"}:
         return ruling.outcome, ruling.why
     if ruling.outcome == "unknown":
         return "waiting", ruling.why
     if ruling.outcome == "unequal":
         return "quarantined", ruling.why or "our own recomputation of the grant gives another answer"
-    if held is None and _contradicted(version, alike):
+    if rival:
         return "disputed", f"{version.originator} signed other content under this id and version before"
     return "received", ""
 

@@ -79,7 +79,7 @@ class Memory:
         self.leaves: list[bytes] = []
         self.held: dict[bytes, Version] = {}
         self.labels: dict[bytes, Any] = {}
-        self.rivals: dict[bytes, Arrival] = {}
+        self.rivals: dict[bytes, Version] = {}
         self.arrivals: dict[bytes, dict[tuple[str, str], Arrival]] = defaultdict(dict)
         self.granted: dict[str, set[bytes]] = defaultdict(set)
         self.left_out: dict[tuple[str, bytes], tuple[str, ...]] = {}
@@ -198,7 +198,7 @@ class MemoryStore(MemoryMail, MemoryTransfers, MemoryShelf, MemoryWitness):
 
     def versions(self, roots: Sequence[bytes]) -> Mapping[bytes, Version]:
         found = {one: self._m.held[one] for one in roots if one in self._m.held}
-        rivals = {one: self._m.rivals[one].version for one in roots if one in self._m.rivals}
+        rivals = {one: self._m.rivals[one] for one in roots if one in self._m.rivals}
         return {**rivals, **found}
 
     def same(self, stix_ids: Collection[str]) -> Mapping[str, Sequence[Version]]:
@@ -225,17 +225,26 @@ class MemoryStore(MemoryMail, MemoryTransfers, MemoryShelf, MemoryWitness):
                 self._m.from_partners.add(root)
 
     def keep_rival(self, arrival: Arrival) -> None:
-        self._m.rivals[arrival.version.root] = arrival
+        self._m.rivals[arrival.version.root] = arrival.version
+        self.arrive([arrival])
+
+    def rivals(self, roots: Sequence[bytes]) -> Collection[bytes]:
+        return [one for one in roots if one in self._m.rivals]
 
     def settle(self, arrivals: Sequence[Arrival]) -> None:
-        self.keep(arrivals)
+        for one in arrivals:
+            if (rival := self._m.rivals.get(one.version.root)) is not None:
+                self._m.rivals[rival.root] = msgspec.structs.replace(rival, state=one.version.state)
+                self.arrive([one])
+        self.keep([one for one in arrivals if one.version.root not in self._m.rivals])
 
     def waiting(self) -> Sequence[Arrival]:
+        here = {**self._m.rivals, **self._m.held}
         return [
-            msgspec.structs.replace(one, version=self._m.held[root])
+            msgspec.structs.replace(one, version=here[root])
             for root, held in self._m.arrivals.items()
             for one in held.values()
-            if one.version.state == "waiting" and root in self._m.held
+            if one.version.state == "waiting" and root in here
         ]
 
     def publish(
@@ -249,6 +258,10 @@ class MemoryStore(MemoryMail, MemoryTransfers, MemoryShelf, MemoryWitness):
                 self._m.left_out[party, one.root] = tuple(left_out)
 
     def replace(self, version: Version) -> None:
+        if (rival := self._m.rivals.get(version.root)) is not None:
+            copy = msgspec.structs.replace(rival, data=version.data, salt=version.salt)
+            self._m.rivals[version.root] = copy
+            return
         held = self._m.held[version.root]
         state = held.state
         if state in {"kept", "partial"}:
@@ -279,6 +292,8 @@ class MemoryStore(MemoryMail, MemoryTransfers, MemoryShelf, MemoryWitness):
         for root in roots:
             if root in self._m.held:
                 self._m.held[root] = msgspec.structs.replace(self._m.held[root], state="withdrawn")
+            if root in self._m.rivals:
+                self._m.rivals[root] = msgspec.structs.replace(self._m.rivals[root], state="withdrawn")
             held = self._m.arrivals.get(root, {})
             for place in [place for place, one in held.items() if one.version.state == "waiting"]:
                 del held[place]
@@ -393,7 +408,7 @@ class MemoryStore(MemoryMail, MemoryTransfers, MemoryShelf, MemoryWitness):
     def held_from(self, party: str, origin: str, part: int) -> Iterator[Sequence[Version]]:
         found = [
             one
-            for root, one in self._m.held.items()
+            for root, one in [*self._m.held.items(), *self._m.rivals.items()]
             if one.state in {*SHOWN, "waiting"}
             and (one.originator == party or any(log == origin for log, _ in self._m.arrivals.get(root, ())))
             and root in self._m.arrivals
@@ -433,7 +448,7 @@ class MemoryStore(MemoryMail, MemoryTransfers, MemoryShelf, MemoryWitness):
     def shown(self) -> Sequence[Version]:
         """Give what viewers see of partners: `from_partners` and disputed copies."""
         return [self._m.held[root] for root in self._m.from_partners] + [
-            one.version for one in self._m.rivals.values()
+            one for one in self._m.rivals.values() if one.state in SHOWN
         ]
 
     def owe(self, dues: Sequence[Due]) -> None:
@@ -447,7 +462,8 @@ class MemoryStore(MemoryMail, MemoryTransfers, MemoryShelf, MemoryWitness):
             one.root
             for one in self._m.dues
             if one.duty in KEEP_DUTIES and (one.at is None or one.at > now)
-            if (held := self._m.held.get(one.root)) is not None and held.state == "withdrawn"
+            if (held := self._m.held.get(one.root) or self._m.rivals.get(one.root)) is not None
+            and held.state == "withdrawn"
         }
         due = [one for one in self._m.dues if one.at is not None and one.at <= now and one.root not in kept]
         return sorted(due, key=lambda one: (one.at or now, one.root, one.duty, one.article))[:most]

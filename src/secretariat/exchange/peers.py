@@ -152,7 +152,11 @@ class Store(WitnessStore, Protocol):
         ...
 
     def keep_rival(self, arrival: Arrival) -> None:
-        """Keep a copy that contradicts one of the same originator: shown as disputed, never passed on."""
+        """Keep a copy that contradicts one of its originator: shown as disputed at most, never passed on."""
+        ...
+
+    def rivals(self, roots: Sequence[bytes]) -> Collection[bytes]:
+        """Say which of these versions are held as such copies."""
         ...
 
     def settle(self, arrivals: Sequence[Arrival]) -> None:

@@ -36,7 +36,7 @@ _VERSION = (
 )
 _RIVAL = (
     "v.stix_id, coalesce(v.modified, v.created, ''), v.type, v.originator, v.source, v.root, v.salt, v.bytes,"
-    " v.envelope, 'disputed', v.created, v.modified, v.revoked"
+    " v.envelope, v.state, v.created, v.modified, v.revoked"
 )
 
 # OFFSET 0 holds the order: root by root, then its places. Without it the planner, which knows little of a
@@ -203,8 +203,8 @@ class ObjectRows(Transaction):
         one = arrival.version
         raw(self.tx).execute(
             "INSERT INTO rival (root, stix_id, type, created, modified, bytes, salt, envelope, originator,"
-            " source, revoked, why, at)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            " source, revoked, state, why, at)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
             (
                 one.root,
                 one.stix_id,
@@ -217,10 +217,16 @@ class ObjectRows(Transaction):
                 one.originator,
                 one.source,
                 one.revoked,
+                one.state,
                 arrival.why,
                 self.now,
             ),
         )
+        self.arrive([arrival])
+
+    def rivals(self, roots: Sequence[bytes]) -> Collection[bytes]:
+        rows = raw(self.tx).execute("SELECT root FROM rival WHERE root = ANY(%s)", (arrays.blobs(roots),))
+        return {root for (root,) in rows}
 
     def settle(self, arrivals: Sequence[Arrival]) -> None:
         rows = raw(self.tx).execute(
@@ -240,14 +246,33 @@ class ObjectRows(Transaction):
             records.set_state(self.tx, numbers, state)
         if marks:
             records.relabel(self.tx, marks)
+        raw(self.tx).execute(
+            "UPDATE rival r SET state = n.state, why = n.why"
+            " FROM unnest(%s::bytea[], %s::text[], %s::text[]) AS n (root, state, why) WHERE r.root = n.root",
+            (
+                arrays.blobs([one.version.root for one in arrivals]),
+                arrays.texts([one.version.state for one in arrivals]),
+                arrays.texts([one.why for one in arrivals]),
+            ),
+        )
         self.arrive(arrivals)
         self._show([number for state, numbers in states.items() if state in SHOWN for number in numbers])
 
     def waiting(self) -> Sequence[Arrival]:
-        rows = raw(self.tx).execute(
-            f"SELECT {_VERSION}, a.origin, a.position, a.why, a.sender"
-            " FROM object_version v JOIN arrival a ON a.root = v.root"
-            " WHERE a.state = 'waiting' ORDER BY v.id, a.origin",
+        rows = (
+            raw(self.tx)
+            .execute(
+                f"SELECT {_VERSION}, a.origin, a.position, a.why, a.sender"
+                " FROM object_version v JOIN arrival a ON a.root = v.root"
+                " WHERE a.state = 'waiting' ORDER BY v.id, a.origin",
+                binary=True,
+            )
+            .fetchall()
+        )
+        rows += raw(self.tx).execute(
+            f"SELECT {_RIVAL}, a.origin, a.position, a.why, a.sender"
+            " FROM rival v JOIN arrival a ON a.root = v.root"
+            " WHERE a.state = 'waiting' ORDER BY v.at, v.root, a.origin",
             binary=True,
         )
         return [
@@ -280,7 +305,9 @@ class ObjectRows(Transaction):
         collections.add_many(self.tx, batches, now=self.now)
 
     def shown(self) -> Sequence[Version]:
-        rows = raw(self.tx).execute(f"SELECT {_RIVAL} FROM rival v", binary=True)
+        rows = raw(self.tx).execute(
+            f"SELECT {_RIVAL} FROM rival v WHERE v.state = ANY(%s)", (list(SHOWN),), binary=True
+        )
         rivals = [_version(row) for row in rows]
         return [
             *self._list(
@@ -294,6 +321,10 @@ class ObjectRows(Transaction):
     def replace(self, version: Version) -> None:
         records.replace_copy(
             self.tx, version.root, version.data, version.salt, partial=bool(left_out_of(version.salt))
+        )
+        raw(self.tx).execute(
+            "UPDATE rival SET bytes = %s, salt = %s WHERE root = %s",
+            (version.data, version.salt, version.root),
         )
 
     def revise(self, version: Version, replaces: Sequence[bytes]) -> None:
@@ -331,6 +362,7 @@ class ObjectRows(Transaction):
         ids = self._ids(roots)
         collections.remove(self.tx, ids)
         records.set_state(self.tx, ids, "withdrawn")
+        raw(self.tx).execute("UPDATE rival SET state = 'withdrawn' WHERE root = ANY(%s)", (list(roots),))
         raw(self.tx).execute("DELETE FROM arrival WHERE root = ANY(%s) AND state = 'waiting'", (list(roots),))
 
     # who was granted what
@@ -354,6 +386,8 @@ class ObjectRows(Transaction):
         return found
 
     def held_from(self, party: str, origin: str, part: int) -> Iterator[Sequence[Version]]:
+        if rivals := self._rivals_from(party, origin):
+            yield rivals
         last = -1
         while True:
             rows = (
@@ -371,6 +405,16 @@ class ObjectRows(Transaction):
                 return
             yield [_version(row[1:]) for row in rows]
             last = rows[-1][0]
+
+    def _rivals_from(self, party: str, origin: str) -> list[Version]:
+        rows = raw(self.tx).execute(
+            f"SELECT {_RIVAL} FROM rival v WHERE v.state = ANY(%s)"
+            " AND EXISTS (SELECT 1 FROM arrival a WHERE a.root = v.root AND (v.originator = %s"
+            " OR a.origin = %s)) ORDER BY v.at, v.root",
+            ([*SHOWN, "waiting"], party, origin),
+            binary=True,
+        )
+        return [_version(row) for row in rows]
 
     def arrived(self, roots: Sequence[bytes]) -> Mapping[bytes, Sequence[Granted]]:
         rows = raw(self.tx).execute(

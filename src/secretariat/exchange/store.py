@@ -93,6 +93,7 @@ rival = sa.Table(
     sa.Column("originator", sa.Text, nullable=False),
     sa.Column("source", sa.Text, nullable=False),
     sa.Column("revoked", sa.Boolean, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
     sa.Column("why", sa.Text, nullable=False),
     sa.Column("at", MOMENT, nullable=False),
     sa.Column("custodian", sa.Text, primary_key=True, server_default=sa.text(CUSTODIAN)),
@@ -469,7 +470,8 @@ def read_due(tx: sa.Connection, before: datetime, keep: Collection[str], limit: 
     rows = raw(tx).execute(
         "SELECT root, duty, article, owed_to, due_at FROM obligation_timer t"
         f" WHERE done_at IS NULL AND due_at <= %s AND NOT ({_OPEN_KEEP}"
-        " AND EXISTS (SELECT FROM object_version v WHERE v.root = t.root AND v.state = 'withdrawn'))"
+        " AND EXISTS (SELECT FROM object_version v WHERE v.root = t.root AND v.state = 'withdrawn'"
+        " UNION ALL SELECT FROM rival r WHERE r.root = t.root AND r.state = 'withdrawn'))"
         " ORDER BY due_at, root, duty, article LIMIT %s",
         (before, list(keep), before, limit),
     )

@@ -80,6 +80,7 @@ def upgrade() -> None:
         sa.Column("originator", sa.Text, nullable=False),
         sa.Column("source", sa.Text, nullable=False),
         sa.Column("revoked", sa.Boolean, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
         sa.Column("why", sa.Text, nullable=False),
         sa.Column("at", MOMENT, nullable=False),
         sa.Column("custodian", sa.Text, primary_key=True, server_default=sa.text(CUSTODIAN)),
