@@ -96,3 +96,12 @@ def test_a_stopped_node_says_so_on_every_page_and_reads_on(site):
         assert "JP holds 9 entries, this node has 7" in page
         assert "Restore a backup" in page
     assert client.get("/health").json()["state"] == "read-only"
+
+
+def test_a_proof_stays_on_the_page_when_no_partner_is_there(site):
+    client = site("auditor")
+    one, other = log_of(JP), log_of(JP, root=2)
+    found = Contradiction(JP.origin, "JP", 5, one.note, other.note, "US", now())
+    with client.node.database.app("live") as tx:
+        witness_store.add_contradiction(tx, found)
+    assert f"/ledger/accusations/{found.name}" in client.get("/ledger/partners?lang=en").text

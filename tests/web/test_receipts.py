@@ -310,6 +310,8 @@ def test_an_office_concurs_on_the_page_before_anybody_says_do(site):
     assert client.post(place, data={"deed": "approve", "confirm": "yes"}).status_code == 409
     assert client.post(f"{place}/concur").status_code == 409, "of no office"
     assert "Must concur: legal" in client.get("/").text
+    for other in ("remark", "correct"):
+        assert place in client.get(f"/reports/{A}/{other}").text
     lea = site()
     lea.post("/sign-in", data={"login": "lea", "password": "correct horse battery"})
     assert "Concur for legal" in lea.get(place).text

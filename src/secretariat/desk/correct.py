@@ -16,7 +16,7 @@ from secretariat.base.clock import now
 from secretariat.base.errors import InputError, SecretariatError
 from secretariat.desk import changes, store
 from secretariat.desk.withdraw import REASON_MAX, code_of
-from secretariat.exchange import remarking
+from secretariat.exchange import change_store, remarking
 from secretariat.exchange.changes import Change
 from secretariat.people.model import Permission
 from secretariat.web.routing import Form, act, page, see
@@ -96,6 +96,8 @@ def _correct(
             found = remarking.forecast(screen.node, screen.realm, stix_id, change, now=now())
         except SecretariatError as refused:
             error = refused
+    with screen.transaction() as tx:
+        waits = change_store.waiting(tx, stix_id)
     line = store.line_of(stored)
     obj = stored.object()
     written = _written(obj)
@@ -104,6 +106,7 @@ def _correct(
         [],
         markings=[line.marking],
         line=line,
+        waits=waits,
         fields=[(name, given.get(f"f-{name}", text)) for name, text in _fields(stored).items()],
         json=given.get("json") or (written if len(written) <= _JSON_MAX else ""),
         closed=changes.closed(screen, stored),

@@ -50,6 +50,13 @@
     }));
   }
 
+  // on a narrow screen the part that is open may lie outside of its row
+  for (const element of document.querySelectorAll(".rail a[aria-current], .tabs a[aria-current]")) {
+    const row = element.closest(".rail, .tabs");
+    const box = element.getBoundingClientRect(), around = row.getBoundingClientRect();
+    if (box.right > around.right || box.left < around.left) row.scrollLeft += box.left - around.left - (around.width - box.width) / 2;
+  }
+
   for (const element of document.querySelectorAll("select[data-submit]")) {
     element.addEventListener("change", () => element.form.requestSubmit());
   }
