@@ -5,7 +5,8 @@ Rules:
    whoever granted it the object; what somebody else granted it too stays. Where the originator is not
    enrolled here, so that nobody can tell, whoever brought the object is obeyed. Anything else is refused.
 2. Obeying = show it to nobody, then destroy it (content, salt, every derived row), or keep it where a duty
-   says so; pass it on to everybody it was relayed to; answer with a signed receipt.
+   says so; pass it on to everybody it was relayed to; answer with a signed receipt. What a narrowing leaves
+   no grant for but such as wait to be ruled on waits with them, unseen.
 3. The receipt speaks of each next holder: by name where both grants show recipients, else by a pseudonym
    towards the caller; then this party is the one that owes the caller that holder's answer (further.py).
 4. A party without a node cannot answer: the receipt says so, and this party has to tell it.
@@ -20,7 +21,7 @@ import msgspec
 
 from secretariat.exchange import further
 from secretariat.exchange.duties import held_by, term_of
-from secretariat.exchange.model import Holding, Refusal, Version
+from secretariat.exchange.model import Granted, Holding, Refusal, Version
 from secretariat.exchange.offer import left_out_in, references_of, without
 from secretariat.exchange.peers import Outgoing, Tomb
 from secretariat.exchange.speakers import reached
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
-    from secretariat.exchange.model import Granted, HoldingState, LogEntry, Peer
+    from secretariat.exchange.model import Arrival, HoldingState, LogEntry, Peer
     from secretariat.exchange.peers import Store
     from secretariat.ledger.entries import Statement
 
@@ -92,12 +93,18 @@ def obey(
     absent = [root for root in roots if root not in held and root not in tombs]
     before = _given_before(store, [*absent, *(one.root for one in acted if one.state == "withdrawn")])
     outgoing, told = _pass_on(store, peer, entry, statement, source, acted, before, now)
-    kept = [one.root for one in acted if held_by(store.obligations(one.root), now)]
-    gone = [one.root for one in acted if one.root not in set(kept)]
-    for batch, state in ((kept, "kept-by-law"), (gone, "destroyed"), (absent, "gone")):
+    open_ = _open(store, peer, entry, acted) if statement.kind == "narrow" else []
+    waits = sorted({one.version.root for one in open_})
+    kept = [one.root for one in acted if one.root not in waits and held_by(store.obligations(one.root), now)]
+    gone = [one.root for one in acted if one.root not in {*kept, *waits}]
+    states = ((kept, "kept-by-law"), (gone, "destroyed"), (waits, "kept-otherwise"), (absent, "gone"))
+    for batch, state in states:
         if batch:
             by = source.party if source is not None else peer.party
             store.entomb(batch, Tomb(by, statement.kind, peer.origin, entry.position, state))
+    if waits:
+        _wait(store, open_, granted)
+        done["kept-otherwise"] += waits
     if kept:
         store.retire(kept)
         done["kept-by-law"] += kept
@@ -182,6 +189,38 @@ def _unproven(store: Store, peer: Peer, version: Version) -> bool:
         return False
     brought = store.granted_here([version.root]).get(version.root, ())
     return peer.party in {version.source, *(one.sender for one in brought)}
+
+
+def _open(store: Store, peer: Peer, entry: LogEntry, versions: Sequence[Version]) -> list[Arrival]:
+    """Give other grants of these that nobody could rule on yet, and that may stand as in `_stands`."""
+    roots = [one.root for one in versions]
+    ruled = store.arrived(roots)
+    there = store.granted_here(roots)
+    if all(len(there[root]) == len(ruled.get(root, ())) for root in there):
+        return []
+    open_ = [one for one in store.waiting() if one.version.root in there]
+    return [
+        one
+        for version in versions
+        for one in open_
+        if one.version.root == version.root
+        and _stands(store, peer, entry, version, [Granted(one.sender, one.origin, one.position)])
+    ]
+
+
+def _wait(store: Store, open_: Sequence[Arrival], granted: Mapping[bytes, Sequence[Granted]]) -> None:
+    """Show to nobody what only grants are left for that wait to be ruled on."""
+    roots = sorted({one.version.root for one in open_})
+    store.retire(roots)
+    for root in roots:
+        for one in granted.get(root, ()):
+            store.depart([root], one.origin, one.sender, before=one.position + 1)
+    store.settle(
+        [
+            msgspec.structs.replace(one, version=msgspec.structs.replace(one.version, state="waiting"))
+            for one in open_
+        ]
+    )
 
 
 def _stands(store: Store, peer: Peer, entry: LogEntry, version: Version, granted: Sequence[Granted]) -> bool:

@@ -314,3 +314,30 @@ def test_of_two_relays_that_brought_what_nobody_can_verify_neither_is_accused_of
     there.pull("KR", "US")
     there.pull("JP", "KR")
     assert there.refusals("JP") == []
+
+
+def test_a_narrowing_leaves_unseen_what_another_grant_may_still_permit(world):
+    there = world("KR", "US", "JP", "AU")
+    there.allow("KR>US", "KR>US>JP", "KR>JP", "KR>JP>AU")
+    roots = there.publish("KR", indicator("a"), to=["US"])
+    there.converge()
+    there.relay("US", roots, to="JP", consent=there.consent("KR", roots, via="US", to="JP"))
+    there.converge()
+    there.relay("JP", roots, to="AU", consent=there.consent("KR", roots, via="JP", to="AU"))
+    there.converge()
+    assert there.sees("JP") == there.sees("AU") == {A}
+    there.ignorant.add("JP")  # of the instrument under which KR grants it now
+    there.relay("KR", roots, to="JP")
+    there.pull("JP", "KR")
+    there.narrow("US", A, to="JP")
+    there.converge()
+    assert (there.sees("JP"), there.states("JP", "a")) == (set(), ["waiting"])
+    assert there.sees("AU") == set()
+    assert there.holders("US", roots)["JP"] == "kept-otherwise"
+    there.ignorant.clear()
+    there.retry("JP")
+    there.converge()
+    assert there.sees("JP") == {A}
+    there.withdraw("KR", A)
+    there.converge()
+    assert there.states("JP", "a") == []
