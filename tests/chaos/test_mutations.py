@@ -16,7 +16,7 @@ from secretariat.exchange import (
     volumes,
     withdrawal_receipts,
 )
-from secretariat.ledger import dsse, entries, joint, keys, revocation
+from secretariat.ledger import dsse, entries, joint, keys, revocation, witness
 from simulator.run import play, world
 
 pytestmark = pytest.mark.slow
@@ -109,6 +109,19 @@ def revocation_ignored(patch):
     patch.setattr(revocation, "counts", lambda *_: True)
 
 
+def stop_ignored(patch):
+    """A node that was put back goes on, whatever partners hold of its log."""
+    hear = memory.MemoryStore.hear
+
+    def deaf(self, peer, note):
+        try:
+            return hear(self, peer, note)
+        except witness.BehindError:
+            return None
+
+    patch.setattr(memory.MemoryStore, "hear", deaf)
+
+
 MUTATIONS = [
     grant_check_removed,
     signature_check_removed,
@@ -120,6 +133,7 @@ MUTATIONS = [
     mailbox_number_check_removed,
     volume_hash_check_removed,
     revocation_ignored,
+    stop_ignored,
     pytest.param(consent_unverified, marks=pytest.mark.long),
 ]
 MATTERS = {
@@ -128,6 +142,7 @@ MATTERS = {
     mailbox_number_check_removed: lambda plan: plan.posted,
     volume_hash_check_removed: lambda plan: plan.carried,
     revocation_ignored: lambda plan: any(one.kind == "theft" for one in plan.deeds),
+    stop_ignored: lambda plan: any(one.kind == "revert" for one in plan.deeds),
 }
 """Which of the hundred worlds have what a check is about at all: the others need not be played."""
 
