@@ -267,6 +267,8 @@ def test_a_receipt_by_a_person_names_who_will_read_it_and_wants_its_facts(site):
     page = f"/reports/{A}/word"
     text = client.get(page).text
     assert "its originator JP" in text
+    for other in ("remark", "correct"):
+        assert "Its originator is JP" in client.get(f"/reports/{A}/{other}").text
     form = {"state": "lost", "since": "2026-11-20", "what": "stolen", "told": "police", "code": CODE}
     assert client.post(page, data={**form, "code": "x"}).status_code == 422
     assert client.post(page, data={**form, "told": ""}).status_code == 422

@@ -144,6 +144,12 @@ def publish(
                     advice="--by LOGIN --second LOGIN, or `secretariat release propose`"
                     " and another person approves",
                 )
+            if asked := workflow.offices_of(tx, [one.label for one in versions]):
+                raise StateError(
+                    f"{', '.join(asked)} must concur first",
+                    where=names[0],
+                    advice="`secretariat release propose`, then `release concur` by a person of each office",
+                )
             if not confirm:
                 _refuse_unconfirmed(
                     service.forecast(tx, node, names, purpose=purpose or None, now=moment), to

@@ -5,7 +5,8 @@ Rules (decisions.md 3):
 1. A named person releases, and releases what was proposed: content that changed since is proposed anew.
    Where an object is classified, RED or AMBER+STRICT, under originator control, or ours and marked lower
    than before (lowering.py), a second person must decide what the first proposed.
-2. Offices that a house rule names must concur before; silence is not concurrence.
+2. Offices that a house rule names must concur before; silence is not concurrence. What they are asked for is
+   proposed: a release at once, or under a standing release, is refused.
 3. A standing release is a DO in advance: for object types, up to a marking (never above AMBER), for named
    partners and one purpose, a count per day, at most 90 days. Two sign where two are needed. It is an
    entry of the log, is named in every grant under it, and ends at once when revoked.
@@ -448,6 +449,10 @@ def publish_standing_in(
             raise DeniedError(
                 f"its marking is above {terms.highest}", where=one.stix_id, advice="a person must release it"
             )
+    if asked := offices_of(tx, [one.label for one in versions if one.stix_id not in company]):
+        raise DeniedError(
+            f"{', '.join(asked)} must concur first", where=str(number), advice="a person must propose it"
+        )
     if lower := lowered(tx, versions, party=node.party):
         raise DeniedError(
             "it is marked lower than before", where=lower[0], advice="two persons must release it"

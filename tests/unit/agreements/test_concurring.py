@@ -1,12 +1,14 @@
 """Offices that a house rule names concur before a release; silence is not concurrence."""
 
+import contextlib
 import importlib.util
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from secretariat.agreements import release_commands, service, store, workflow
-from secretariat.base.errors import StateError
+from secretariat.base.errors import DeniedError, StateError
 
 _spec = importlib.util.spec_from_file_location("releasing", Path(__file__).parent / "test_release.py")
 releasing = importlib.util.module_from_spec(_spec)
@@ -54,6 +56,21 @@ def test_below_its_marking_the_rule_asks_nobody(ruled):
     one = releasing.indicator("GREEN")
     releasing.drafted(jp, one)
     assert releasing.proposed(jp, one).waits_for == []
+
+
+def test_a_release_at_once_or_under_a_standing_release_does_not_pass_the_offices_by(ruled, monkeypatch):
+    jp, one, _ = ruled
+    terms = workflow.Terms(partners=["KR"], purpose="network_defence", types=[], highest="AMBER")
+    begun = workflow.begin_standing(jp, "live", terms, title="x", by=["anna"], days=9, now=NOW)
+    with jp.database.app("live") as tx:
+        versions = service.with_members(tx, [one["id"]])
+    with pytest.raises(DeniedError, match="legal, press must concur first"):
+        workflow.publish_standing(jp, "live", versions, begun.id, now=NOW)
+    monkeypatch.setattr(release_commands, "node_at", lambda _: contextlib.nullcontext(jp))
+    done = CliRunner().invoke(release_commands.verbs, ["publish", one["id"], "--confirm"])
+    assert "legal, press must concur first" in str(done.exception)
+    assert "release propose" in done.exception.advice
+    assert releasing.readable(jp, "KR") == set()
 
 
 CLEARED = releasing.INSTRUMENTS.replace(
