@@ -153,7 +153,7 @@ def _write(
         root = frontier.root()
         note = notes.sign(keyring.origin, frontier.size, root, keyring.log)
         grown = Head(frontier.size, root, frontier.to_bytes(), in_force(keyring))
-        if len(written) == len(pieces) == 1 and pieces[0][2]:
+        if len(written) == len(pieces) == 1 and pieces[0][2] % tiles.PART:
             store.write_one(tx, written[0], pieces[0], grown, note, now)
         else:
             if len(written) == 1:

@@ -15,7 +15,7 @@ from secretariat.base.errors import NotFoundError, StateError
 from secretariat.ledger import statements
 from secretariat.ledger.merkle import HASH_BYTES
 from secretariat.ledger.model import Entry, EntryLine, Head, PeerEntry, PeerLog
-from secretariat.ledger.tiles import TileAt
+from secretariat.ledger.tiles import PART, TileAt
 from secretariat.storage.engine import raw
 from secretariat.storage.metadata import metadata
 from secretariat.storage.rls import CUSTODIAN
@@ -59,11 +59,15 @@ tile = sa.Table(
     metadata,
     sa.Column("level", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("index", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("part", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("hashes", BYTEA, nullable=False),
+    sa.CheckConstraint("part BETWEEN 0 AND 7", name="part"),
     sa.CheckConstraint(
-        "octet_length(hashes) BETWEEN 32 AND 8192 AND octet_length(hashes) % 32 = 0", name="hashes"
+        "octet_length(hashes) BETWEEN 32 AND 1024 AND octet_length(hashes) % 32 = 0", name="hashes"
     ),
 )
+"""A tile lies in up to eight rows of 32 hashes each. Whole, it would be rewritten beside its table for each
+entry: half of what an append wrote, and of the database's work for it (docs/adr/0013)."""
 
 checkpoint = sa.Table(
     "checkpoint",
@@ -144,12 +148,14 @@ _OR_REFUSE = (
     " || ' does not hold ' || %(held)s || ' hashes, as the head says', %(advice)s) END"
 )
 _NEW_TILE = (
-    "WITH done AS (INSERT INTO tile (hashes, level, index) SELECT %(added)s, %(level)s, %(index)s"
-    f" WHERE %(held)s = 0 ON CONFLICT DO NOTHING RETURNING 1) {_OR_REFUSE}"
+    "WITH done AS (INSERT INTO tile (hashes, level, index, part) SELECT %(added)s, %(level)s, %(index)s,"
+    " %(part)s WHERE %(part)s = 0 OR EXISTS (SELECT 1 FROM tile WHERE level = %(level)s AND index = %(index)s"
+    f" AND part = %(part)s - 1 AND octet_length(hashes) = {PART * HASH_BYTES})"
+    f" ON CONFLICT DO NOTHING RETURNING 1) {_OR_REFUSE}"
 )
 _GROWN = (
     "done AS (UPDATE tile SET hashes = hashes || %(added)s WHERE level = %(level)s AND index = %(index)s"
-    f" AND octet_length(hashes) = %(held)s * {HASH_BYTES} RETURNING 1)"
+    f" AND part = %(part)s AND octet_length(hashes) = mod(%(held)s, {PART}) * {HASH_BYTES} RETURNING 1)"
 )
 _GROW_TILE = f"WITH {_GROWN} {_OR_REFUSE}"
 _NEW_HEAD = "UPDATE log_head SET size = %(size)s, root = %(root)s, frontier = %(frontier)s, keys = %(keys)s"
@@ -225,7 +231,7 @@ def write_tree(
     """
     connection = raw(tx)
     for piece in pieces:
-        connection.execute(_GROW_TILE if piece[2] else _NEW_TILE, _tiling(piece), binary=True)
+        connection.execute(_GROW_TILE if piece[2] % PART else _NEW_TILE, _tiling(piece), binary=True)
     stand = {**_standing(head, note), "now": now}
     connection.execute(_NEW_HEAD, stand, binary=True)
     connection.execute(_NEW_CHECKPOINT, stand, binary=True)
@@ -242,7 +248,8 @@ def write_one(
 def _tiling(piece: tuple[int, int, int, bytes]) -> dict[str, Any]:
     level, index, held, added = piece
     advice = "run `secretariat log verify`; restore the node from a backup"
-    return {"level": level, "index": index, "held": held, "added": added, "advice": advice}
+    place = {"level": level, "index": index, "part": held // PART}
+    return {**place, "held": held, "added": added, "advice": advice}
 
 
 def _standing(head: Head, note: bytes) -> dict[str, Any]:
@@ -250,13 +257,15 @@ def _standing(head: Head, note: bytes) -> dict[str, Any]:
 
 
 def read_tiles(tx: Connection, wanted: Iterable[TileAt]) -> dict[TileAt, bytes]:
-    """Read tiles by place; what does not exist is absent."""
+    """Read tiles by place; what does not exist, or lacks a part before its last, is absent."""
     places = list(wanted)
     if not places:
         return {}
     rows = raw(tx).execute(
-        "SELECT t.level, t.index, t.hashes FROM unnest(%s::int[], %s::bigint[]) AS w(level, index)"
-        " JOIN tile t ON t.level = w.level AND t.index = w.index",
+        "SELECT t.level, t.index, string_agg(t.hashes, '' ORDER BY t.part)"
+        " FROM unnest(%s::int[], %s::bigint[]) AS w(level, index)"
+        " JOIN tile t ON t.level = w.level AND t.index = w.index"
+        " GROUP BY t.level, t.index HAVING count(*) = max(t.part) + 1",
         ([at.level for at in places], [at.number for at in places]),
         binary=True,
     )

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 HEIGHT = 8
 WIDTH = 1 << HEIGHT
 TILE_BYTES = WIDTH * HASH_BYTES
+PART = 32
+"""Hashes of one row in which a tile is kept: the row that grows with each entry is short and keeps its page."""
 MAX_LEVEL = 63
 MAX_NUMBER = 2**55
 """More leaf tiles than a log of 2^63 entries has."""
@@ -131,7 +133,7 @@ def node_from(held: Mapping[TileAt, bytes], node: NodeAt) -> bytes:
 def grow(frontier: Frontier, leaves: Iterable[bytes]) -> list[tuple[int, int, int, bytes]]:
     """Append leaf hashes to `frontier`; give the pieces (level, index, hashes held before, hashes added).
 
-    A piece never crosses the edge of a tile, so each is one update of one row.
+    A piece never crosses the edge of a tile or of a part of it, so each is one update of one row.
     """
     before = frontier.size
     added: dict[int, list[bytes]] = {}
@@ -144,7 +146,7 @@ def grow(frontier: Frontier, leaves: Iterable[bytes]) -> list[tuple[int, int, in
         start, taken = before >> (HEIGHT * level), 0
         while taken < len(hashes):
             index, held = divmod(start + taken, WIDTH)
-            part = hashes[taken : taken + WIDTH - held]
+            part = hashes[taken : taken + PART - held % PART]
             pieces.append((level, index, held, b"".join(part)))
             taken += len(part)
     return pieces

@@ -335,6 +335,7 @@ def test_a_checkpoint_carries_the_cosignatures_that_came(
     "statement",
     [
         pytest.param("DELETE FROM tile WHERE level = 0 AND index = 1", id="gone"),
+        pytest.param("DELETE FROM tile WHERE level = 0 AND index = 1 AND part = 1", id="last part gone"),
         pytest.param(
             "UPDATE tile SET hashes = substr(hashes, 1, 64) WHERE level = 0 AND index = 1", id="too short"
         ),

@@ -52,9 +52,11 @@ def upgrade() -> None:
         "tile",
         sa.Column("level", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("index", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("part", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("hashes", BYTEA, nullable=False),
+        sa.CheckConstraint("part BETWEEN 0 AND 7", name="part"),
         sa.CheckConstraint(
-            "octet_length(hashes) BETWEEN 32 AND 8192 AND octet_length(hashes) % 32 = 0", name="hashes"
+            "octet_length(hashes) BETWEEN 32 AND 1024 AND octet_length(hashes) % 32 = 0", name="hashes"
         ),
     )
     op.execute("ALTER TABLE tile ALTER COLUMN hashes SET STORAGE EXTERNAL")
