@@ -136,8 +136,9 @@ def rule(
             ruling = next(rulings)
             held = here.get(version.root)
             others = alike.get(version.stix_id, ())
-            rival = version.root in rivals or (held is None and _contradicted(version, others))
-            outcome, why = _outcome(version, ruling, rival=rival)
+            rival = version.root in rivals or (held is None and _rival(version, others))
+            contradicts = (held is None or rival) and _contradicted(version, others)
+            outcome, why = _outcome(version, ruling, contradicts=contradicts, rival=rival)
             law = _kept_unseen(store, held, left_out_of(version.salt), now)
             if law is not None and outcome in SHOWN_STATES:
                 fates.append((position, version.root, "kept-by-law", law))
@@ -175,7 +176,7 @@ def rule(
                 before = fresh[version.root].version
                 if before.state not in SHOWN or (outcome == "received" and _fuller(version, before)):
                     fresh[version.root] = arrival
-            elif _rival(version, others):
+            elif rival:
                 store.keep_rival(arrival)
                 here[version.root] = arrival.version
                 rivals.add(version.root)
@@ -264,7 +265,8 @@ class _Settling:
     ) -> Fate | None:
         """Say what becomes of one grant that waited, of all but `left_out`; None where it waits on."""
         root = one.version.root
-        outcome, why = _outcome(one.version, ruling, rival=root in self._rivals)
+        rival = root in self._rivals
+        outcome, why = _outcome(one.version, ruling, contradicts=rival, rival=rival)
         if outcome == "waiting" or root in self._gone:
             return None
         state = self._states.get(root, one.version.state)
@@ -356,15 +358,17 @@ def _rulings(
     return rulings
 
 
-def _outcome(version: Version, ruling: Ruling, *, rival: bool) -> tuple[Outcome, str]:
+def _outcome(version: Version, ruling: Ruling, *, contradicts: bool, rival: bool) -> tuple[Outcome, str]:
     if ruling.outcome in {"own", "refused"}:
         return ruling.outcome, ruling.why
     if ruling.outcome == "unknown":
         return "waiting", ruling.why
     if ruling.outcome == "unequal":
         return "quarantined", ruling.why or "our own recomputation of the grant gives another answer"
-    if rival:
+    if contradicts and rival:
         return "disputed", f"{version.originator} signed other content under this id and version before"
+    if contradicts:  # whose the other is concerns nobody who sent this one
+        return "disputed", "other content is known here under this id and version"
     return "received", ""
 
 
@@ -380,16 +384,20 @@ def _fuller(one: Version, other: Version) -> bool:
 
 
 def _contradicted(version: Version, alike: Sequence[Version]) -> bool:
-    """Whether another copy of this version has other content. Observables have no versions."""
+    """Whether other content is known under this id and version, and no part of it. Observables have none."""
     return bool(version.modified) and any(
-        _same_time(one.version, version.version) and one.data != version.data for one in alike
+        one.root != version.root and _same_time(one.version, version.version) and one.data != version.data
+        for one in alike
     )
 
 
 def _rival(version: Version, alike: Sequence[Version]) -> bool:
     """Whether the table's place for this version and originator is taken by a copy with another root."""
     return bool(version.version) and any(
-        one.originator == version.originator and _same_time(one.version, version.version) for one in alike
+        one.root != version.root
+        and one.originator == version.originator
+        and _same_time(one.version, version.version)
+        for one in alike
     )
 
 

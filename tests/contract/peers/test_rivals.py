@@ -179,3 +179,32 @@ def test_a_second_content_that_waits_may_come_by_another_grant_that_is_permitted
     assert held(there, "JP", rival) == "quarantined"
     grant("KR" if first == "US" else "US")
     assert there.states("JP", "a") == ["disputed", "kept"]
+
+
+@pytest.mark.parametrize("first", ["CN", "JP"])
+def test_who_is_told_of_other_content_by_somebody_else_is_not_said_to_have_signed_it(world, first):
+    there = world("KR", "CN", "JP")
+    there.allow("KR>JP", "CN>JP")
+    there.publish(first, OTHER, to=["JP"] if first == "CN" else [])
+    there.converge()
+    (root,) = there.publish("KR", indicator("a"), to=["JP"])
+    there.converge()
+    with there.nodes["KR"].store(there.now) as store:
+        (word,) = store.holdings([root])
+    assert word.state == "disputed"
+    assert word.note == "other content is known here under this id and version"
+
+
+def test_a_part_and_the_whole_of_one_version_on_one_page_do_not_contradict_each_other(world):
+    there = world("US", "KR", "JP")
+    there.allow("US>KR", "US>KR>JP")
+    roots = there.publish("US", indicator("a", description="in full"), to=["KR"])
+    word = there.consent("US", roots, via="KR", to="JP")
+    there.converge()
+    there.relay("KR", roots, to="JP", consent=word, left_out=["description"])
+    there.relay("KR", roots, to="JP", consent=word)
+    there.converge()
+    assert there.states("JP", "a") == ["kept"]
+    assert there.holders("KR", roots)["JP"] == "received"
+    with there.nodes["JP"].store(there.now) as store:
+        assert b"in full" in store.versions(roots)[roots[0]].data
