@@ -118,7 +118,7 @@ def rule(
     alike = {name: list(ones) for name, ones in store.same({one.version.stix_id for one in incoming}).items()}
     fresh: dict[bytes, Arrival] = {}
     moved: list[Arrival] = []
-    again: list[Arrival] = []
+    again: dict[tuple[bytes, str], Arrival] = {}
     dues: list[Due] = []
     for line, group in _by_line(incoming):
         peer = line.speaker
@@ -166,16 +166,25 @@ def rule(
                         store.replace(version)
                     here[version.root] = arrival.version
                     moved.append(arrival)
+                    again.pop((version.root, peer.party), None)
                 else:
                     if outcome == held.state == "waiting" and _fuller(version, held):
                         store.replace(version)  # nobody sees it yet; how much may be seen is settled later
                         here[version.root] = arrival.version
-                    again.append(arrival)
+                    again[version.root, peer.party] = arrival
             elif version.root in fresh:
-                # Granted twice on one page: what may be seen under one of the two may be seen.
-                before = fresh[version.root].version
-                if before.state not in SHOWN or (outcome == "received" and _fuller(version, before)):
+                # Granted twice on one page: what may be seen under one of the two may be seen. The later
+                # grant is noted as well: what was taken back between the two stands by it.
+                before = fresh[version.root]
+                if before.version.state not in SHOWN or (
+                    outcome == "received" and _fuller(version, before.version)
+                ):
                     fresh[version.root] = arrival
+                    again.pop((version.root, peer.party), None)
+                    if before.sender != peer.party:
+                        again[version.root, before.sender] = before
+                else:
+                    again[version.root, peer.party] = arrival
             elif rival:
                 store.keep_rival(arrival)
                 here[version.root] = arrival.version
@@ -192,7 +201,7 @@ def rule(
     if moved:
         store.settle(moved)
     if again:
-        store.arrive(again)
+        store.arrive(list(again.values()))
     if dues:
         store.owe(dues)
     return [*fresh.values(), *moved]

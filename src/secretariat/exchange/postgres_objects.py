@@ -169,6 +169,7 @@ class ObjectRows(Transaction):
         self._show(shown, fresh=True)
 
     def arrive(self, arrivals: Sequence[Arrival]) -> None:
+        arrivals = list({(one.version.root, one.origin, one.sender): one for one in arrivals}.values())
         raw(self.tx).execute(
             "INSERT INTO arrival (root, origin, position, state, why, sender, at)"
             " SELECT r, o, p, s, w, b, %s FROM unnest(%s::bytea[], %s::text[], %s::int8[],"

@@ -341,3 +341,31 @@ def test_a_narrowing_leaves_unseen_what_another_grant_may_still_permit(world):
     there.withdraw("KR", A)
     there.converge()
     assert there.states("JP", "a") == []
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["on one page", "page by page"])
+def test_what_was_narrowed_and_granted_again_before_anybody_asked_arrives(world, at_once):
+    there = world("KR", "JP")
+    there.allow("KR>JP")
+    roots = there.publish("KR", indicator("a"), to=["JP"])
+    there.narrow("KR", A, to="JP")
+    there.relay("KR", roots, to="JP")
+    there.pull("JP", "KR") if at_once else there.converge(max_objects=1)
+    assert there.sees("JP") == {A}
+    there.narrow("KR", A, to="JP")
+    there.converge()
+    assert there.states("JP", "a") == []
+
+
+def test_what_is_held_and_granted_twice_more_on_one_page_changes_nothing(world):
+    there = world("KR", "JP")
+    there.allow("KR>JP")
+    roots = there.publish("KR", indicator("a"), to=["JP"])
+    there.converge()
+    there.relay("KR", roots, to="JP")
+    there.relay("KR", roots, to="JP")
+    there.converge()
+    assert there.sees("JP") == {A}
+    there.narrow("KR", A, to="JP")
+    there.converge()
+    assert there.states("JP", "a") == []
