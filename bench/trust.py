@@ -5,8 +5,9 @@ other, each with a commit, a checkpoint and a cosignature of its own; entries of
 together. A cosigned entry has passed through the log's transaction; through the witness's, which verifies the
 log's signature and the consistency proof and keeps tree and cosignature before it answers; and its verified
 cosignature through a later one of the log's, TOGETHER of them at a time. While the witness works the log
-appends the next entry, AHEAD of them at most, so that neither waits for the other; nothing counts before it
-is committed on both. The last line waits for each cosignature before the next entry.
+appends the next entry, AHEAD of them at most, so that neither waits for the other, and verifies words while
+its own database writes; nothing counts before it is committed on both. The last line waits for each
+cosignature before the next entry.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import multiprocessing
 import random
 import secrets
+import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -30,6 +32,7 @@ from secretariat.ledger.entries import Draft, Note
 from secretariat.ledger.node import Node
 from secretariat.ledger.witness import Word
 from secretariat.ledger.witnessing import Known
+from secretariat.storage.engine import begin_work
 
 SINGLE = 400
 BATCH = 2_000
@@ -100,12 +103,14 @@ class Chain:
         for _ in range(times):
             with self._keeping(min(TOGETHER, ahead)) as tx:
                 grown = service.extend(tx, self._ring, drafts, now=now())
-            proof = grown.consistency() if self._size else []
-            self._door.send_bytes(
-                witness.write_request(witness.AddCheckpoint(self._size, tuple(proof), grown.note))
-            )
+                begin_work(tx)
+                proof = grown.consistency() if self._size else []
+                request = witness.write_request(witness.AddCheckpoint(self._size, tuple(proof), grown.note))
+                while self._asked and select.select([self._door], [], [], 0)[0]:
+                    self._hear()
+            self._door.send_bytes(request)
             self._size, self._asked = grown.size, self._asked + 1
-            while self._asked >= ahead or (self._asked and self._door.poll()):
+            while self._asked >= ahead:
                 self._hear()
         while self._asked:
             self._hear()
@@ -123,12 +128,11 @@ class Chain:
     @contextmanager
     def _keeping(self, least: int) -> Iterator[sa.Connection]:
         """Give a transaction in which the words heard since the last one are kept, where they are so many."""
-        words = self._words if len(self._words) >= least else []
+        words, self._words = (self._words, []) if len(self._words) >= least else ([], self._words)
         with self._node.database.brief(world.LIVE) as tx:
             kept = witness_store.put_words(tx, words, now()) if words else None
             yield tx
         assert kept is None or kept.rowcount == len(words)
-        words.clear()
 
 
 @contextmanager

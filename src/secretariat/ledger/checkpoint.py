@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import binascii
 import re
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -120,7 +121,8 @@ def sign(origin: str, size: int, root: bytes, signer: Signer) -> bytes:
     return text + b"\n" + _line(origin, key_hash(origin, signer.public), signer.sign(text))
 
 
-def parse(note: bytes) -> Checkpoint:
+@lru_cache(maxsize=8)
+def parse(note: bytes) -> Checkpoint:  # one note is looked at several times in a row, by each rule for itself
     """Read a note without believing it. Refuses every deviation from the format, naming the line."""
     if len(note) > MAX_NOTE_BYTES:
         raise ProofError(f"a checkpoint of {len(note)} bytes", advice=f"at most {MAX_NOTE_BYTES}")

@@ -26,7 +26,7 @@ HEIGHT = 8
 WIDTH = 1 << HEIGHT
 TILE_BYTES = WIDTH * HASH_BYTES
 PART = 32
-"""Hashes of one row in which a tile is kept: the row that grows with each entry is short and keeps its page."""
+"""Hashes of one row in which a tile is kept: the row that grows with each entry is short."""
 MAX_LEVEL = 63
 MAX_NUMBER = 2**55
 """More leaf tiles than a log of 2^63 entries has."""

@@ -124,6 +124,10 @@ class Brief:
         self._awaited.append(answer)
         return answer
 
+    def send(self) -> None:
+        """Let the server begin with what was sent so far."""
+        self._line.flush()
+
     def read(self, answer: Answer) -> PGresult:
         """Wait for the answer to one statement. Raises what the database refused up to there."""
         if answer.result is None:

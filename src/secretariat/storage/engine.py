@@ -213,6 +213,15 @@ def together(tx: sa.Connection) -> Iterator[None]:
         raise _refusal(error) from error
 
 
+def begin_work(tx: sa.Connection) -> None:
+    """Let the server work on what was written in a `brief` transaction while the caller does something else.
+
+    Any other transaction's statements have been answered by now.
+    """
+    if isinstance(tx, Brief):
+        tx.send()
+
+
 def _refusal(error: psycopg.Error) -> StateError:
     """Say what the database's own `refuse` said (migration 0003)."""
     return StateError(str(error.diag.message_primary), advice=error.diag.message_hint)
