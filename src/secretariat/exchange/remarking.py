@@ -10,8 +10,8 @@ Rules:
    old marking. Where content was corrected they stay as history, behind the version that says what it
    corrects and why, unless the person who corrects takes them back too. Marked lower now, they stay.
 5. Two persons say DO where the new version needs two, and always where it is marked lower than before.
-6. Offices that a house rule asks for the new version's marking must concur before, as before a release: it
-   is proposed, and stands once each of them concurred.
+6. Offices that a house rule asks for the new marking or the one it had concur before, as before a release:
+   it is proposed, and stands once each of them concurred.
 7. All of it stands or nothing: version, grants and calls are one transaction.
 """
 
@@ -270,7 +270,7 @@ def _forecast(store: PostgresStore, old: Stored, after: Stored, change: Change, 
         two=lower or workflow.needs_two(after.label),
         conditions=tuple(agreements.conditions_of(outlooks, getting)),
         label=after.label,
-        offices=tuple(workflow.offices_of(store.tx, [after.label])),
+        offices=tuple(workflow.offices_of(store.tx, [old.label, after.label])),
     )
 
 

@@ -122,6 +122,17 @@ def test_the_offices_follow_from_the_marking_that_the_new_version_has(ruled):
     assert [one.offices for one in asked] == [("legal", "press"), ("legal", "press", "archive")]
 
 
+def test_what_is_marked_lower_asks_the_offices_of_the_marking_it_had(ruled):
+    one = propose(ruled, HIGHER)
+    for office in ("legal", "press"):
+        concur(ruled, one, office, office)
+    approve(ruled, one, "lee")
+    rule(ruled, "archive", from_tlp="AMBER")
+    lower = Change(reason="the victim agreed", marks=Marks(tlp="CLEAR"))
+    found = remarking.forecast(ruled.nodes["KR"], "live", A, lower, now=ruled.now)
+    assert found.offices == ("legal", "press", "archive")
+
+
 def test_by_command_an_office_concurs_by_a_person_of_its_own(ruled, monkeypatch, tmp_path):
     kr = ruled.nodes["KR"]
     people = {"anna": "legal", "ben": None, "pia": "press"}
