@@ -60,7 +60,7 @@ def cosigned() -> list[Line]:
             single.append(per_second(SINGLE, lambda: chain.run(SINGLE, 1), runs=1))
             batches.append(per_second(BATCH * BATCHES, lambda: chain.run(BATCHES, BATCH), runs=1))
             alone.append(per_second(SINGLE // 4, lambda: chain.run(SINGLE // 4, 1, ahead=1), runs=1))
-    row = "one row inserted and committed"
+    row = "one row inserted and committed, once; a cosigned entry is that at two servers on one disk"
     bound = _median(bounds)
     return [
         Line(

@@ -91,6 +91,31 @@ def test_a_brief_transaction_stands_or_falls_as_a_whole(things: Database, realm:
         assert len(read(tx)) == 5
 
 
+def test_a_brief_transaction_takes_what_the_driver_takes(things: Database, realm: str) -> None:
+    """Names that stand twice, a doubled percent sign, lists, nothing; and more than fits on the way."""
+    large = "x" * 40_000
+    with things.brief(realm) as tx:
+        found = raw(tx).execute(
+            "SELECT %(a)s::int + %(b)s::int * %(a)s::int, 7 %% %(b)s::int, %(c)s::text",
+            {"a": 2, "b": 3, "c": None},
+        )
+        many = [raw(tx).execute("SELECT %s::text, %s::bytea", (large, large.encode())) for _ in range(400)]
+        assert found.fetchone() == (8, 1, None)
+        assert raw(tx).execute("SELECT unnest(%s::bytea[])", ([b"\0", b"1"],)).fetchall() == [
+            (b"\0",),
+            (b"1",),
+        ]
+        assert raw(tx).execute("SELECT 1 WHERE false").fetchone() is None
+        assert {one.fetchone() for one in many} == {(large, large.encode())}
+        assert raw(tx).execute("INSERT INTO thing SELECT 'US', 'x' FROM generate_series(1, 3)").rowcount == 3
+    with pytest.raises(psycopg.errors.UndefinedColumn), things.brief(realm) as tx:
+        raw(tx).execute("SELECT gone FROM thing WHERE reader = %s", ("US",)).fetchone()
+    with pytest.raises(psycopg.errors.UndefinedColumn), things.brief(realm) as tx:
+        raw(tx).execute("SELECT gone FROM thing WHERE reader = %s", ("US",))
+    with things.app(realm) as tx:
+        assert len(read(tx)) == 6
+
+
 def test_one_pooled_connection_two_readers(things: Database, realm: str) -> None:
     """The same connection serves JP, KR and the application in turn; nothing of one is left for the next."""
     backends = set()
