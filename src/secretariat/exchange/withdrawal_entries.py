@@ -19,11 +19,11 @@ HOLDING: Final = frozenset({"received", "disputed", "quarantined", "waiting", "p
 
 
 def roots_in(value: Any) -> list[bytes]:
-    """Read the roots that an entry lists; of anything else none. Refuses words that are no roots."""
+    """Read the roots that an entry lists, each once; of anything else none. Refuses what is no root."""
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
         return []
     entries.check_roots(value)
-    return [bytes.fromhex(one) for one in value]
+    return [bytes.fromhex(one) for one in dict.fromkeys(value)]
 
 
 def call_of(kind: str, to: str, roots: Iterable[bytes], reason: str, extra: dict[str, Any]) -> Outgoing:

@@ -369,3 +369,31 @@ def test_what_is_held_and_granted_twice_more_on_one_page_changes_nothing(world):
     there.narrow("KR", A, to="JP")
     there.converge()
     assert there.states("JP", "a") == []
+
+
+@pytest.mark.parametrize(
+    "stated", [(), ({"who": "JP", "do": "keep_by_law", "art": "act/4", "by": "2030-12-31"},)]
+)
+def test_a_call_that_names_one_object_twice_is_obeyed_once(world, stated):
+    there = world("KR", "JP")
+    there.allow("KR>JP")
+    roots = there.publish("KR", indicator("a"), to=["JP"], obligations=stated)
+    there.converge()
+    with there.nodes["KR"].store(there.now) as store:
+        body = {"to": "JP", "objects": [roots[0].hex()] * 2, "reason": "ended", "grants": [1]}
+        store.append([Outgoing("narrow", "JP", body)])
+    there.converge()
+    assert there.sees("JP") == set()
+    assert there.holders("KR", roots) == {"JP": "kept-by-law" if stated else "destroyed"}
+
+
+def test_a_grant_that_names_one_object_twice_brings_it_once(world):
+    there = world("KR", "JP")
+    there.allow("KR>JP")
+    roots = there.publish("KR", indicator("a"), to=[])
+    there.relay("KR", [*roots, *roots], to="JP")
+    there.converge()
+    assert there.sees("JP") == {A}
+    there.relay("KR", [*roots, *roots], to="JP")
+    there.converge()
+    assert there.holders("KR", roots) == {"JP": "received"}
