@@ -61,6 +61,8 @@ class Database:
         self._parameters = dict(parameters)
         self._roles = {realm: roles_of(prefix, realm) for realm in realms}
         self._engines = {realm: self._engine(realm, size, patience) for realm in realms}
+        # of their own: after a rollback the driver lets the server forget every statement, `brief`'s too
+        self._brief = {realm: self._engine(realm, max(2, size // 4), patience) for realm in realms}
         self.prefix = prefix
         self._custodian = ""
 
@@ -77,7 +79,8 @@ class Database:
         """Open pools on `url` (libpq URL or key words, with the app roles' password; its user is ignored).
 
         Connects lazily. `prefix` names the roles when it is not the database's name; `size` connections per
-        realm are kept once opened, half as many more may be open; then a transaction waits `patience` s.
+        realm are kept once opened, half as many more may be open; then a transaction waits `patience` s. For
+        `brief` it is a quarter of them, besides.
         Refuses a URL without a database name.
         """
         try:
@@ -111,7 +114,7 @@ class Database:
 
     def close(self) -> None:
         """Close every pooled connection."""
-        for engine in self._engines.values():
+        for engine in (*self._engines.values(), *self._brief.values()):
             engine.dispose()
 
     @contextlib.contextmanager
@@ -132,7 +135,7 @@ class Database:
         driver alone (`raw`): SQLAlchemy expects an answer to each at once. Where a statement that only
         writes is refused, that is said at the end, and nothing of the transaction stands.
         """
-        with _answered(), contextlib.closing(self._engines[realm].raw_connection()) as pooled:
+        with _answered(), contextlib.closing(self._brief[realm].raw_connection()) as pooled:
             driver = cast("psycopg.Connection[Any]", pooled.dbapi_connection)
             if (prepared := pooled.info.get("prepared")) is None:
                 prepared = pooled.info["prepared"] = Prepared(driver)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 
 import psycopg
 import pytest
@@ -112,6 +113,14 @@ def test_a_brief_transaction_takes_what_the_driver_takes(things: Database, realm
         raw(tx).execute("SELECT gone FROM thing WHERE reader = %s", ("US",)).fetchone()
     with pytest.raises(psycopg.errors.UndefinedColumn), things.brief(realm) as tx:
         raw(tx).execute("SELECT gone FROM thing WHERE reader = %s", ("US",))
+    with pytest.raises(ZeroDivisionError), things.app(realm) as tx:
+        for _ in range(9):  # prepared by the driver, which has all that forgotten after a rollback
+            raw(tx).execute("SELECT %s::int", (1,))
+        raise ZeroDivisionError
+    for _ in range(2):
+        with things.brief(realm) as tx:
+            assert raw(tx).execute("SELECT %s::text", ("x",)).fetchone() == ("x",)
+        time.sleep(0.6)  # so long that the pool asks the server before it hands the connection out
     with things.app(realm) as tx:
         assert len(read(tx)) == 6
 
