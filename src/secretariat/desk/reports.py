@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from litestar import Request, Response
 from litestar.params import FromPath
 
 from secretariat.agreements import grants, sponsoring
 from secretariat.base.clock import now
 from secretariat.base.errors import InputError, NotFoundError
-from secretariat.base.marking import TLP_ORDER
+from secretariat.base.marking import TLP_ORDER, Marking
 from secretariat.desk import store
 from secretariat.desk.model import (
     COLUMNS,
@@ -26,7 +27,9 @@ from secretariat.ledger.people_pages import whole
 from secretariat.ledger.property_tree import left_out_of
 from secretariat.people import service as people
 from secretariat.people.model import Permission
+from secretariat.records import store as records
 from secretariat.records.extensions import correction_of
+from secretariat.records.markings import label_of, marking_refs
 from secretariat.web import charts
 from secretariat.web.routing import page
 from secretariat.web.screen import Screen, screen_of
@@ -162,6 +165,7 @@ def _report(screen: Screen, tx: Connection, stored: Stored) -> Response[Any]:
     accounts = store.pointing_at(tx, stored.stix_id, screen.bar.as_of)
     shown = [*lines, store.line_of(stored)]
     holders = _holders(tx, [stored, *found.values()], screen.bar.as_of)
+    disputed = _disputed(tx, stored.stix_id, screen.bar.as_of)
     return screen.answer(
         "desk/report.html",
         [
@@ -170,7 +174,8 @@ def _report(screen: Screen, tx: Connection, stored: Stored) -> Response[Any]:
             _versions_table(versions),
             holders,
         ],
-        markings=[line.marking for line in shown],
+        markings=[*(line.marking for line in shown), *(one.marking for one in disputed)],
+        disputed=disputed,
         line=store.line_of(stored),
         obj=obj,
         picture=_picture(screen, lines, relations, stored),
@@ -185,6 +190,27 @@ def _report(screen: Screen, tx: Connection, stored: Stored) -> Response[Any]:
         correction=correction_of(obj),
         left_out=left_out_of(stored.salt) if stored.state == "partial" else [],
     )
+
+
+class Other(msgspec.Struct, frozen=True):
+    """Another content under the same id and version, as its page shows it."""
+
+    said: exchange.Disputed
+    obj: dict[str, Any]
+    marking: Marking
+
+
+def _disputed(tx: Connection, stix_id: str, as_of: AsOf) -> list[Other]:
+    """Give the other contents that originators signed under a version of it; unmarked ones are RED."""
+    found = exchange.read_disputed(tx, stix_id, as_of)
+    values: list[dict[str, Any]] = [msgspec.json.decode(one.data) for one in found]
+    refs = {ref for value in values for ref in marking_refs(value)}
+    known = {one.stix_id: one.object() for one in records.latest(tx, sorted(refs)).values()} if refs else {}
+    others = []
+    for one, value in zip(found, values, strict=True):
+        label = label_of(value, known, one.originator, "RED")
+        others.append(Other(one, value, Marking.of(label.tlp, label.scheme, label.level, label.orig)))
+    return others
 
 
 def _source(tx: Connection, stored: Stored, partners: list[str], screen: Screen) -> dict[str, Any] | None:

@@ -351,6 +351,30 @@ def holdings_as_of(as_of: AsOf = NOW) -> sa.Subquery:
     ).subquery()
 
 
+class Disputed(msgspec.Struct, frozen=True):
+    """Another content that an originator signed under an id and version of which one was here before."""
+
+    root: bytes
+    originator: str
+    source: str
+    version: str
+    at: datetime
+    data: bytes
+
+
+def read_disputed(tx: sa.Connection, stix_id: str, as_of: AsOf = NOW) -> list[Disputed]:
+    """Give what is shown as disputed of an object, the oldest first, as it came by the times asked about."""
+    if as_of.public:
+        return []
+    rows = raw(tx).execute(
+        "SELECT root, originator, source, coalesce(modified, created, ''), at, bytes FROM rival"
+        " WHERE stix_id = %s AND state = 'disputed' AND (%s::timestamptz IS NULL OR at <= %s)"
+        " ORDER BY at, root",
+        (stix_id, as_of.earliest, as_of.earliest),
+    )
+    return [Disputed(*row) for row in rows]
+
+
 def read_holdings(tx: sa.Connection, roots: Sequence[bytes], as_of: AsOf = NOW) -> list[Holding]:
     """Give what is known of the holders of `roots`, now or by the times asked about."""
     if as_of.is_now:
