@@ -9,6 +9,8 @@ Rules, each with a test of its name in tests/contract/peers/test_purposes.py:
 3. No key is another party's here, ours among them: what it signs would count for both.
 4. No two realms of a descriptor, and no two parties, name one log; nobody names ours. Whose word on a log is
    whose would be lost.
+5. Every key is a point of the group in which signatures mean something (keys.is_point). Under a key of small
+   order anybody signs anything.
 """
 
 from __future__ import annotations
@@ -19,12 +21,13 @@ from typing import TYPE_CHECKING, Final
 from msgspec import UNSET
 
 from secretariat.base.errors import ConflictError
+from secretariat.ledger.keys import is_point
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from secretariat.exchange.model import Peer
-    from secretariat.exchange.wire import Descriptor, RealmKeys
+    from secretariat.exchange.wire import Descriptor, Key, RealmKeys
     from secretariat.ledger.keys import Keyring
 
 _ED25519: Final = bytes.fromhex("302a300506032b6570032100")
@@ -39,6 +42,13 @@ def check(found: Descriptor) -> None:
     server: set[str] = set()
     names: dict[str, str] = {}
     for realm, keys in found.realms.items():
+        for role, one in _named(keys):
+            if not is_point(one.public):
+                raise ConflictError(
+                    f"the {role} key of {found.party} in {realm} is no Ed25519 key: no point of the group",
+                    where="descriptor",
+                    advice=f"the partner replaces it: secretariat keys rotate {role}",
+                )
         for role, pin in _pins(keys):
             _once(seen, pin, f"{role} key of {realm}")
         server |= set(() if keys.tls is UNSET else keys.tls.server)
@@ -104,12 +114,14 @@ def check_others(party: str, keys: RealmKeys, others: Iterable[Peer], own: Itera
             )
 
 
-def _pins(keys: RealmKeys) -> Iterator[tuple[str, str]]:
+def _named(keys: RealmKeys) -> list[tuple[str, Key]]:
     named = [("record", keys.record), ("log", keys.log), ("transport", keys.transport)]
-    named += [
-        (role, one) for role, one in (("witness", keys.witness), ("root", keys.root)) if one is not None
-    ]
-    yield from ((role, _pin(one.public)) for role, one in named)
+    also = (("witness", keys.witness), ("root", keys.root))
+    return [*named, *((role, one) for role, one in also if one is not None)]
+
+
+def _pins(keys: RealmKeys) -> Iterator[tuple[str, str]]:
+    yield from ((role, _pin(one.public)) for role, one in _named(keys))
     if keys.sealing is not None:
         yield "sealing", _pin(keys.sealing.public, _X25519)
     if keys.tls is not UNSET:

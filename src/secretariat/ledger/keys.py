@@ -21,12 +21,11 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -35,6 +34,8 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_private_key,
 )
+from nacl.bindings import crypto_core_ed25519_is_valid_point, crypto_sign, crypto_sign_open
+from nacl.exceptions import BadSignatureError
 
 from secretariat.base.clock import parse_stamp
 from secretariat.base.errors import ConflictError, InputError, NotFoundError, StateError
@@ -63,19 +64,23 @@ def key_id(public: bytes) -> str:
     return f"{ALGORITHM}-{hashlib.sha256(public).hexdigest()[:32]}"
 
 
-@lru_cache(maxsize=4096)
-def _verifying(public: bytes) -> Ed25519PublicKey:
-    try:
-        return Ed25519PublicKey.from_public_bytes(public)
-    except ValueError as error:
-        raise InputError("not an Ed25519 public key", advice="give its 32 bytes") from error
+def is_point(public: bytes) -> bool:
+    """Say whether these bytes are a public key as the algorithm makes them: of the prime-order group."""
+    return len(public) == PUBLIC_BYTES and bool(crypto_core_ed25519_is_valid_point(public))
 
 
 def signature_holds(public: bytes, signature: bytes, message: bytes) -> bool:
-    """Say whether `signature` over `message` was made by the private half of `public`."""
+    """Say whether `signature` over `message` was made by the private half of `public`.
+
+    Never for a key of small order, under which anybody could sign anything. Refuses what is no key by length.
+    """
+    if len(public) != PUBLIC_BYTES:
+        raise InputError("not an Ed25519 public key", advice="give its 32 bytes")
+    if len(signature) != SIGNATURE_BYTES:
+        return False
     try:
-        _verifying(public).verify(signature, message)
-    except InvalidSignature:
+        crypto_sign_open(signature + message, public)
+    except BadSignatureError:
         return False
     return True
 
@@ -83,13 +88,17 @@ def signature_holds(public: bytes, signature: bytes, message: bytes) -> bool:
 class Signer:
     """One private key: its id, its public half, and `sign`."""
 
-    __slots__ = ("_private", "key_id", "public", "sign")
+    __slots__ = ("_private", "_secret", "key_id", "public")
 
     def __init__(self, private: Ed25519PrivateKey) -> None:
         self._private = private
         self.public: bytes = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
         self.key_id = key_id(self.public)
-        self.sign = private.sign
+        self._secret = private.private_bytes_raw() + self.public  # as libsodium takes it
+
+    def sign(self, message: bytes) -> bytes:
+        """Sign a message."""
+        return crypto_sign(message, self._secret)[:SIGNATURE_BYTES]
 
     def __repr__(self) -> str:
         return f"<Signer {self.key_id}>"

@@ -11,7 +11,7 @@ from contract.peers.test_nodes import Nodes
 from secretariat.base.errors import ConflictError
 from secretariat.exchange import enrolment, renewal
 from secretariat.exchange import store as tables
-from secretariat.ledger.keys import Signer
+from secretariat.ledger.keys import Signer, key_id
 
 
 @pytest.fixture
@@ -63,6 +63,23 @@ def test_no_key_stands_for_two_roles(world, one, other):
     shared = Signer.generate()
     node = with_keys(world.nodes["KR"], **{one: shared, other: shared})
     both_ways(world, descriptor(node, world), "one key for two purposes")
+
+
+class Pointless(Signer):
+    """A "key" of small order: R = A and S = 0 is a signature under it over whatever is said."""
+
+    @classmethod
+    def make(cls):
+        one = cls.generate()
+        one.public = bytes([1]) + bytes(31)
+        one.key_id = key_id(one.public)
+        return one
+
+
+@pytest.mark.parametrize("role", ["record", "log", "transport", "witness"])
+def test_no_key_is_of_small_order(world, role):
+    node = with_keys(world.nodes["KR"], **{role: Pointless.make()})
+    both_ways(world, descriptor(node, world), f"the {role} key of KR in live is no Ed25519 key")
 
 
 def test_no_key_is_the_root_key_besides(world):

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from secretariat.base.errors import ConflictError, InputError, NotFoundError, StateError
 from secretariat.ledger import keys
-from secretariat.ledger.keys import Signer
+from secretariat.ledger.keys import Signer, signature_holds
 
 NAMES = {"party": "KR", "realm": "live", "host": "kr.example"}
 
@@ -88,3 +88,33 @@ def test_a_key_id_names_the_public_key() -> None:
     assert keys.key_id(Signer.from_seed(bytes(32)).public).startswith("ed25519-")
     with pytest.raises(InputError, match="32 bytes"):
         keys.key_id(b"short")
+
+
+# Points of small order, as in "Taming the many EdDSAs" (Chalkias, Garillot, Nikolaenko, 2020). Where only the
+# equation of RFC 8032 section 5.1.7 is asked, R and A of these with S = 0 verify over messages nobody signed.
+SMALL_ORDER = (
+    "0100000000000000000000000000000000000000000000000000000000000000",
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+)
+
+
+@pytest.mark.parametrize("point", SMALL_ORDER)
+def test_nothing_is_signed_under_a_key_of_small_order(point: str) -> None:
+    public = bytes.fromhex(point)
+    for message in (b"anything", b"anything else"):
+        for first in SMALL_ORDER:
+            assert not signature_holds(public, bytes.fromhex(first) + bytes(32), message)
+
+
+def test_a_signature_of_another_length_or_of_another_message_does_not_hold() -> None:
+    one = Signer.from_seed(bytes(32))
+    signature = one.sign(b"a message")
+    assert signature_holds(one.public, signature, b"a message")
+    for other in (b"", signature[:-1], signature + b"\0", signature[:32] + bytes(32)):
+        assert not signature_holds(one.public, other, b"a message")
+    assert not signature_holds(one.public, signature, b"a message ")
+    with pytest.raises(InputError, match="not an Ed25519 public key"):
+        signature_holds(one.public[:31], signature, b"a message")
