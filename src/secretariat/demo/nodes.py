@@ -151,11 +151,12 @@ class DemoNode:
         # The launcher asks the kernel to end the node when this process dies; it needs the main thread.
         launcher = Path(sys.modules["secretariat"].__path__[0]) / "storage" / "launch.py"
         program = [sys.executable, "-I", "-m", "secretariat", *words]
+        ending = str(int(signal.SIGTERM))
         own = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.fchmod(own, 0o600)  # one left by an older release was open to all
         with os.fdopen(own, "ab") as log:
             return subprocess.Popen(  # noqa: S603  our own program
-                [sys.executable, "-I", "-S", str(launcher), str(os.getpid()), "-1", "-1", *program],
+                [sys.executable, "-I", "-S", str(launcher), str(os.getpid()), "-1", "-1", ending, *program],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -372,6 +372,7 @@ class Server:
             str(os.getpid()),
             str(user.uid),
             str(user.gid),
+            str(int(signal.SIGINT)),
             *words,
         ]
 

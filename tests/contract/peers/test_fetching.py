@@ -289,7 +289,7 @@ def test_serving_nodes_fetch_by_themselves_and_take_it_into_use_after_a_person_a
 
 def test_an_answer_longer_than_a_text_may_be_is_not_read(pair, monkeypatch):
     jp = pair.nodes["JP"]
-    monkeypatch.setattr(service, "give_instrument", lambda *_args, **_more: b"[" * 3_000_000)
+    monkeypatch.setattr(instrument_service, "give_instrument", lambda *_args, **_more: b"[" * 3_000_000)
     with transaction(jp, "live", now()) as store:
         instruments.note_wanted(store, "KR", {b"\7" * 32: "syn-long"}, now())
 
