@@ -66,7 +66,7 @@ def server() -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def nodes(running: Server, template: str = TEMPLATE) -> Iterator[Callable[[int, str], SimulatedNode]]:
+def nodes(running: Server, template: str = TEMPLATE) -> Iterator[Callable[..., SimulatedNode]]:
     """Give a maker of nodes, each in a database of its own, which end with the block."""
     with contextlib.ExitStack() as stack:
         admin = stack.enter_context(
@@ -74,7 +74,7 @@ def nodes(running: Server, template: str = TEMPLATE) -> Iterator[Callable[[int, 
         )
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sct-keys-")))
 
-        def make(seed: int, party: str) -> SimulatedNode:
+        def make(seed: int, party: str, *, circles: tuple[str, ...] = ()) -> SimulatedNode:
             name = f"w{os.getpid()}_{next(_numbers)}"
             words = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
             admin.execute(words.format(sql.Identifier(name), sql.Identifier(template)))
@@ -84,7 +84,9 @@ def nodes(running: Server, template: str = TEMPLATE) -> Iterator[Callable[[int, 
             data = folder / party
             data.mkdir()
             host = f"{party.lower()}.example"
-            settings = NodeSettings(party=party, data=data, name=party, host=host, realms=REALMS)
+            settings = NodeSettings(
+                party=party, data=data, name=party, host=host, realms=REALMS, circles=circles
+            )
             keys.create(keys.folder_of(data, "live"), party=party, realm="live", host=host)
             url = make_conninfo(running.conninfo(), dbname=name)
             opened = Database.open(url, REALMS, prefix=template)
@@ -97,8 +99,10 @@ def nodes(running: Server, template: str = TEMPLATE) -> Iterator[Callable[[int, 
 
 def play_on(running: Server, seed: int, template: str = TEMPLATE) -> Outcome:
     """Play the world of a seed with the honest nodes on PostgreSQL."""
+    plan = world(seed, memory=False, most=MOST)
+    circles = (",".join(plan.parties),) if plan.circles else ()
     with nodes(running, template) as make:
-        return outcome(Play(world(seed, memory=False, most=MOST), make))
+        return outcome(Play(plan, partial(make, circles=circles)))
 
 
 def _one(seed: int) -> Outcome:
