@@ -20,6 +20,4 @@ def test_a_step_that_fails_keeps_no_other_step_and_no_other_realm_waiting(node, 
     sync._housekeeping(one)
     assert done == list(one.settings.realms)
     said = [one.message for one in caplog.records if one.name == "secretariat.exchange"]  # others may talk
-    assert said == [
-        f"fails in the realm {realm} failed" for realm in one.settings.realms
-    ]
+    assert said == [f"fails in the realm {realm} failed" for realm in one.settings.realms]
