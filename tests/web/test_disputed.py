@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from litestar.testing import TestClient
 
 from contract.peers.test_nodes import Nodes, indicator
 from secretariat.app import build
+from secretariat.base.clock import AsOf
 from secretariat.exchange.postgres import transaction
+from secretariat.exchange.store import read_disputed
 from secretariat.people.model import Role
 from secretariat.people.service import add_person
 
@@ -46,4 +50,8 @@ def test_the_page_shows_both_contents_and_who_signed_and_brought_the_second(node
         section = page[page.index('id="disputed"') :]
         assert "another &lt;story&gt;" in section
         assert section.count('<span class="code">KR</span>') >= 2
-        assert "Disputed contents" not in client.get(f"/reports/{A}?recorded_by=2026-11-21").text
+    with world.nodes["JP"].database.app("live") as tx:
+        (one,) = read_disputed(tx, A)
+        assert read_disputed(tx, A, AsOf(recorded_by=one.at)) == [one]
+        assert read_disputed(tx, A, AsOf(recorded_by=one.at - timedelta(microseconds=1))) == []
+        assert read_disputed(tx, A, AsOf(public=True)) == []
