@@ -6,8 +6,9 @@ together. A cosigned entry has passed through the log's transaction; through the
 log's signature and the consistency proof and keeps tree and cosignature before it answers; and its verified
 cosignature through a later one of the log's, TOGETHER of them at a time. While the witness works the log
 appends the next entry, AHEAD of them at most, so that neither waits for the other, and verifies words while
-its own database writes; nothing counts before it is committed on both. The last line waits for each
-cosignature before the next entry.
+its own database writes; nothing counts before it is committed on both. "Until each is cosigned" waits for
+each cosignature before the next entry. All of these write the log through `Database.brief`, as the witness does;
+"by the application" is the first line through `Database.app`, as deeds that write more than the log do.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import multiprocessing
 import random
 import secrets
 import select
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from hashlib import sha256
 from multiprocessing.connection import Connection
 
@@ -32,7 +33,6 @@ from secretariat.ledger.entries import Draft, Note
 from secretariat.ledger.node import Node
 from secretariat.ledger.witness import Word
 from secretariat.ledger.witnessing import Known
-from secretariat.storage.engine import begin_work
 
 SINGLE = 400
 BATCH = 2_000
@@ -41,6 +41,7 @@ RUNS = 3
 AHEAD = 16
 TOGETHER = 8
 """Words that the log's next transaction keeps at once."""
+Opens = Callable[[str], AbstractContextManager[sa.Connection]]
 LEAVES = 1 << 17
 PROVEN = 20_000
 
@@ -52,7 +53,7 @@ def run() -> list[Line]:
 
 def cosigned() -> list[Line]:
     """Append single entries and batches, each checkpoint cosigned; the better half of alternating runs."""
-    single, batches, bounds, alone = [], [], [], []
+    single, batches, bounds, alone, deeds = [], [], [], [], []
     with world.node(partners=["P01"]) as node, _witness(node) as door:
         chain = Chain(node, door)
         for _ in range(RUNS):
@@ -60,6 +61,7 @@ def cosigned() -> list[Line]:
             single.append(per_second(SINGLE, lambda: chain.run(SINGLE, 1), runs=1))
             batches.append(per_second(BATCH * BATCHES, lambda: chain.run(BATCHES, BATCH), runs=1))
             alone.append(per_second(SINGLE // 4, lambda: chain.run(SINGLE // 4, 1, ahead=1), runs=1))
+            deeds.append(per_second(SINGLE, lambda: chain.run(SINGLE, 1, by=node.database.app), runs=1))
     row = "one row inserted and committed, once; a cosigned entry is that at two servers on one disk"
     bound = _median(bounds)
     return [
@@ -83,6 +85,14 @@ def cosigned() -> list[Line]:
             sense="less",
             bound_is="two rows inserted and committed one after the other",
         ),
+        Line(
+            "the same by the application, durable and cosigned",
+            _median(deeds),
+            "/s",
+            bound,
+            400,
+            bound_is=row,
+        ),
     ]
 
 
@@ -97,13 +107,12 @@ class Chain:
         self._asked = 0
         self._words: list[Word] = []
 
-    def run(self, times: int, entries: int, ahead: int = AHEAD) -> None:
+    def run(self, times: int, entries: int, ahead: int = AHEAD, by: Opens | None = None) -> None:
         """Append `entries` at a time; return when each checkpoint's cosignature is durable on both sides."""
         drafts = [Draft("note", None, Note(act=f"deed {number}")) for number in range(entries)]
         for _ in range(times):
-            with self._keeping(min(TOGETHER, ahead)) as tx:
+            with self._keeping(min(TOGETHER, ahead), by) as tx:
                 grown = service.extend(tx, self._ring, drafts, now=now())
-                begin_work(tx)
                 proof = grown.consistency() if self._size else []
                 request = witness.write_request(witness.AddCheckpoint(self._size, tuple(proof), grown.note))
                 while self._asked and select.select([self._door], [], [], 0)[0]:
@@ -126,10 +135,10 @@ class Chain:
         self._words.append(word)
 
     @contextmanager
-    def _keeping(self, least: int) -> Iterator[sa.Connection]:
+    def _keeping(self, least: int, by: Opens | None = None) -> Iterator[sa.Connection]:
         """Give a transaction in which the words heard since the last one are kept, where they are so many."""
         words, self._words = (self._words, []) if len(self._words) >= least else ([], self._words)
-        with self._node.database.brief(world.LIVE) as tx:
+        with (by or self._node.database.brief)(world.LIVE) as tx:
             kept = witness_store.put_words(tx, words, now()) if words else None
             yield tx
         assert kept is None or kept.rowcount == len(words)

@@ -204,25 +204,18 @@ def raw(tx: sa.Connection) -> psycopg.Connection[Any]:
 def together(tx: sa.Connection) -> Iterator[None]:
     """Send the driver's statements of the block without waiting for each: one round trip for all of them.
 
-    In a `brief` transaction not even one: they go on with what follows. Refuses as `refuse` of the database.
+    In a `brief` transaction not even one: the server begins with them while the caller goes on. Refuses as
+    `refuse` of the database.
     """
     if isinstance(tx, Brief):
         yield
+        tx.send()
         return
     try:
         with raw(tx).pipeline():
             yield
     except psycopg.errors.RaiseException as error:
         raise _refusal(error) from error
-
-
-def begin_work(tx: sa.Connection) -> None:
-    """Let the server work on what was written in a `brief` transaction while the caller does something else.
-
-    Any other transaction's statements have been answered by now.
-    """
-    if isinstance(tx, Brief):
-        tx.send()
 
 
 def _refusal(error: psycopg.Error) -> StateError:
