@@ -7,8 +7,8 @@ log's signature and the consistency proof and keeps tree and cosignature before 
 cosignature through a later one of the log's, TOGETHER of them at a time. While the witness works the log
 appends the next entry, AHEAD of them at most, so that neither waits for the other, and verifies words while
 its own database writes; nothing counts before it is committed on both. "Until each is cosigned" waits for
-each cosignature before the next entry. All of these write the log through `Database.brief`, as the witness does;
-"by the application" is the first line through `Database.app`, as deeds that write more than the log do.
+each cosignature before the next entry. All of these write the log through `Database.brief`, as the witness
+does; "by the application" is the first line through `Database.app`, as deeds that write more than the log do.
 """
 
 from __future__ import annotations
