@@ -12,6 +12,7 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -33,8 +34,8 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session", autouse=True)
 def loopback_only() -> Iterator[None]:
-    """Let no test reach beyond this machine."""
-    real = socket.socket.connect
+    """Let no test reach beyond this machine, nor ask for names: that may take seconds."""
+    real, known = socket.socket.connect, socket.getaddrinfo
 
     def connect(self: socket.socket, address: object) -> None:
         if self.family != socket.AF_UNIX:
@@ -43,8 +44,18 @@ def loopback_only() -> Iterator[None]:
                 pytest.fail(f"a test tried to reach {address}")
         real(self, address)  # type: ignore[arg-type]
 
+    def names(host: str | bytes | None, *more: Any, **named: Any) -> Any:
+        name = host.decode() if isinstance(host, bytes) else host
+        with contextlib.suppress(ValueError):
+            ipaddress.ip_address(name or "127.0.0.1")
+            return known(host, *more, **named)
+        if name == "localhost":
+            return known(host, *more, **named)
+        raise socket.gaierror(socket.EAI_NONAME, f"{name}: tests know no names but localhost")
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", connect)
+        patch.setattr(socket, "getaddrinfo", names)
         yield
 
 
