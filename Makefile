@@ -7,6 +7,8 @@ READY := $(VENV)/.ready
 # Not compiled at once: the first start compiles what it uses, a demo need not wait for the rest.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 DEMO_DATA ?= demo-data
+# Processes that share the tests: half of what they wait for is a database or a node, so two to a core.
+WORKERS ?= $(shell expr 2 '*' $$(getconf _NPROCESSORS_ONLN))
 # Random worlds of `make chaos`, one in fifty of them on PostgreSQL as well.
 WORLDS ?= 10000
 SEED ?= 0
@@ -48,7 +50,7 @@ browser:
 	@sh tests/browser/chromium.sh
 
 test: lint browser ## contracts, style, types, then every test
-	$(BIN)/pytest -n 2 --dist loadfile -m 'not long' --durations 25 --durations-min 5
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m 'not long' --timeout 300 --durations 25 --durations-min 5
 
 chaos: $(READY) ## the long tests, then WORLDS random worlds (default 10000) from SEED on; REPLAY=n plays one again
 	$(if $(REPLAY),,$(BIN)/pytest -m long)

@@ -9,6 +9,7 @@ import os
 import secrets
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -152,6 +153,14 @@ def chromium() -> str:
         if found is not None:
             return found
     pytest.skip(NO_BROWSER)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Name a failed test at once: who ends a run before its end wants to know, too."""
+    if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
+        reason = getattr(report.longrepr, "reprcrash", None)
+        sys.stdout.write(f"\nFAILED {report.nodeid} ({report.when}): {getattr(reason, 'message', '')[:300]}\n")
+        sys.stdout.flush()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
