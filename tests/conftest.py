@@ -158,8 +158,8 @@ def chromium() -> str:
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Name a failed test at once: who ends a run before its end wants to know, too."""
     if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
-        reason = getattr(report.longrepr, "reprcrash", None)
-        sys.stdout.write(f"\nFAILED {report.nodeid} ({report.when}): {getattr(reason, 'message', '')[:300]}\n")
+        why = getattr(getattr(report.longrepr, "reprcrash", None), "message", "")
+        sys.stdout.write(f"\nFAILED {report.nodeid} ({report.when}): {why[:300]}\n")
         sys.stdout.flush()
 
 
