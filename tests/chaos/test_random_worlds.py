@@ -29,6 +29,13 @@ def test_in_random_worlds_with_faults_and_cheats_every_promise_holds(record_prop
         sys.stdout.write(f" {total['worlds']} worlds, nodes {total['nodes']} ")
 
 
+@pytest.mark.parametrize(
+    "seed", [pytest.param(9790, id="a fork comes to light with the last held answers, after the last page")]
+)
+def test_a_world_that_failed_once_holds(seed):
+    assert not play(world(seed)).failed
+
+
 def test_a_seed_is_a_world_and_the_same_one_every_time():
     assert world(7) == world(7)
     assert str(world(7)) != str(world(8))

@@ -26,7 +26,7 @@ from secretariat.exchange.wire import Cursor, Page, encode, read_page
 from secretariat.ledger import merkle
 from secretariat.ledger.witness import BehindError
 
-from . import cheats
+from . import cheats, mail
 from .hosting import hosted, introduce
 from .mail import Post
 from .media import Courier
@@ -42,6 +42,8 @@ from .ways import START, SimulatedNode
 LIMITS = Limits()
 NEXT = 40.0
 """Seconds in which everybody asked everybody again, held requests and all."""
+BEAT = NEXT + mail.LIMITS.mailbox_beat_s
+"""The same where partners write letters: without anything to say one goes with every beat."""
 REST = 4000.0
 """Seconds after which a world that does not come to rest is wrong."""
 
@@ -92,6 +94,9 @@ class Play(Stealing, Signing):
         self.courier.open()
         self.by_hand.update(self.courier.pairs)
         self.changed = 0
+        self.stands: dict[tuple[str, str], tuple[Any, ...]] = {}
+        """What everybody keeps of logs that have two sides, and below since when it is this."""
+        self.stood = 0.0
         for one in self.parties.values():
             if plan.circles and isinstance(one.node.backend, Memory):
                 one.node.backend.circles = (",".join(plan.parties),)
@@ -332,7 +337,27 @@ class Play(Stealing, Signing):
         if self.untold():  # a letter tells it with the next beat, which may be a minute and more away
             return False
         done = [self.fall_due(party) for party in self.parties.values()]
-        return not any(done)
+        return not any(done) and self.heard_out()
+
+    def heard_out(self) -> bool:
+        """Whether all asked all again since anybody last kept another tree of a log that has two sides.
+
+        What others keep of a log rides along with answers. One that brings nothing is held, and a fork comes
+        to light when it is let go, with no page on its way before: who finds it then writes that down.
+        """
+        twofold = [one for one in self.parties.values() if one.forks or one.false_log or one.reverted]
+        stands: dict[tuple[str, str], tuple[Any, ...]] = {}
+        for one in twofold:
+            for at in self.parties:
+                with self.parties[at].look(self.now(at)) as store:
+                    head, kept = store.head(), store.kept_log(one.ring.origin)
+                if at == one.code:
+                    stands[at, one.code] = (head.size,)
+                elif kept is not None:
+                    stands[at, one.code] = (kept.size, kept.root, bool(kept.suspended))
+        if stands != self.stands:
+            self.stands, self.stood = stands, self.network.time
+        return not twofold or self.network.time - self.stood > (BEAT if self.plan.posted else NEXT)
 
     def untold(self) -> list[Party]:
         """Nodes put back that go on although an honest partner, who reaches them, keeps more of their log."""
