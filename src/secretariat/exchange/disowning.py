@@ -14,11 +14,14 @@ Rules (those of ledger/revocation.py, applied to what this node takes and holds)
    does not continue that tree, as a thief showed one of his own, a person goes back to the last tree that
    this node cosigned before `since` (`rewind`), and takes the log from there under the new key. There is one
    memory of logs on a node, so its guests go back as well. A tree under a key in force is no thief's.
+   Until then nobody is blamed for what differs from a thief's tree: `tree_stands`. And what partners showed
+   of the log under the key, and no witness saw in time, proves nothing against the party: `note_stands`.
 7. A transport key that is revoked is gone at once: requests under it are strangers'.
 """
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -27,7 +30,7 @@ from secretariat.base.clock import stamp
 from secretariat.base.errors import ConflictError, NotFoundError, ProofError
 from secretariat.exchange.model import Arrival, KeptLog, Refusal
 from secretariat.exchange.peers import Outgoing
-from secretariat.ledger import checkpoint, revocation, statements
+from secretariat.ledger import checkpoint, revocation, statements, witness
 from secretariat.ledger.entries import Note
 from secretariat.ledger.revocation import CODE, RevokedError
 
@@ -123,6 +126,10 @@ def settle(store: Store, peer: Peer, before: Mapping[str, Revoked]) -> int:
     since = [one.since for one in news.values() if one.role == "witness"]
     if since:  # its present key's words stay; before the entries, for they may rest on these words
         store.strike(peer.origin, min(since), unless=_hashes(peer))
+    if any(one.role == "log" for one in news.values()):
+        for shown in store.shown_logs(peer.origin):
+            if shown.state == "open" and not note_stands(store, peer, shown.note):
+                store.show_log(msgspec.structs.replace(shown, state="void", at=store.now))
     if not any(one.role == "record" for one in news.values()):
         return 0
     told = 0
@@ -172,6 +179,37 @@ def _quarantine(store: Store, peer: Peer, versions: list[Version]) -> None:
     store.refuse([Refusal(party=peer.party, code=CODE, what=why, root=one.root.hex()) for one in versions])
 
 
+def note_stands(store: Store, peer: Peer, note: bytes) -> bool:
+    """Whether a checkpoint of a partner's log, verified when it came, is its party's word.
+
+    One that only a former key signed is not, where a log key was revoked and no witness known here, other
+    than the log's own, cosigned it before.
+    """
+    since = _log_revoked_since(peer)
+    if since is None or _under_a_key_in_force(peer, note):
+        return True
+    words = []
+    for one in store.peers():
+        if one.origin != peer.origin:
+            with contextlib.suppress(ProofError):
+                words.append(witness.word_in(note, one.origin, one.witness_keys.values()))
+    size = revocation.seen_in_time([one for one in words if one is not None], since, author=peer.origin)
+    return checkpoint.parse(note).size <= size
+
+
+def tree_stands(store: Store, peer: Peer, size: int) -> bool:
+    """Whether what is kept of a partner's log up to a size is its party's, and no thief's of its log key."""
+    since = _log_revoked_since(peer)
+    kept = store.kept_log(peer.origin)
+    if since is None or kept is None or _under_a_key_in_force(peer, kept.note):
+        return True
+    return size <= seen(store, peer.origin)(since)
+
+
+def _log_revoked_since(peer: Peer) -> datetime | None:
+    return min((one.since for one in peer.revoked.values() if one.role == "log"), default=None)
+
+
 def rewind(store: Store, peer: Peer, *, by: str) -> KeptLog:
     """Go back to the last tree of a partner's log that this node cosigned before its log key was revoked.
 
@@ -179,7 +217,7 @@ def rewind(store: Store, peer: Peer, *, by: str) -> KeptLog:
     Refuses where no log key of it is revoked, where nothing newer is kept or a key in force signed what is,
     or nothing was seen before.
     """
-    since = min((one.since for one in peer.revoked.values() if one.role == "log"), default=None)
+    since = _log_revoked_since(peer)
     kept = store.kept_log(peer.origin)
     if since is None or kept is None:
         raise ConflictError(
@@ -191,7 +229,7 @@ def rewind(store: Store, peer: Peer, *, by: str) -> KeptLog:
         raise NotFoundError(f"nothing of {peer.origin} was cosigned here before {stamp(since)}")
     if word.size == kept.size and kept.suspended is None:
         raise ConflictError(f"the tree kept of {peer.origin} was seen before {stamp(since)}: nothing to undo")
-    if kept.suspended is None and _under_a_key_in_force(peer, kept):
+    if kept.suspended is None and _under_a_key_in_force(peer, kept.note):
         raise ConflictError(f"{peer.party} signed the tree kept with its present log key: nothing to undo")
     log = KeptLog(peer.origin, peer.party, word.size, word.root, note)
     if kept.suspended is None:
@@ -207,10 +245,10 @@ def rewind(store: Store, peer: Peer, *, by: str) -> KeptLog:
     return log
 
 
-def _under_a_key_in_force(peer: Peer, kept: KeptLog) -> bool:
-    """Whether what is kept was proven to continue what was kept before, and not by whom a key was stolen."""
+def _under_a_key_in_force(peer: Peer, note: bytes) -> bool:
+    """Whether a key signed it that counts: what is kept under it continues what was kept before."""
     try:
-        checkpoint.verify(kept.note, peer.origin, _log_keys_that_count(peer))
+        checkpoint.verify(note, peer.origin, _log_keys_that_count(peer))
     except ProofError:
         return False
     return True

@@ -14,6 +14,9 @@ Rules:
    a size of which the receiver has the checkpoint: the same root agrees; another root is a contradiction,
    which proves the log false to anybody: both notes are kept and the log is suspended. At another size it
    stays open until a consistency proof, or the log's growth, decides. Nothing of it is believed before.
+   What only a key signed that was revoked since, and no witness saw in time, proves nothing: it is no longer
+   open (`void`). Nor does anything that differs from a tree which a thief of that key had us keep: it stays
+   open until a person goes back (disowning.py, rule 6).
 5. A cosignature in a note that agrees is kept: it stands behind the entries below as that witness's word.
 """
 
@@ -23,12 +26,14 @@ import re
 from typing import TYPE_CHECKING
 
 from secretariat.base.errors import ProofError
+from secretariat.exchange import disowning
 from secretariat.exchange.model import Refusal
 from secretariat.exchange.peers import Outgoing
 from secretariat.exchange.witnesses import NOTHING, Riding
 from secretariat.ledger import checkpoint as notes
 from secretariat.ledger import merkle, witness
 from secretariat.ledger.entries import Suspect
+from secretariat.ledger.keys import SIGNATURE_BYTES
 from secretariat.ledger.model import Contradiction, ShownLog
 
 if TYPE_CHECKING:
@@ -157,18 +162,18 @@ def _refusal(peer: Peer, code: str, error: ProofError) -> Refusal:
 
 def _compare(store: Store, peer: Peer, whose: Peer, shown: Checkpoint, note: bytes) -> list[Contradiction]:
     ours = _verified(store, whose, shown.size)
-    if ours is None:
+    if ours is not None and notes.parse(ours).root == shown.root:
+        _agree(store, peer, shown, note, store.now)
+        return []
+    if ours is None or not disowning.tree_stands(store, whose, shown.size):
         before = next((one for one in store.shown_logs(whose.origin) if one.told_by == peer.party), None)
-        if before is not None and (before.size, before.root) == (shown.size, shown.root):
+        said = before is not None and before.state != "void"
+        if before is not None and said and (before.size, before.root) == (shown.size, shown.root):
             return []
         since = before.since if before is not None and before.state == "open" else store.now
         store.show_log(_shown(peer, shown, note, "open", since, store.now))
         return []
-    mine = notes.parse(ours)
-    if mine.root != shown.root:
-        return accuse(store, whose, ours, note, told_by=peer.party)
-    _agree(store, peer, shown, note, store.now)
-    return []
+    return accuse(store, whose, ours, note, told_by=peer.party)
 
 
 def _verified(store: Store, whose: Peer, size: int) -> bytes | None:
@@ -235,10 +240,14 @@ def reconcile(store: Store, shown: ShownLog, proof: Sequence[bytes], size: int) 
 
 
 def accuse(store: Store, whose: Peer, one: bytes, other: bytes, *, told_by: str) -> list[Contradiction]:
-    """Keep two notes that prove a log false, suspend it, and say so in our own log; nothing where known."""
-    keys = whose.log_keys.values()
-    kept, shown = witness.bare(one, keys), witness.bare(other, keys)
+    """Keep two notes that prove a log false, suspend it, and say so in our own log.
+
+    Nothing where it is known, or where what is kept is a thief's tree (disowning.py, rule 6).
+    """
+    kept, shown = _proof(whose, one), _proof(whose, other)
     size = notes.parse(kept).size
+    if not disowning.tree_stands(store, whose, size):
+        return []
     found = Contradiction(whose.origin, whose.party, size, kept, shown, told_by, store.now)
     if not store.keep_contradiction(found):
         return []
@@ -252,6 +261,17 @@ def accuse(store: Store, whose: Peer, one: bytes, other: bytes, *, told_by: str)
     body = Suspect(party=whose.party, kept=kept.decode(), shown=shown.decode(), reason=reason)
     store.append([Outgoing("suspect", None, body)])
     return [found]
+
+
+def _proof(whose: Peer, note: bytes) -> bytes:
+    """Give a note with the log's own signature alone: under its key in force, else one replaced since."""
+    held = notes.parse(note)
+    known = {notes.key_hash(held.origin, public) for public in whose.log_keys.values()}
+    own = [
+        one for one in held.signatures if one.name == held.origin and len(one.signature) == SIGNATURE_BYTES
+    ]
+    told = [one for one in own if one.key_hash in known] or own
+    return held.text + b"\n" + b"".join(notes.written(one) for one in told)
 
 
 def open_shown(store: Store, origins: Collection[str]) -> list[ShownLog]:

@@ -243,6 +243,14 @@ def _check_log(store: Store, peer: Peer, page: Page) -> KeptLog:
     try:
         following.check_next(peer.party, page.origin, kept.size, kept.root, shown, page.consistency)
     except ProofError as error:
+        if not disowning.tree_stands(store, peer, kept.size):
+            raise PageRefusedError(
+                following.UnprovenError.code,
+                f"the {kept.size} entries kept of {peer.party}'s log are not continued; the log key under"
+                " them was revoked, and nobody saw them before",
+                where=page.origin,
+                advice="go back to the last tree that was seen before: secretariat peers rewind",
+            ) from None
         raise PageRefusedError(error.code, error.what, where=error.where, advice=error.advice) from error
     return kept if shown.size == kept.size else KeptLog(page.origin, peer.party, shown.size, shown.root, note)
 

@@ -105,7 +105,8 @@ class Contradiction(msgspec.Struct, frozen=True):
 class ShownLog(msgspec.Struct, frozen=True):
     """What a partner last showed us of another partner's log.
 
-    `agrees`: our own kept tree contains it. `open`: nothing proves yet that the two are one log.
+    `agrees`: our own kept tree contains it. `open`: nothing proves yet that the two are one log. `void`: only
+    a log key signed it that was revoked since, and nobody saw it before: a thief may have, it proves nothing.
     """
 
     origin: str

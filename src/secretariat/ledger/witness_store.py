@@ -61,7 +61,7 @@ shown_log = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("since", MOMENT, nullable=False),
     sa.Column("at", MOMENT, nullable=False),
-    sa.CheckConstraint("state IN ('agrees', 'open')", name="state"),
+    sa.CheckConstraint("state IN ('agrees', 'open', 'void')", name="state"),
 )
 """The newest checkpoint of a partner's log that another partner showed us, and whether ours contains it."""
 
@@ -169,8 +169,8 @@ def before(tx: Connection, origin: str, moment: datetime) -> list[Word]:
     """Give of each witness its cosignature on the largest tree of a log that it saw before a moment."""
     rows = raw(tx).execute(
         "SELECT DISTINCT ON (witness) origin, size, root, witness, seconds, line FROM cosignature"
-        " WHERE origin = %s AND seconds < extract(epoch FROM %s::timestamptz) ORDER BY witness, size DESC",
-        (origin, moment),
+        " WHERE origin = %s AND seconds < %s ORDER BY witness, size DESC",
+        (origin, revocation.second_of(moment)),
     )
     return [Word(*row) for row in rows]
 

@@ -99,7 +99,7 @@ def upgrade() -> None:
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("since", MOMENT, nullable=False),
         sa.Column("at", MOMENT, nullable=False),
-        sa.CheckConstraint("state IN ('agrees', 'open')", name="state"),
+        sa.CheckConstraint("state IN ('agrees', 'open', 'void')", name="state"),
     )
     op.create_table(
         "named_log",
