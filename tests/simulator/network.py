@@ -383,9 +383,16 @@ class Network:
         if not self.play.news(way, after.position) or self.play.blocked(way):
             return
         way.bringing = True
-        self.after(self._latency(), lambda: self._bring(way, after, size))
+        epoch = self.play.parties[self.node(way.sender)].epoch
+        self.after(self._latency(), lambda: self._bring(way, after, size, epoch))
 
-    def _bring(self, way: Way, after: wire.Cursor, size: int) -> None:
+    def _bring(self, way: Way, after: wire.Cursor, size: int, epoch: int) -> None:
+        sender = self.play.parties[self.node(way.sender)]
+        if sender.epoch != epoch:
+            return  # who asked was killed meanwhile: whoever starts, from a backup too, asks anew
+        if sender.read_only:
+            way.bringing = False
+            return
         made = self.play.page(way, after, size) if self.reaches(way.sender, way.receiver) else None
         way.bringing = False
         if made is None:

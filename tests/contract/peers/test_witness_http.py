@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import json
@@ -17,12 +18,16 @@ from typer.testing import CliRunner
 from contract.peers.test_nodes import Nodes, indicator
 from secretariat.base.clock import now
 from secretariat.base.settings import Limits
-from secretariat.exchange import peer_pages, service, witness_pages
+from secretariat.exchange import connecting, peer_pages, service, sync, witness_pages
+from secretariat.exchange.model import KeptLog
+from secretariat.exchange.postgres import transaction
+from secretariat.exchange.sync import Remote
 from secretariat.exchange.witness_pages import Knocks
 from secretariat.ledger import checkpoint, merkle, witness_store, witnessing
 from secretariat.ledger import pages as ledger_pages
 from secretariat.ledger import service as ledger
 from secretariat.ledger.commands import commands
+from secretariat.ledger.witness import StoppedError
 
 served = runpy.run_path(str(Path(__file__).parent / "served.py"))
 FORK = merkle.leaf_hash(b"another history")
@@ -173,6 +178,28 @@ def test_a_node_that_is_behind_gives_no_smaller_page_and_no_word(world):
     with pytest.raises(Exception, match="KR holds more"):
         service.make_page(jp, "live", "KR", at.after, at.size, now=world.now)
     assert post(world, asked(world, 0)).status_code == 503
+
+
+def test_a_node_that_was_put_back_hears_of_it_before_it_brings_a_page(world):
+    """Before KR brings a page it asks JP where it stands, and JP shows what it kept of KR's log."""
+    world.converge()
+    kr, jp = world.nodes["KR"], world.nodes["JP"]
+    at_jp = service.known_peer(kr, "live", "JP")
+    note = forged(world, 999)
+    with transaction(jp, "live", world.now) as store:
+        store.lock()
+        store.keep_log(KeptLog(kr.origin("live"), "KR", 999, FORK, note))
+        store.cosign(kr.origin("live"))
+
+    async def bring() -> None:
+        async with connecting.client(kr) as client:
+            await sync.bring(kr, "live", "JP", Remote(kr, "live", at_jp, client))
+
+    with pytest.raises(StoppedError, match="JP holds 999 entries"):
+        asyncio.run(bring())
+    assert service.refusals(jp, "live") == []
+    with jp.database.app("live") as tx:
+        assert ledger.store.read_peer_log(tx, kr.origin("live")).state == "ok"
 
 
 def test_who_knocks_too_often_waits():
