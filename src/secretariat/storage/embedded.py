@@ -69,7 +69,12 @@ _CONFIG = {
     "log_error_verbosity": "terse",
     "log_parameter_max_length_on_error": "0",
 }
-_TEST_CONFIG = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+_TEST_CONFIG = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "max_connections": "250",  # of several nodes at once, each of which takes up to 32
+}
 
 
 class SupervisedError(StateError):
