@@ -51,6 +51,8 @@ class Given:
     """What the row says is missing."""
     until: datetime | None = None
     """From when on a duty forbids the receiver to keep it."""
+    late: bool = False
+    """Whether nobody says that its receiver saw it before its giver's key was stolen: it may have lost it."""
 
     def over(self, now: datetime) -> bool:
         return self.until is not None and self.until <= now
@@ -180,6 +182,7 @@ class Oracle:
                 one.right
                 and one.sound
                 and not one.taken_back
+                and not one.late
                 and works(one)
                 and not {one.to, one.giver} & over
                 and (not first or one.giver == item.originator)

@@ -1,8 +1,9 @@
 """Stolen keys in a random world: a thief signs with old dates, the party revokes, and partners settle it.
 
 The thief strikes when every partner has seen the party's log: so what it signs is what nobody saw before
-`since`. Its grants stand in the party's own log, or, where the log key is stolen as well, in a false log that
-one partner is shown. Partners learn of the new keys as renewal.py takes them; `disowning` does the rest.
+`since`, though partners may see it within the same second. Its grants stand in the party's own log, or, where
+the log key is stolen as well, in a false log that one partner is shown. Partners learn of the new keys as
+renewal.py takes them; `disowning` does the rest.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import copy
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -47,8 +48,23 @@ class Stealing(Changing):
         since = self.now(party.code)
         party.robbed, party.deaf = since, True
         self.oracle.robbed.add(party.code)
-        self.network.after(1.5, lambda: self._strike(party, dice))
+        self._count_what_was_seen(party, since)
+        self.network.after(0.1, lambda: self._strike(party, dice))
         self.network.after(1.5 + dice.choice([1.0, 4.0, 8.0]), lambda: self._revoke(party, since, dice))
+
+    def _count_what_was_seen(self, party: Party, since: datetime) -> None:
+        """Of what a receiver saw in the very second of the theft its word cannot say that it was before."""
+        for held in self.oracle.given.values():
+            for one in held:
+                if one.giver != party.code or one.to not in self.parties:
+                    continue
+                with self.parties[one.to].look(self.now(one.to)) as store:
+                    words = store.covering(party.ring.origin, max(one.at, 0))
+                one.late = not any(
+                    datetime.fromtimestamp(word.seconds + 1, UTC) <= since
+                    for word in words
+                    if word.witness != party.ring.origin
+                )
 
     def _all_saw(self, party: Party) -> bool:
         """Whether every partner has taken the party's whole log, so that a witness saw all of it."""

@@ -9,7 +9,7 @@ import msgspec
 from secretariat.base.settings import Limits
 from secretariat.exchange import riding
 from secretariat.exchange.wire import Cursor
-from secretariat.ledger import checkpoint, merkle, witness
+from secretariat.ledger import checkpoint, merkle, revocation, witness
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -80,8 +80,9 @@ class MemoryWitness:
 
     def words_before(self, origin: str, moment: datetime) -> Sequence[Word]:
         last: dict[str, Word] = {}
+        second = revocation.second_of(moment)
         for one in sorted(self._seen.words.values(), key=lambda word: word.size):
-            if one.origin == origin and one.seconds < moment.timestamp():
+            if one.origin == origin and one.seconds < second:
                 last[one.witness] = one
         return [last[name] for name in sorted(last)]
 

@@ -69,7 +69,10 @@ class WitnessStore(Protocol):
         ...
 
     def words_before(self, origin: str, moment: datetime) -> Sequence[Word]:
-        """Give of each witness its cosignature on the largest tree of a log that it saw before a moment."""
+        """Give of each witness its cosignature on the largest tree of a log that it saw before a moment.
+
+        Of a word in the second of that moment nobody knows (revocation.py, rule 2): it is passed over.
+        """
         ...
 
     def strike(self, witness: str, since: datetime, *, unless: Collection[bytes]) -> None:

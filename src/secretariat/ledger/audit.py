@@ -267,8 +267,8 @@ class Auditor:
         """Say what is left of revoked keys; what nobody saw in time is a fault in proof of single entries."""
         found = []
         for key, one in sorted(self._revoked.items(), key=lambda item: (item[1].since, item[0])):
-            moment = one.since.timestamp()
-            seen = max((size for size, seconds in self._seen if seconds < moment), default=0)
+            second = revocation.second_of(one.since)
+            seen = max((size for size, seconds in self._seen if seconds < second), default=0)
             signed = self._under.get(key, ())
             late = [position for position in signed if position >= seen]
             found.append(

@@ -213,8 +213,8 @@ class _Witnessed:
 
     def size(self, since: datetime) -> int:
         """Give the size of the largest tree that a witness named by the reader saw before a moment."""
-        moment = since.timestamp()
-        return max((size for size, seconds in self._words if seconds < moment), default=0)
+        second = revocation.second_of(since)
+        return max((size for size, seconds in self._words if seconds < second), default=0)
 
 
 def _word(one: Entry, number: int, payload: bytes, keys: Mapping[str, bytes]) -> joint.Word:

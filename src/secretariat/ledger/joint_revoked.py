@@ -141,7 +141,7 @@ def _own_proofs(tx: sa.Connection, word: Word) -> list[tuple[bytes, list[bytes]]
 
 def _cosigned(tx: sa.Connection, note: bytes, origin: str, size: int, since: datetime) -> bytes:
     """Give a checkpoint with the words of those who saw it in time."""
-    moment = since.timestamp()
+    second = revocation.second_of(since)
     return witness.with_words(
-        note, [one for one in witness_store.read_words(tx, origin, size) if one.seconds < moment]
+        note, [one for one in witness_store.read_words(tx, origin, size) if one.seconds < second]
     )

@@ -7,7 +7,9 @@ Rules, the one place where they stand:
    revoked key never comes into force again.
 2. What a time says about itself proves nothing: a thief writes any date. An entry under a revoked key counts
    only at a position that a tree held which somebody else saw before `since`: a witness whose key is pinned
-   here, or this node itself, which cosigns what it keeps. The log's own witness is nobody else.
+   here, or this node itself, which cosigns what it keeps. The log's own witness is nobody else. A cosignature
+   bears a whole second T and says no more than that it was given from T to T + 1 s: it is of before `since`
+   only where that second was over by then (`second_of`).
 3. An object under a revoked key counts where an entry that counts names it: one of its originator, or one
    of anybody that was seen before `since`.
 4. A log only grows, so one number per log and revocation answers rule 2: the size of the largest tree that
@@ -96,10 +98,15 @@ def check_in_force(named: Collection[str], revoked: Mapping[str, Revoked]) -> No
         )
 
 
+def second_of(since: datetime) -> int:
+    """Give the POSIX second in which a moment lies: only a word of an earlier one is surely of before it."""
+    return int(since.replace(microsecond=0).timestamp())
+
+
 def seen_in_time(words: Iterable[Word], since: datetime, *, author: str) -> int:
     """Give the size of the largest tree that a witness other than the log's own saw before `since`."""
-    moment = since.timestamp()
-    return max((one.size for one in words if one.witness != author and one.seconds < moment), default=0)
+    second = second_of(since)
+    return max((one.size for one in words if one.witness != author and one.seconds < second), default=0)
 
 
 def counts(signers: Collection[str], revoked: Mapping[str, Revoked], position: int, seen: Seen) -> bool:

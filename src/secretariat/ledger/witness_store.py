@@ -16,6 +16,7 @@ from psycopg import Cursor
 from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
 
+from secretariat.ledger import revocation
 from secretariat.ledger.model import Contradiction, PeerLog, ShownLog
 from secretariat.ledger.witness import Word
 from secretariat.storage.engine import raw
@@ -166,7 +167,10 @@ def newest(tx: Connection, origin: str) -> list[Word]:
 
 
 def before(tx: Connection, origin: str, moment: datetime) -> list[Word]:
-    """Give of each witness its cosignature on the largest tree of a log that it saw before a moment."""
+    """Give of each witness its cosignature on the largest tree of a log that it saw before a moment.
+
+    Of a word in the second of that moment nobody knows (revocation.py, rule 2): it is passed over.
+    """
     rows = raw(tx).execute(
         "SELECT DISTINCT ON (witness) origin, size, root, witness, seconds, line FROM cosignature"
         " WHERE origin = %s AND seconds < %s ORDER BY witness, size DESC",

@@ -99,6 +99,23 @@ def test_what_came_before_the_party_said_so_goes_to_quarantine_and_comes_back_wi
     assert there.sees("JP") == {A, B}
 
 
+def test_what_was_seen_in_the_second_of_the_theft_does_not_count_and_in_the_second_before_it_does(world):
+    """A cosignature bears whole seconds: of that in which a key was stolen it cannot say before or after."""
+    there = two(world)
+    second = there.now.replace(microsecond=0) + timedelta(minutes=1)
+    there.publish("KR", indicator("b"), to=["JP"])
+    there.now = second - timedelta(seconds=0.1)
+    there.pull("JP", "KR")
+    stolen = second + timedelta(seconds=0.1)
+    there.publish("KR", indicator("c"), to=["JP"])  # the thief does
+    there.now = stolen + timedelta(seconds=0.5)
+    there.pull("JP", "KR")
+    assert there.sees("JP") == {A, B, indicator("c")["id"]}
+    assert revoke(there, "KR", at="JP", since=stolen) == 1
+    assert there.sees("JP") == {A, B}
+    assert there.states("JP", "c") == ["quarantined"]
+
+
 def test_an_object_under_a_revoked_key_that_only_a_relay_brings_counts_nothing(world):
     there = world("US", "KR", "JP")
     there.allow("US>KR", "US>KR>JP")

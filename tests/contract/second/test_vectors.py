@@ -89,7 +89,7 @@ def test_what_statements_revoke_by_both(case) -> None:
 
 @named(REVOCATIONS["entries"])
 def test_what_counts_under_a_revoked_key_by_both(case) -> None:
-    ((key, since),) = REVOCATIONS["revoked"].items()
+    key, since = REVOCATIONS["key"], case["since"]
     words = [SimpleNamespace(size=size, seconds=at, witness="jp.example/live") for size, at in case["words"]]
     own = SimpleNamespace(size=10**6, seconds=0, witness="kr.example/live")  # its own word counts for nothing
     moment = datetime.fromisoformat(since)
@@ -99,7 +99,7 @@ def test_what_counts_under_a_revoked_key_by_both(case) -> None:
 
     held = {key: Revoked("record", moment, "stolen")}
     assert revocation.counts([key], held, case["position"], seen) == case["counts"]
-    assert page.entry_counts(key, case["position"], REVOCATIONS["revoked"], case["words"]) == case["counts"]
+    assert page.entry_counts(key, case["position"], {key: since}, case["words"]) == case["counts"]
     assert revocation.counts(["another"], held, case["position"], seen)
 
 

@@ -29,9 +29,9 @@ WORDS = st.lists(
 )
 
 
-@given(WORDS, st.integers(-1000, 1000), st.integers(0, 60))
-def test_no_entry_that_was_first_covered_after_the_revocation_ever_counts(words, at, position):
-    since = START + timedelta(seconds=at)
+@given(WORDS, st.integers(-1000, 1000), st.sampled_from([0, 1, 500_000, 999_999]), st.integers(0, 60))
+def test_no_entry_that_was_first_covered_after_the_revocation_ever_counts(words, at, micro, position):
+    since = START + timedelta(seconds=at, microseconds=micro)
     revoked = {"k": Revoked("record", since, "stolen")}
 
     def seen(moment: datetime) -> int:
@@ -39,8 +39,24 @@ def test_no_entry_that_was_first_covered_after_the_revocation_ever_counts(words,
 
     covered = [one.seconds for one in words if one.witness != AUTHOR and one.size > position]
     assert revocation.counts({"k"}, revoked, position, seen) == any(
-        one < since.timestamp() for one in covered
+        datetime.fromtimestamp(one, UTC) + timedelta(seconds=1) <= since for one in covered
     )
+
+
+def test_a_word_in_the_second_of_the_revocation_is_not_of_before_it():
+    """A cosignature bears whole seconds: given at .9, after a revocation at .1, it says the same second."""
+    at = int(START.timestamp())
+    word = Word(AUTHOR, 9, b"", "jp.example/live", at, b"")
+    for micro in (0, 1, 100_000, 999_999):
+        assert revocation.seen_in_time([word], START + timedelta(microseconds=micro), author=AUTHOR) == 0
+    assert revocation.seen_in_time([word], START + timedelta(seconds=1), author=AUTHOR) == 9
+
+
+@given(st.datetimes(timezones=st.just(UTC)))
+def test_the_second_of_a_moment_holds_it_to_the_last_microsecond(moment):
+    second = revocation.second_of(moment)
+    begins = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=second)
+    assert timedelta(0) <= moment - begins < timedelta(seconds=1)
 
 
 def test_the_logs_own_witness_is_nobody_else():

@@ -120,7 +120,8 @@ def revocations() -> dict[str, Any]:
                   ["first", "stolen", "earlier"]):  # fmt: skip
         revoked = page.revoked_by([statements[one].encode() for one in names], key(1).public)
         cases.append({"statements": names, "revoked": revoked})
-    entries = [
+    half = "2026-11-22T02:00:00.500000Z"
+    whole = [
         {"name": "seen before", "position": 3, "words": [[4, 1795312799]], "counts": True},
         {"name": "seen in that very second", "position": 3, "words": [[4, 1795312800]], "counts": False},
         {"name": "seen after", "position": 3, "words": [[4, 1795312801], [9, 1795399200]], "counts": False},
@@ -138,11 +139,20 @@ def revocations() -> dict[str, Any]:
         },
         {"name": "nobody saw it", "position": 0, "words": [], "counts": False},
     ]
+    parts = [
+        {"name": "seen in the second of the revocation, before or after it", "position": 3, "since": half,
+         "words": [[4, 1795312800]], "counts": False},
+        {"name": "seen in the last second that was over by then", "position": 3, "since": half,
+         "words": [[4, 1795312799]], "counts": True},
+        {"name": "seen in the second of a revocation at its very end", "position": 3,
+         "since": "2026-11-22T02:00:00.999999Z", "words": [[4, 1795312800]], "counts": False},
+    ]  # fmt: skip
+    entries = [{"name": one["name"], "since": stolen["since"]} | one for one in (*whole, *parts)]
     return {
         "root": key(1).public.hex(),
         "statements": statements,
         "cases": cases,
-        "revoked": {key(2).id: stolen["since"]},
+        "key": key(2).id,
         "entries": entries,
     }
 

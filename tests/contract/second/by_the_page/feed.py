@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from contract.second.by_the_page.forms import (
     DESCRIPTOR,
@@ -255,8 +255,11 @@ def revoked_by(statements, root, realm="live"):
 
 
 def entry_counts(signer, position, revoked, words):
-    """Whether an entry at a proven place counts; `words`: (size, seconds) of witnesses, not its own log."""
+    """Whether an entry at a proven place counts; `words`: (size, seconds) of witnesses, not its own log.
+
+    A second counts as before a moment when it was over by then.
+    """
     if signer not in revoked:
         return True
-    since = datetime.fromisoformat(revoked[signer]).timestamp()
-    return any(size > position and seconds < since for size, seconds in words)
+    since = datetime.fromisoformat(revoked[signer]) - datetime(1970, 1, 1, tzinfo=UTC)
+    return any(size > position and timedelta(seconds=seconds + 1) <= since for size, seconds in words)
