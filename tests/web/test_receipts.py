@@ -293,7 +293,7 @@ def test_a_reported_loss_stands_in_the_matrix_and_on_the_desk(told):
 def test_an_office_concurs_on_the_page_before_anybody_says_do(site):
     client = site("releaser")
     released(client, ["JP"])
-    rule = {"kind": "concur", "from_tlp": "CLEAR", "offices": ["legal"]}
+    rule = {"from_tlp": "CLEAR", "offices": ["legal"]}
     with client.node.database.app("live") as tx:
         tx.execute(house_rule.insert().values(rule=rule, recorded_at=now(), by="test"))
         people.add_person(

@@ -1,4 +1,4 @@
-"""`secretariat agreements …`, `release …`, `standing …`, and the verbs `publish` and `explain`."""
+"""`secretariat agreements …`, `release …`, `standing …`, `house-rules …`, `publish` and `explain`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
+from secretariat.agreements.house_rule_commands import commands as house_rules
 from secretariat.agreements.offered_commands import between, offers
 from secretariat.agreements.release_commands import Purpose, node_at, verbs
 from secretariat.base.clock import AsOf, end_of_day, now, parse_stamp
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from secretariat.agreements.model import Decision
 
 __all__ = ["commands", "verbs"]
+
+verbs.add_typer(house_rules, name="house-rules")
 
 commands = typer.Typer(help="Instruments, and what they permit.", no_args_is_help=True)
 

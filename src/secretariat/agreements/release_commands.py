@@ -93,7 +93,7 @@ def publish(
     json: Json = False,
 ) -> None:
     """Release objects to the partners that may have them; say to whom they went and why not to others."""
-    from secretariat.agreements import service, sponsoring, workflow
+    from secretariat.agreements import house_rules, service, sponsoring, workflow
     from secretariat.agreements.recording import draft_ids
     from secretariat.agreements.release import Basis, publish_in
     from secretariat.people.model import Permission
@@ -144,7 +144,7 @@ def publish(
                     advice="--by LOGIN --second LOGIN, or `secretariat release propose`"
                     " and another person approves",
                 )
-            if asked := workflow.offices_of(tx, [one.label for one in versions]):
+            if asked := house_rules.offices_of(tx, [one.label for one in versions]):
                 raise StateError(
                     f"{', '.join(asked)} must concur first",
                     where=names[0],
@@ -323,7 +323,7 @@ def concur(
     with node_at(data) as node:
         with node.database.app(realm) as tx:
             of_office(tx, by, office, Permission.READ_REPORTS)
-        found = workflow.concur(node, realm, _uuid(number), office=office, by=by)
+        found = workflow.concur(node, realm, _uuid(number), office=office, by=by, now=now())
     _tell_release(found, json=json)
 
 

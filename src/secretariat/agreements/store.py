@@ -131,6 +131,7 @@ house_rule = sa.Table(
     sa.Column("by", sa.Text, nullable=False),
     sa.Column("recorded_at", _MOMENT, nullable=False),
     sa.Column("ended_at", _MOMENT),
+    sa.Column("ended_by", sa.Text),
 )
 
 

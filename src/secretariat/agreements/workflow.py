@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from psycopg.types.json import Jsonb
 
+from secretariat.agreements.house_rules import offices_of
 from secretariat.agreements.lowering import lowered
 from secretariat.agreements.recompute import COMPANY, references
 from secretariat.agreements.release import Basis, Published, missing_of, publish_in
@@ -32,7 +33,7 @@ from secretariat.agreements.service import with_members
 from secretariat.base.clock import stamp
 from secretariat.base.errors import DeniedError, InputError, NotFoundError, StateError
 from secretariat.ledger import service as ledger
-from secretariat.ledger.entries import Draft, Standing
+from secretariat.ledger.entries import Draft, Note, Standing
 from secretariat.records.markings import TLP_ORDER, Label
 from secretariat.storage.engine import raw
 from secretariat.storage.feed import LIVE, notify
@@ -220,14 +221,17 @@ def last_purpose(tx: sa.Connection, by: str) -> str | None:
     return None if row is None else str(row[0])
 
 
-def concur(node: Node, realm: str, number: uuid.UUID, *, office: str, by: str) -> Release:
-    """Record that an office concurs. Refuses an office that is not asked."""
+def concur(node: Node, realm: str, number: uuid.UUID, *, office: str, by: str, now: datetime) -> Release:
+    """Record that an office concurs, with its entry in the log. Refuses an office that is not asked."""
     with node.database.app(realm) as tx:
         found = _open(tx, number)
         if office not in found.waits_for:
             raise StateError(f"{office} is not asked to concur, or has done so", where=str(number))
         offices = [{**one, "by": by} if one["office"] == office else one for one in found.offices]
         raw(tx).execute("UPDATE release SET offices = %s WHERE id = %s", (Jsonb(offices), number))
+        # the release by its id alone: its title and its objects' names say what a log is not to hold
+        note = Note(act="release-concur", by=by, detail={"release": str(number), "office": office})
+        ledger.append(tx, node.keyring(realm), [Draft("note", None, note)], now=now)
         notify(tx, LIVE, msgspec.json.encode({"kind": "release", "id": str(number)}).decode())
         return get(tx, number)
 
@@ -512,19 +516,6 @@ def _open(tx: sa.Connection, number: uuid.UUID) -> Release:
     if found.state != "proposed":
         raise StateError(f"this release is {found.state} already", where=str(number))
     return found
-
-
-def offices_of(tx: sa.Connection, labels: Iterable[Label]) -> list[str]:
-    """Name the offices that house rules want asked for any version so labelled (rule 2)."""
-    rows = raw(tx).execute("SELECT rule FROM house_rule WHERE ended_at IS NULL ORDER BY id").fetchall()
-    top = max((_rank(one.tlp or "RED") for one in labels), default=0)
-    asked = [
-        office
-        for (rule,) in rows
-        if rule.get("kind") == "concur" and top >= _rank(rule.get("from_tlp", "CLEAR"))
-        for office in rule["offices"]
-    ]
-    return list(dict.fromkeys(asked))
 
 
 def _rank(word: str) -> int:

@@ -14,6 +14,8 @@ from secretariat.base.errors import DeniedError, InputError, StateError
 from secretariat.exchange import change_store, remarking
 from secretariat.exchange.change_store import Proposed
 from secretariat.exchange.postgres import transaction
+from secretariat.ledger import service as ledger
+from secretariat.ledger.entries import Draft, Note
 from secretariat.storage.feed import LIVE, live, notify
 
 if TYPE_CHECKING:
@@ -50,7 +52,10 @@ def propose(node: Node, realm: str, stix_id: str, change: Change, *, by: str, no
 
 
 def concur(node: Node, realm: str, number: uuid.UUID, *, office: str, by: str, now: datetime) -> Proposed:
-    """Record that an office concurs. Refuses an office that is not asked, or has concurred."""
+    """Record that an office concurs, with its entry in the log.
+
+    Refuses an office that is not asked, or has concurred.
+    """
     with transaction(node, realm, now) as store:
         one = change_store.get(store.tx, number, lock=True)
         _check_open(one)
@@ -58,6 +63,9 @@ def concur(node: Node, realm: str, number: uuid.UUID, *, office: str, by: str, n
             raise StateError(f"{office} is not asked to concur, or has done so", where=str(number))
         said = [{**asked, "by": by} if asked["office"] == office else asked for asked in one.offices]
         change_store.concur(store.tx, number, said)
+        # the change by its id alone: the id of an object may be made from its value
+        note = Note(act="change-concur", by=by, detail={"change": str(number), "office": office})
+        ledger.append(store.tx, store.keyring, [Draft("note", None, note)], now=now)
         notify(store.tx, LIVE, live(kind="release", id=str(number)))
         return change_store.get(store.tx, number)
 

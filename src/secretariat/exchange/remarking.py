@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from secretariat.agreements import grants, workflow
+from secretariat.agreements import grants, house_rules, workflow
 from secretariat.agreements import service as agreements
 from secretariat.agreements.lowering import is_lower
 from secretariat.agreements.model import MAY
@@ -270,7 +270,7 @@ def _forecast(store: PostgresStore, old: Stored, after: Stored, change: Change, 
         two=lower or workflow.needs_two(after.label),
         conditions=tuple(agreements.conditions_of(outlooks, getting)),
         label=after.label,
-        offices=tuple(workflow.offices_of(store.tx, [old.label, after.label])),
+        offices=tuple(house_rules.offices_of(store.tx, [old.label, after.label])),
     )
 
 

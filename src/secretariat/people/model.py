@@ -48,7 +48,7 @@ SENTENCES: dict[Permission, str] = {
     Permission.APPROVE_RELEASE: "Say DO on a decision that says MAY, or approve what another proposed.",
     Permission.WITHDRAW: "Withdraw a report of this party from everyone who holds it.",
     Permission.READ_AGREEMENTS: "Read instruments and ask what may flow between whom, on any day.",
-    Permission.EDIT_AGREEMENTS: "Record instruments, their status and consents of this party.",
+    Permission.EDIT_AGREEMENTS: "Record instruments, their status, consents and house rules of this party.",
     Permission.READ_LEDGER: "Read and verify the log, its checkpoints, proofs and receipts.",
     Permission.READ_REGISTER: "Read meetings, commitments, projects and boards.",
     Permission.EDIT_REGISTER: "Record meetings, commitments, evidence and accounts.",

@@ -45,7 +45,7 @@ SENTENCE_WORDS = (
     mark("Say DO on a decision that says MAY, or approve what another proposed."),
     mark("Withdraw a report of this party from everyone who holds it."),
     mark("Read instruments and ask what may flow between whom, on any day."),
-    mark("Record instruments, their status and consents of this party."),
+    mark("Record instruments, their status, consents and house rules of this party."),
     mark("Read and verify the log, its checkpoints, proofs and receipts."),
     mark("Read meetings, commitments, projects and boards."),
     mark("Record meetings, commitments, evidence and accounts."),

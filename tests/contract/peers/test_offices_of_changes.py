@@ -12,6 +12,7 @@ from secretariat.agreements import release_commands, store
 from secretariat.base.errors import DeniedError, StateError
 from secretariat.exchange import change_commands, change_service, remarking
 from secretariat.exchange.changes import Change, Marks
+from secretariat.ledger import service as ledger
 from secretariat.people.model import Role
 from secretariat.people.service import add_person
 
@@ -23,7 +24,7 @@ HIGHER = Change(reason="named a victim", marks=Marks(tlp="RED"))
 
 
 def rule(world, *offices, from_tlp="CLEAR"):
-    said = {"kind": "concur", "from_tlp": from_tlp, "offices": offices}
+    said = {"from_tlp": from_tlp, "offices": offices}
     with world.nodes["KR"].database.app("live") as tx:
         tx.execute(store.house_rule.insert().values(rule=said, recorded_at=world.now, by="test"))
 
@@ -165,3 +166,10 @@ def test_by_command_an_office_concurs_by_a_person_of_its_own(ruled, monkeypatch,
         )
         assert done.exit_code == 0, done.output
     assert ran(change_commands.commands, "approve", one, "--confirm")["got"] == ["JP"]
+    with kr.database.app("live") as tx:
+        logged = [ledger.detail(tx, row.position) for row in ledger.read_entries(tx, kinds=["note"])]
+    said = [row.statement.body for row in logged if row.statement.body["act"] == "change-concur"]
+    assert [(row["by"], row["detail"]) for row in said] == [
+        ("anna", {"change": one, "office": "legal"}),
+        ("pia", {"change": one, "office": "press"}),
+    ]

@@ -21,7 +21,7 @@ NOW = releasing.NOW
 def ruled(node):
     """A node whose rule asks two offices from AMBER on, and the proposed release of an AMBER object."""
     jp = releasing.prepared(node, "KR")
-    rule = {"kind": "concur", "from_tlp": "AMBER", "offices": ["legal", "press"]}
+    rule = {"from_tlp": "AMBER", "offices": ["legal", "press"]}
     with jp.database.app("live") as tx:
         tx.execute(store.house_rule.insert().values(rule=rule, recorded_at=NOW, by="test"))
     one = releasing.indicator("AMBER")
@@ -34,11 +34,11 @@ def test_silence_is_not_concurrence(ruled):
     assert release.waits_for == ["legal", "press"]
     with pytest.raises(StateError, match="legal, press must concur first"):
         workflow.decide_release(jp, "live", release.id, by="ben", now=NOW)
-    workflow.concur(jp, "live", release.id, office="legal", by="lea")
+    workflow.concur(jp, "live", release.id, office="legal", by="lea", now=NOW)
     with pytest.raises(StateError, match="press must concur first"):
         workflow.decide_release(jp, "live", release.id, by="ben", now=NOW)
     assert releasing.readable(jp, "KR") == set()
-    workflow.concur(jp, "live", release.id, office="press", by="pia")
+    workflow.concur(jp, "live", release.id, office="press", by="pia", now=NOW)
     workflow.decide_release(jp, "live", release.id, by="ben", now=NOW)
     assert releasing.readable(jp, "KR") == {one["id"]}
 
@@ -46,9 +46,9 @@ def test_silence_is_not_concurrence(ruled):
 @pytest.mark.parametrize("office", ["nobody", "legal"], ids=["not asked", "a second time"])
 def test_an_office_concurs_once_and_only_when_asked(ruled, office):
     jp, _, release = ruled
-    workflow.concur(jp, "live", release.id, office="legal", by="lea")
+    workflow.concur(jp, "live", release.id, office="legal", by="lea", now=NOW)
     with pytest.raises(StateError, match="is not asked to concur, or has done so"):
-        workflow.concur(jp, "live", release.id, office=office, by="lea")
+        workflow.concur(jp, "live", release.id, office=office, by="lea", now=NOW)
 
 
 def test_below_its_marking_the_rule_asks_nobody(ruled):

@@ -123,7 +123,7 @@ def test_two_persons_with_the_right_release_and_where_one_is_enough_the_operator
 
 def test_an_office_concurs_by_a_person_of_its_own(jp):
     with jp.database.app("live") as tx:
-        rule = {"kind": "concur", "from_tlp": "CLEAR", "offices": ["legal"]}
+        rule = {"from_tlp": "CLEAR", "offices": ["legal"]}
         tx.execute(store.house_rule.insert().values(rule=rule, recorded_at=NOW, by="test"))
     made = ran("release", "propose", draft(jp), "--title", "x", "--by", "ada")
     with pytest.raises(DeniedError, match="not of legal"):

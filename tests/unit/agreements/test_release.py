@@ -260,7 +260,7 @@ def test_a_rule_made_after_the_proposal_asks_its_office_too(node):
     one = indicator("AMBER")
     drafted(jp, one)
     release = proposed(jp, one)
-    rule = {"kind": "concur", "from_tlp": "AMBER", "offices": ["legal"]}
+    rule = {"from_tlp": "AMBER", "offices": ["legal"]}
     with jp.database.app("live") as tx:
         tx.execute(store.house_rule.insert().values(rule=rule, recorded_at=NOW, by="test"))
     with pytest.raises(StateError, match="legal must concur"):

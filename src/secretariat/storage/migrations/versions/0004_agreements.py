@@ -124,6 +124,7 @@ def upgrade() -> None:
         sa.Column("by", sa.Text, nullable=False),
         sa.Column("recorded_at", _MOMENT, nullable=False),
         sa.Column("ended_at", _MOMENT),
+        sa.Column("ended_by", sa.Text),
     )
     op.create_table(
         "grant_class",
