@@ -17,6 +17,8 @@ NEWEST := $(shell date -u -d '7 days ago' +%F 2>/dev/null || date -u -v-7d +%F)
 LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --exclude-newer $(NEWEST) $(LOCK_FLAGS)
 
+# What was compiled once is kept: tests start hundreds of processes.
+unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test chaos bench lint lock clean browser docs meaning
 
