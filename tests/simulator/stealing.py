@@ -19,6 +19,7 @@ import msgspec
 from secretariat.agreements.recompute import moment_text
 from secretariat.base.errors import ConflictError, NotFoundError
 from secretariat.exchange import disowning
+from secretariat.exchange.enrolment import former_log_keys
 from secretariat.ledger.keys import Signer
 from secretariat.ledger.revocation import Revoked
 
@@ -165,6 +166,7 @@ class Stealing(Changing):
                 before,
                 record_keys={**before.record_keys, ring.record.key_id: ring.record.public},
                 log_keys={ring.log.key_id: ring.log.public},
+                former_log_keys=former_log_keys(before, ring.log.key_id),
                 retired=dict.fromkeys(old, when),
                 ended=dict.fromkeys(old, place),
                 revoked=dict(ring.revoked),

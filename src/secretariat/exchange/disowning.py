@@ -15,7 +15,9 @@ Rules (those of ledger/revocation.py, applied to what this node takes and holds)
    this node cosigned before `since` (`rewind`), and takes the log from there under the new key. There is one
    memory of logs on a node, so its guests go back as well. A tree under a key in force is no thief's.
    Until then nobody is blamed for what differs from a thief's tree: `tree_stands`. And what partners showed
-   of the log under the key, and no witness saw in time, proves nothing against the party: `note_stands`.
+   of the log under the key, and no witness saw in time, proves nothing against the party: `note_stands`. Each
+   of several keys counts, or counts no more, for itself: one that was only replaced goes on to bear what it
+   signed. Whether the note or the revocation comes first changes nothing.
 7. A transport key that is revoked is gone at once: requests under it are strangers'.
 """
 
@@ -128,7 +130,7 @@ def settle(store: Store, peer: Peer, before: Mapping[str, Revoked]) -> int:
         store.strike(peer.origin, min(since), unless=_hashes(peer))
     if any(one.role == "log" for one in news.values()):
         for shown in store.shown_logs(peer.origin):
-            if shown.state == "open" and not note_stands(store, peer, shown.note):
+            if shown.state == "open" and not note_stands(store, peer, shown.note, here=shown.at):
                 store.show_log(msgspec.structs.replace(shown, state="void", at=store.now))
     if not any(one.role == "record" for one in news.values()):
         return 0
@@ -179,14 +181,19 @@ def _quarantine(store: Store, peer: Peer, versions: list[Version]) -> None:
     store.refuse([Refusal(party=peer.party, code=CODE, what=why, root=one.root.hex()) for one in versions])
 
 
-def note_stands(store: Store, peer: Peer, note: bytes) -> bool:
+def log_keys(peer: Peer) -> dict[str, bytes]:
+    """Give every log key of a partner that is known here, the former ones first."""
+    return {**peer.former_log_keys, **peer.log_keys}
+
+
+def note_stands(store: Store, peer: Peer, note: bytes, *, here: datetime | None = None) -> bool:
     """Whether a checkpoint of a partner's log, verified when it came, is its party's word.
 
-    One that only a former key signed is not, where a log key was revoked and no witness known here, other
+    One that only revoked keys signed is not, where it was not `here` before, and no witness known here, other
     than the log's own, cosigned it before.
     """
-    since = _log_revoked_since(peer)
-    if since is None or _under_a_key_in_force(peer, note):
+    since = _revoked_since(peer, note)
+    if since is None or (here is not None and here < since):
         return True
     words = []
     for one in store.peers():
@@ -199,38 +206,57 @@ def note_stands(store: Store, peer: Peer, note: bytes) -> bool:
 
 def tree_stands(store: Store, peer: Peer, size: int) -> bool:
     """Whether what is kept of a partner's log up to a size is its party's, and no thief's of its log key."""
-    since = _log_revoked_since(peer)
     kept = store.kept_log(peer.origin)
-    if since is None or kept is None or _under_a_key_in_force(peer, kept.note):
-        return True
-    return size <= seen(store, peer.origin)(since)
+    since = None if kept is None else _revoked_since(peer, kept.note)
+    return since is None or size <= seen(store, peer.origin)(since)
 
 
-def _log_revoked_since(peer: Peer) -> datetime | None:
-    return min((one.since for one in peer.revoked.values() if one.role == "log"), default=None)
+def _revoked_since(peer: Peer, note: bytes) -> datetime | None:
+    """Say since when none of the keys counts that signed a checkpoint; None where one of them does.
+
+    Under a key that was replaced before this node knew it, nobody can say which: the earliest is taken.
+    """
+    signers = [key for key, public in log_keys(peer).items() if _signed(peer, note, public)]
+    if any(key not in peer.revoked for key in signers):
+        return None
+    revoked = _log_keys_revoked(peer)
+    return max((revoked[key] for key in signers), default=min(revoked.values(), default=None))
+
+
+def _log_keys_revoked(peer: Peer) -> dict[str, datetime]:
+    return {key: one.since for key, one in peer.revoked.items() if one.role == "log"}
+
+
+def _signed(peer: Peer, note: bytes, public: bytes) -> bool:
+    try:
+        checkpoint.verify(note, peer.origin, [public])
+    except ProofError:
+        return False
+    return True
 
 
 def rewind(store: Store, peer: Peer, *, by: str) -> KeptLog:
     """Go back to the last tree of a partner's log that this node cosigned before its log key was revoked.
 
     The own log says so first, with the person and both sizes: nothing is let go without that entry.
-    Refuses where no log key of it is revoked, where nothing newer is kept or a key in force signed what is,
-    or nothing was seen before.
+    Refuses where no log key of it is revoked, where nothing newer is kept or a key that counts signed what
+    is, or nothing was seen before.
     """
-    since = _log_revoked_since(peer)
-    kept = store.kept_log(peer.origin)
-    if since is None or kept is None:
+    revoked, kept = _log_keys_revoked(peer), store.kept_log(peer.origin)
+    if not revoked or kept is None:
         raise ConflictError(
             f"{peer.party} revoked no log key", advice="secretariat log resume takes a suspended log again"
         )
+    since = _revoked_since(peer, kept.note)
+    if since is None and kept.suspended is None:
+        raise ConflictError(f"{peer.party} signed the tree kept with a log key that counts: nothing to undo")
+    since = since or max(revoked.values())  # suspended for what a thief signed with a key of before
     word = next((one for one in store.words_before(peer.origin, since) if one.witness == store.origin), None)
     note = None if word is None else store.kept_notes(peer.origin, [word.size]).get(word.size)
     if word is None or note is None:
         raise NotFoundError(f"nothing of {peer.origin} was cosigned here before {stamp(since)}")
     if word.size == kept.size and kept.suspended is None:
         raise ConflictError(f"the tree kept of {peer.origin} was seen before {stamp(since)}: nothing to undo")
-    if kept.suspended is None and _under_a_key_in_force(peer, kept.note):
-        raise ConflictError(f"{peer.party} signed the tree kept with its present log key: nothing to undo")
     log = KeptLog(peer.origin, peer.party, word.size, word.root, note)
     if kept.suspended is None:
         store.suspend_log(log.origin, f"taken back to {log.size} entries")
@@ -243,16 +269,3 @@ def rewind(store: Store, peer: Peer, *, by: str) -> KeptLog:
     (said_at,) = store.append([Outgoing("note", None, Note(act="log-rewound", by=by, detail=detail))])
     store.rewind(log, said_at)
     return log
-
-
-def _under_a_key_in_force(peer: Peer, note: bytes) -> bool:
-    """Whether a key signed it that counts: what is kept under it continues what was kept before."""
-    try:
-        checkpoint.verify(note, peer.origin, _log_keys_that_count(peer))
-    except ProofError:
-        return False
-    return True
-
-
-def _log_keys_that_count(peer: Peer) -> list[bytes]:
-    return [public for key, public in peer.log_keys.items() if key not in peer.revoked]

@@ -295,6 +295,7 @@ def _enrol(
         fresh = msgspec.structs.replace(
             fresh, cursor=before.cursor, last_contact=before.last_contact,
             record_keys={**before.record_keys, **fresh.record_keys},
+            former_log_keys=former_log_keys(before, keys.log.id),
             retired=retired_by(before, keys.record.id, in_force_since(found, realm)),
             ended=ended_by(before, keys.record.id, keys.since_entry),
             via=before.via if via is None else via,
@@ -391,6 +392,12 @@ def retired_by(before: Peer, record: str, at: datetime) -> dict[str, datetime]:
     """Say from when on each record key of a partner is retired once `record` is in force."""
     others = {key: before.retired.get(key, at) for key in before.record_keys}
     return {key: since for key, since in others.items() if key != record}
+
+
+def former_log_keys(before: Peer, log: str) -> dict[str, bytes]:
+    """Give the log keys that a partner had before, once `log` is in force."""
+    known = {**before.former_log_keys, **before.log_keys}
+    return {key: public for key, public in known.items() if key != log}
 
 
 def ended_by(before: Peer, record: str, place: int | msgspec.UnsetType) -> dict[str, int]:

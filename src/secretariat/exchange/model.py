@@ -53,6 +53,7 @@ class Peer(msgspec.Struct, frozen=True, kw_only=True):
     record_keys: dict[str, bytes]
     """Every record key the party ever had here: old signatures stay good."""
     log_keys: dict[str, bytes]
+    """What signs its log now."""
     transport_keys: dict[str, bytes]
     origin: str
     url: str
@@ -72,6 +73,8 @@ class Peer(msgspec.Struct, frozen=True, kw_only=True):
     """The party whose node is the mailbox between the two; empty where one of them reaches the other."""
     sealing_keys: dict[str, bytes] = {}
     witness_keys: dict[str, bytes] = {}
+    former_log_keys: dict[str, bytes] = {}
+    """Log keys that a newer statement no longer named: they sign no page, a fork under them is its own."""
     client_pins: tuple[str, ...] = ()
     """Keys of the certificates with which its node comes (certificates.py); none: it need not."""
     server_pins: tuple[str, ...] = ()

@@ -69,7 +69,7 @@ def check_change(before: Peer, keys: RealmKeys) -> None:
     """Refuse a key that had another purpose at this partner before."""
     held: Mapping[str, Mapping[str, bytes]] = {
         "record": before.record_keys,
-        "log": before.log_keys,
+        "log": {**before.former_log_keys, **before.log_keys},
         "transport": before.transport_keys,
         "witness": before.witness_keys,
     }
@@ -94,7 +94,7 @@ def check_others(party: str, keys: RealmKeys, others: Iterable[Peer], own: Itera
             continue
         names[one.origin] = one.party
         publics = [one.root_key, *one.record_keys.values(), *one.log_keys.values()]
-        publics += [*one.transport_keys.values(), *one.witness_keys.values()]
+        publics += [*one.former_log_keys.values(), *one.transport_keys.values(), *one.witness_keys.values()]
         held |= dict.fromkeys([*map(_pin, publics), *one.client_pins], one.party)
     for ring in own:
         names[ring.origin] = ring.party

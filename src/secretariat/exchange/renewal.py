@@ -31,6 +31,7 @@ from secretariat.exchange import connecting, disowning_service, enrolment, purpo
 from secretariat.exchange import store as tables
 from secretariat.exchange.enrolment import (
     ended_by,
+    former_log_keys,
     in_force_since,
     open_descriptor,
     pins_of,
@@ -118,6 +119,7 @@ def renewed(before: Peer, found: Descriptor, realm: str, sealed: bytes) -> Peer 
         before,
         record_keys={**before.record_keys, keys.record.id: keys.record.public},
         log_keys={keys.log.id: keys.log.public},
+        former_log_keys=former_log_keys(before, keys.log.id),
         transport_keys={keys.transport.id: keys.transport.public},
         sealing_keys={} if keys.sealing is None else {keys.sealing.id: keys.sealing.public},
         witness_keys={} if keys.witness is None else {keys.witness.id: keys.witness.public},

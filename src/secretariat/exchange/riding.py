@@ -14,8 +14,9 @@ Rules:
    a size of which the receiver has the checkpoint: the same root agrees; another root is a contradiction,
    which proves the log false to anybody: both notes are kept and the log is suspended. At another size it
    stays open until a consistency proof, or the log's growth, decides. Nothing of it is believed before.
-   What only a key signed that was revoked since, and no witness saw in time, proves nothing: it is no longer
-   open (`void`). Nor does anything that differs from a tree which a thief of that key had us keep: it stays
+   What only a key signed that was revoked since, and neither we nor a witness saw in time, proves nothing: it
+   is not open (`void`), until it comes with such a witness's word. A key that was only replaced still counts.
+   Nor does anything prove a log false that differs from a tree which a thief of its key had us keep: it stays
    open until a person goes back (disowning.py, rule 6).
 5. A cosignature in a note that agrees is kept: it stands behind the entries below as that witness's word.
 """
@@ -131,7 +132,7 @@ def compare(store: Store, peer: Peer, seen: Sequence[str]) -> list[Contradiction
             if origin == store.origin:
                 store.hear(peer, note)
             elif origin in known and origin != peer.origin and _knows(known[origin], parsed):
-                shown = notes.verify(note, origin, known[origin].log_keys.values())
+                shown = notes.verify(note, origin, disowning.log_keys(known[origin]).values())
                 found += _compare(store, peer, known[origin], shown, note)
         except witness.BehindError:
             raise
@@ -141,11 +142,11 @@ def compare(store: Store, peer: Peer, seen: Sequence[str]) -> list[Contradiction
 
 
 def _knows(whose: Peer, shown: Checkpoint) -> bool:
-    """Whether a key of the log that we know signed it.
+    """Whether a key of the log that we know signed it, one in force or a former one.
 
-    Under one that we do not know yet, or no more, it says nothing here, and whoever shows it tells no lie.
+    Under one that we do not know yet it says nothing here, and whoever shows it tells no lie.
     """
-    ours = {notes.key_hash(whose.origin, public) for public in whose.log_keys.values()}
+    ours = {notes.key_hash(whose.origin, public) for public in disowning.log_keys(whose).values()}
     return any(line.name == whose.origin and line.key_hash in ours for line in shown.signatures)
 
 
@@ -165,8 +166,12 @@ def _compare(store: Store, peer: Peer, whose: Peer, shown: Checkpoint, note: byt
     if ours is not None and notes.parse(ours).root == shown.root:
         _agree(store, peer, shown, note, store.now)
         return []
+    before = next((one for one in store.shown_logs(whose.origin) if one.told_by == peer.party), None)
+    if not disowning.note_stands(store, whose, note):
+        if before is None or before.state == "agrees":
+            store.show_log(_shown(peer, shown, note, "void", store.now, store.now))
+        return []
     if ours is None or not disowning.tree_stands(store, whose, shown.size):
-        before = next((one for one in store.shown_logs(whose.origin) if one.told_by == peer.party), None)
         said = before is not None and before.state != "void"
         if before is not None and said and (before.size, before.root) == (shown.size, shown.root):
             return []
@@ -242,11 +247,14 @@ def reconcile(store: Store, shown: ShownLog, proof: Sequence[bytes], size: int) 
 def accuse(store: Store, whose: Peer, one: bytes, other: bytes, *, told_by: str) -> list[Contradiction]:
     """Keep two notes that prove a log false, suspend it, and say so in our own log.
 
-    Nothing where it is known, or where what is kept is a thief's tree (disowning.py, rule 6).
+    Nothing where it is known, where what is kept is a thief's tree (disowning.py, rule 6), or where the log
+    is suspended and a proof kept already: who forks it again and again has no entry of ours for each.
     """
-    kept, shown = _proof(whose, one), _proof(whose, other)
-    size = notes.parse(kept).size
+    kept, shown = proof(whose, one), proof(whose, other)
+    size, held = notes.parse(kept).size, store.kept_log(whose.origin)
     if not disowning.tree_stands(store, whose, size):
+        return []
+    if held is not None and held.suspended and any(a.origin == held.origin for a in store.contradictions()):
         return []
     found = Contradiction(whose.origin, whose.party, size, kept, shown, told_by, store.now)
     if not store.keep_contradiction(found):
@@ -254,7 +262,6 @@ def accuse(store: Store, whose: Peer, one: bytes, other: bytes, *, told_by: str)
     reason = f"{whose.party} signed two different logs of {size} entries"
     if told_by != whose.party:
         reason += f"; {told_by} was shown the other one"
-    held = store.kept_log(whose.origin)
     if held is not None and held.suspended is None:
         store.suspend_log(whose.origin, reason)
     store.lock()
@@ -263,10 +270,10 @@ def accuse(store: Store, whose: Peer, one: bytes, other: bytes, *, told_by: str)
     return [found]
 
 
-def _proof(whose: Peer, note: bytes) -> bytes:
-    """Give a note with the log's own signature alone: under its key in force, else one replaced since."""
+def proof(whose: Peer, note: bytes) -> bytes:
+    """Give a note with the log's own signature alone: under a key known here, else one replaced before."""
     held = notes.parse(note)
-    known = {notes.key_hash(held.origin, public) for public in whose.log_keys.values()}
+    known = {notes.key_hash(held.origin, public) for public in disowning.log_keys(whose).values()}
     own = [
         one for one in held.signatures if one.name == held.origin and len(one.signature) == SIGNATURE_BYTES
     ]

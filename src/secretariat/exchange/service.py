@@ -38,13 +38,13 @@ from secretariat.exchange.peers import Outgoing
 from secretariat.exchange.postgres import PostgresStore, serving, transaction
 from secretariat.exchange.proving import Ahead, prove_ahead
 from secretariat.exchange.recomputing import rulings
-from secretariat.exchange.riding import take_word
+from secretariat.exchange.riding import proof, take_word
 from secretariat.exchange.speakers import speakers
 from secretariat.exchange.take import OutOfStepError, PageRefusedError, Result
 from secretariat.exchange.transfer import BY_HAND
 from secretariat.exchange.wire import Cursor, Page, Place, Taken
 from secretariat.exchange.withdrawal import Called
-from secretariat.ledger import dsse, entries, object_signature, partners, witness, witnessing
+from secretariat.ledger import dsse, entries, object_signature, partners, witnessing
 from secretariat.ledger import service as ledger
 from secretariat.ledger import store as ledger_store
 from secretariat.ledger.entries import Draft, Note, Statement, Suspect
@@ -304,9 +304,8 @@ def _record_refusal(
         kept = store.kept_log(peer.origin) if peer is not None else None
         if error.suspends and kept is not None and kept.suspended is None:
             partners.suspend(store.tx, kept.origin, error.what)
-            if error.code == ContradictionError.code:
-                keys = peer.log_keys.values() if peer is not None else ()
-                one, other = (witness.bare(note, keys) for note in (kept.note, shown.encode()))
+            if peer is not None and error.code == ContradictionError.code:
+                one, other = (proof(peer, note) for note in (kept.note, shown.encode()))
                 store.keep_contradiction(Contradiction(kept.origin, party, kept.size, one, other, party, now))
             suspect = Suspect(party=party, kept=kept.note.decode(), shown=shown, reason=error.what)
             ledger.append(store.tx, store.keyring, [Draft("suspect", None, suspect)], now=now)

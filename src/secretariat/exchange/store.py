@@ -188,7 +188,7 @@ _PEER = (
     "SELECT party, name, root_key, keys, origin, url, state, reason, cursor_position, cursor_offset,"
     " last_contact, last_error, descriptor, via FROM peer"
 )
-_ROLES = ("record", "log", "transport", "sealing", "witness")
+_ROLES = ("record", "log", "former_log", "transport", "sealing", "witness")
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -248,6 +248,7 @@ def _peer(row: Sequence[Any]) -> Peer:
         ended=dict(keys.get("ended", {})),
         revoked=msgspec.convert(keys.get("revoked", {}), dict[str, Revoked]),
         log_keys=held["log"],
+        former_log_keys=held["former_log"],
         transport_keys=held["transport"],
         client_pins=tuple(keys.get("client_pins", ())),
         server_pins=tuple(keys.get("server_pins", ())),
@@ -270,6 +271,7 @@ def write_peer(tx: sa.Connection, one: Peer) -> None:
     held: Mapping[str, Mapping[str, bytes]] = {
         "record": one.record_keys,
         "log": one.log_keys,
+        "former_log": one.former_log_keys,
         "transport": one.transport_keys,
         "sealing": one.sealing_keys,
         "witness": one.witness_keys,

@@ -7,6 +7,7 @@ import json
 import uuid
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from secretariat.agreements import release
@@ -20,6 +21,7 @@ from secretariat.exchange.take import PageRefusedError
 from secretariat.exchange.wire import Cursor
 from secretariat.ledger import checkpoint
 from secretariat.ledger import service as ledger
+from secretariat.ledger.keys import Signer
 from secretariat.records import store as records
 from secretariat.records.service import import_stream
 from secretariat.storage.engine import raw
@@ -276,6 +278,28 @@ def test_a_log_that_takes_back_what_it_showed_is_suspended_until_a_person_resume
     world.publish("KR", indicator("b"))
     world.converge()
     assert len(world.sees("JP")) == 2
+
+
+def test_two_logs_of_one_size_on_both_sides_of_a_new_log_key_are_kept_with_their_signatures(node):
+    """What is kept was signed with the former key: without its signature it proves nothing to others."""
+    world = Nodes(node, "KR", "JP")
+    world.converge()
+    kr, jp = world.nodes["KR"], world.nodes["JP"]
+    at, former, fresh = service.place(jp, "live", "KR"), kr.keyring("live").log, Signer.generate()
+    page, _ = service.make_page(kr, "live", "JP", at.after, at.size, now=world.now)
+    bent = json.loads(page)
+    origin = kr.keyring("live").origin
+    bent["checkpoint"] = checkpoint.sign(origin, at.size, b"\x01" * 32, fresh).decode()
+    with transaction(jp, "live", world.now) as store:
+        new, old = {fresh.key_id: fresh.public}, {former.key_id: former.public}
+        store.save_peer(msgspec.structs.replace(store.peer("KR"), log_keys=new, former_log_keys=old))
+    with pytest.raises(PageRefusedError, match="two different logs"):
+        service.take_page(jp, "live", "KR", json.dumps(bent).encode(), now=world.now)
+    with transaction(jp, "live", world.now) as store:
+        assert store.peer("KR").former_log_keys == old
+        [found] = store.contradictions()
+    for note, key in ((found.one, former), (found.other, fresh)):
+        checkpoint.verify(note, origin, [key.public])
 
 
 def test_no_table_of_the_holder_keeps_a_trace_of_what_it_destroyed(node):

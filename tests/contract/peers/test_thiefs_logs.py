@@ -8,7 +8,9 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from secretariat.base.errors import ConflictError
 from secretariat.exchange import disowning, riding
+from secretariat.exchange.enrolment import former_log_keys
 from secretariat.exchange.take import PageRefusedError
 from secretariat.ledger import checkpoint as notes
 from secretariat.ledger import merkle, witness
@@ -54,7 +56,12 @@ def learn(there: World, at: str, former: Signer, since=None) -> None:
     with there.nodes[at].store(there.now) as store:
         peer, ring = store.peer("KR"), there.nodes["KR"].keyring
         revoked = {} if since is None else {former.key_id: Revoked("log", since, "stolen")}
-        fresh = msgspec.structs.replace(peer, log_keys={ring.log.key_id: ring.log.public}, revoked=revoked)
+        fresh = msgspec.structs.replace(
+            peer,
+            log_keys={ring.log.key_id: ring.log.public},
+            former_log_keys=former_log_keys(peer, ring.log.key_id),
+            revoked={**peer.revoked, **revoked},
+        )
         store.lock()
         store.save_peer(fresh)
         disowning.settle(store, fresh, peer.revoked)
@@ -229,3 +236,100 @@ def test_who_was_suspended_before_the_theft_was_known_is_taken_up_again_by_going
     there.publish("KR", indicator("b"), to=["JP"])
     there.converge()
     assert kept(there, "JP", "KR").size == size_of(there)
+
+
+def test_a_fork_that_comes_to_light_after_its_key_was_replaced_is_the_partys_own(there):
+    """Who forks its log and takes a new key before partners tell each other is found all the same."""
+    before, size = kept(there, "JP", "KR"), kept(there, "JP", "KR").size
+    note = false_note(there, there.nodes["KR"].keyring.log, size, by="US")
+    former = another_key(there)
+    learn(there, "JP", former)
+    there.give("JP", "US", show(there, "JP", "US", note))
+    assert kept(there, "JP", "KR").suspended is not None
+    assert blamed(there, "JP") == ["KR", "suspect"]
+    with there.nodes["JP"].store(there.now) as store:
+        [found] = store.contradictions()
+    for one in (found.one, found.other):
+        notes.verify(one, before.origin, [former.public])
+
+
+@pytest.mark.parametrize(("ago", "verdict"), [(200, ["KR", "suspect"]), (0, [])])
+@pytest.mark.parametrize("first", ["shown", "revoked"])
+def test_the_verdict_is_the_same_whether_the_note_or_the_revocation_comes_first(there, first, ago, verdict):
+    there.tick(minutes=5)
+    stolen, former = there.now - timedelta(seconds=100), another_key(there)
+    there.publish("KR", indicator("b"), to=["JP"])
+    note = false_note(there, former, size_of(there), by="US", ago=ago)
+    if first == "shown":
+        there.give("JP", "US", show(there, "JP", "US", note))
+    learn(there, "JP", former, stolen)
+    if first == "revoked":
+        there.give("JP", "US", show(there, "JP", "US", note))
+    assert waiting(there, "JP") == bool(verdict)
+    there.pull("JP", "KR")
+    assert blamed(there, "JP") == verdict
+
+
+def test_a_word_that_comes_later_brings_back_what_proved_nothing_without_it(there):
+    there.tick(minutes=5)
+    former = shown_a_larger_one(there)
+    learn(there, "JP", former, there.now - timedelta(seconds=100))
+    assert waiting(there, "JP") == 0
+    note = false_note(there, former, size_of(there), by="US", ago=200)
+    there.give("JP", "US", show(there, "JP", "US", note))
+    assert waiting(there, "JP") == 1
+    there.pull("JP", "KR")
+    assert blamed(there, "JP") == ["KR", "suspect"]
+
+
+def test_what_was_shown_here_before_the_theft_is_the_partys_own_by_our_own_clock(there):
+    """No witness says so: we saw it ourselves."""
+    former = shown_a_larger_one(there)
+    there.tick(minutes=5)
+    learn(there, "JP", former, there.now - timedelta(seconds=100))
+    assert waiting(there, "JP") == 1
+    there.pull("JP", "KR")
+    assert blamed(there, "JP") == ["KR", "suspect"]
+
+
+def test_the_revocation_of_one_key_takes_nothing_back_that_another_signed(there):
+    """A party revokes its first key early, and would wash away with it what every later one signs."""
+    first = another_key(there)
+    for at in ("JP", "US"):
+        learn(there, at, first, there.now - timedelta(days=9))
+    there.publish("KR", indicator("b"), to=["JP", "US"])
+    there.converge()
+    tree = kept(there, "JP", "KR")
+    note = false_note(there, there.nodes["KR"].keyring.log, tree.size)
+    second = another_key(there)
+    learn(there, "JP", second)
+    with there.nodes["JP"].store(there.now) as store:
+        assert disowning.tree_stands(store, store.peer("KR"), tree.size)
+        with pytest.raises(ConflictError, match="nothing to undo"):
+            disowning.rewind(store, store.peer("KR"), by="kim")
+    there.give("JP", "US", show(there, "JP", "US", note))
+    assert blamed(there, "JP") == ["KR", "suspect"]
+
+
+def test_a_second_theft_takes_a_partner_back_to_the_last_tree_before_it_and_no_further(there):
+    first = another_key(there)
+    for at in ("JP", "US"):
+        learn(there, at, first, there.now - timedelta(minutes=30))
+    there.publish("KR", indicator("a1"), to=["JP", "US"])
+    there.converge()
+    true = kept(there, "JP", "KR")
+    there.tick(hours=1)
+    given_a_thiefs_tree(there)
+    with there.nodes["JP"].store(there.now) as store:
+        store.lock()
+        assert disowning.rewind(store, store.peer("KR"), by="kim") == true
+
+
+def test_many_forks_of_a_suspended_log_are_one_proof(there):
+    """A party and its accomplice would have us write an entry for each of them."""
+    size, key = kept(there, "JP", "KR").size, there.nodes["KR"].keyring.log
+    origin = there.nodes["KR"].keyring.origin
+    forks = [notes.sign(origin, size, bytes([number]) * 32, key) for number in range(9)]
+    there.give("JP", "US", show(there, "JP", "US", *forks))
+    there.give("JP", "US", show(there, "JP", "US", *forks))
+    assert blamed(there, "JP") == ["KR", "suspect"]
