@@ -1,11 +1,12 @@
-"""A portable proof against a log: two checkpoints of one size that its own key signed, with different roots.
+"""A portable proof against a log: two checkpoints of one size that its own keys signed, with different roots.
 
 One file, JSON, that anybody verifies offline (docs/protocol.md "Accusation"). It proves what its two notes
 prove and nothing else: who showed them, and when, is told beside them and proves nothing. That the key is the
 party's follows from the party's own statement of its keys under its root key, where one is in the file; whose
 that root key is, the reader must know from elsewhere.
 
-A smaller tree than one shown before is no such proof: an old checkpoint is genuine for ever.
+A smaller tree than one shown before is no such proof: an old checkpoint is genuine for ever. Nor are two
+under a key that a statement in the file revokes since before they were kept: a thief may have signed them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import msgspec
 from secretariat.base.clock import stamp
 from secretariat.base.errors import InputError, ProofError, SecretariatError
 from secretariat.ledger import checkpoint as notes
-from secretariat.ledger import statements
+from secretariat.ledger import revocation, statements
 from secretariat.ledger.keys import key_id
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from secretariat.ledger.checkpoint import Checkpoint
     from secretariat.ledger.model import Contradiction
+    from secretariat.ledger.revocation import Revoked
 
 FORMAT = "secretariat-accusation"
 VERSION = 1
@@ -49,7 +51,10 @@ class Accusation(msgspec.Struct, frozen=True):
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """What an accusation proves: that the holder of one key signed two logs; whose key it is said to be."""
+    """What an accusation proves: that the holder of one key, or of a root key's log keys, signed two logs.
+
+    `key` are the verifier keys of those that did; whose they are said to be stands beside them.
+    """
 
     proven: bool
     origin: str
@@ -60,6 +65,8 @@ class Judged(msgspec.Struct, frozen=True):
     root_key: str | None
     root_key_from: str
     problems: tuple[str, ...]
+    revoked: tuple[str, ...] = ()
+    """Which of the keys a statement in the file revokes, since when, and when the proof was kept, as told."""
 
 
 def write(
@@ -110,25 +117,38 @@ def judge(data: bytes, *, key: str | None = None) -> Judged:
     found = read(data)
     problems: list[str] = []
     named = _keys(found, key, problems)
-    root_key, by_root = _root_keys(found, key, problems)
+    root_key, by_root, revoked = _root_keys(found, key, problems)
     shown = _shown(found, problems)
-    signed_by = [public for public in {**named, **by_root}.values() if _both(found, public)]
     believed = by_root if root_key is not None else named
+    both = [public for public in {**named, **by_root}.values() if _both(found, public)]
+    signed_by = sorted(both, key=lambda one: (key_id(one) not in believed, key_id(one) in revoked))[:1]
     proven = bool(shown) and any(key_id(public) in believed for public in signed_by)
+    if shown and not signed_by and root_key is not None:  # the party replaced its key between the two
+        each = [next((one for one in by_root.values() if _signed(found, note, one)), None) for note in (0, 1)]
+        signed_by = [one for one in each if one is not None] if None not in each else []
+        proven = bool(signed_by)
     if shown and not signed_by:
         problems.append("no single key that the file names signed both checkpoints")
     elif shown and not proven:
         problems.append("the key that signed both is not one that the root key names")
+    doubts = []
+    for one, since in sorted((key, revoked[key]) for key in map(key_id, signed_by) if key in revoked):
+        doubts.append(f"{one} is revoked since {since}; kept {found.kept_at}, says {found.accused_by}")
+        if found.kept_at >= since:
+            problems.append(
+                f"{found.party} revoked a key that signed it, before it was kept: perhaps a thief did"
+            )
     return Judged(
         proven and not problems,
         found.origin,
         found.party,
         found.size,
         tuple(one.root.hex() for one in shown),
-        notes.verifier_key(found.origin, signed_by[0]) if signed_by else "",
+        ", ".join(notes.verifier_key(found.origin, one) for one in signed_by),
         root_key,
         "you" if key is not None else "the file itself: compare it with what the party told you",
         tuple(problems),
+        tuple(doubts),
     )
 
 
@@ -149,9 +169,12 @@ def _shown(found: Accusation, problems: list[str]) -> list[Checkpoint]:
 
 
 def _both(found: Accusation, public: bytes) -> bool:
+    return _signed(found, 0, public) and _signed(found, 1, public)
+
+
+def _signed(found: Accusation, number: int, public: bytes) -> bool:
     try:
-        for one in found.notes:
-            notes.verify(one.encode(), found.origin, [public])
+        notes.verify(found.notes[number].encode(), found.origin, [public])
     except SecretariatError:
         return False
     return True
@@ -175,12 +198,15 @@ def _keys(found: Accusation, key: str | None, problems: list[str]) -> dict[str, 
 
 def _root_keys(
     found: Accusation, key: str | None, problems: list[str]
-) -> tuple[str | None, dict[str, bytes]]:
-    """Give the root key's id and the log keys that its statements name; none where one was named instead."""
+) -> tuple[str | None, dict[str, bytes], dict[str, str]]:
+    """Give the root key's id, the log keys that its statements name, and since when they revoke which.
+
+    None of it where a log key was named instead.
+    """
     if (key is not None and "+" in key) or not found.statements:
         if key is not None and "+" not in key:
             problems.append("the file holds no statement of keys under a root key")
-        return None, {}
+        return None, {}, {}
     try:
         root = statements.root_of(found.statements[-1].encode())
         if key is not None and key not in {root.hex(), key_id(root)}:
@@ -188,7 +214,11 @@ def _root_keys(
         said = [statements.read(one.encode(), found.realm, root) for one in found.statements]
     except SecretariatError as error:
         problems.append(str(error))
-        return None, {}
+        return None, {}, {}
     if any((one.party, one.origin) != (found.party, found.origin) for one in said):
         problems.append(f"a statement of keys is not of {found.party} and {found.origin}")
-    return key_id(root), {key_id(one.log): one.log for one in said}
+    taken: dict[str, Revoked] = {}
+    for one in said:
+        taken = revocation.merged(taken, one.revoked, latest=one.at)
+    revoked = {key: stamp(each.since) for key, each in taken.items()}
+    return key_id(root), {key_id(one.log): one.log for one in said}, revoked

@@ -328,10 +328,11 @@ def accuse(
         raise InputError(f"cannot read: {error.strerror}", where=str(file)) from error
     verdict = "PROVEN" if judged.proven else "NOT PROVEN"
     lines = [
-        f"{verdict}: two logs of {judged.size} entries, {judged.origin} of {judged.party}, signed by one key",
+        f"{verdict}: two logs of {judged.size} entries, {judged.origin} of {judged.party}",
         *(f"root {root}" for root in judged.roots),
         f"key {judged.key or 'none'}",
         f"under root key {judged.root_key or 'none'}, from {judged.root_key_from}",
+        *judged.revoked,
         *(f"  {problem}" for problem in judged.problems),
     ]
     emit(judged, "\n".join(lines), json=json)

@@ -27,13 +27,22 @@ def note(root: int, size: int = 7, *, ring: Keyring = RING, log: Signer | None =
     return checkpoint.sign(ring.origin, size, bytes([root]) * 32, log or ring.log)
 
 
-def statement(ring: Keyring = RING, *, log: bytes | None = None) -> bytes:
+def statement(
+    ring: Keyring = RING, *, log: bytes | None = None, revoked: tuple[str, str] | None = None
+) -> bytes:
     """The party's own word, under its root key, on which keys are its."""
 
     def key(public: bytes) -> dict[str, str]:
         return {"id": key_id(public), "public": base64.b64encode(public).decode()}
 
-    realm = {"origin": ring.origin, "record": key(ring.record.public), "log": key(log or ring.log.public)}
+    realm: dict[str, object] = {
+        "origin": ring.origin,
+        "record": key(ring.record.public),
+        "log": key(log or ring.log.public),
+    }
+    if revoked is not None:
+        named, since = revoked
+        realm["revoked"] = [{"key": named, "role": "log", "since": since, "reason": "stolen"}]
     value = {
         "party": ring.party,
         "root": key(ring.root_public),
@@ -57,6 +66,37 @@ def test_two_roots_of_one_size_under_one_key_prove_it_to_anybody() -> None:
     assert (judged.proven, judged.size, judged.problems) == (True, 7, ())
     assert judged.root_key == key_id(RING.root_public)
     assert "compare" in judged.root_key_from
+
+
+def test_a_party_that_replaced_its_key_between_two_logs_is_proven_false_by_its_root_key() -> None:
+    fresh = Signer.generate()
+    stated = (statement(), statement(log=fresh.public))
+    judged = accusation.judge(written(note(1), note(2, log=fresh), stated=stated))
+    assert (judged.proven, judged.problems) == (True, ())
+    assert judged.key == ", ".join(
+        checkpoint.verifier_key(RING.origin, one.public) for one in (RING.log, fresh)
+    )
+    alone = accusation.judge(written(note(1), note(2, log=fresh), stated=stated[:1]))
+    assert not alone.proven
+
+
+@pytest.mark.parametrize(
+    ("since", "proven"),
+    [
+        pytest.param("2026-11-22T02:09:36.000000Z", False, id="at the moment when it was kept"),
+        pytest.param("2026-11-20T00:00:00.000000Z", False, id="before"),
+        pytest.param("2026-11-22T02:09:36.000001Z", True, id="after"),
+    ],
+)
+def test_two_logs_under_a_key_that_was_stolen_before_they_were_kept_prove_nothing(since, proven) -> None:
+    """Else whoever stole a log key, and never signed anything but this, proves its owner false for good."""
+    fresh, gone = Signer.generate(), RING.log.key_id
+    stated = (statement(), statement(log=fresh.public, revoked=(gone, since)))
+    for one, other in ((note(1), note(2)), (note(1), note(2, log=fresh))):
+        judged = accusation.judge(written(one, other, stated=stated))
+        assert judged.proven is proven
+        assert since in judged.revoked[0]
+        assert any("thief" in problem for problem in judged.problems) is not proven
 
 
 @pytest.mark.parametrize(
