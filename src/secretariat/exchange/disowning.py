@@ -219,8 +219,8 @@ def _revoked_since(peer: Peer, note: bytes) -> datetime | None:
     signers = [key for key, public in log_keys(peer).items() if _signed(peer, note, public)]
     if any(key not in peer.revoked for key in signers):
         return None
-    revoked = _log_keys_revoked(peer)
-    return max((revoked[key] for key in signers), default=min(revoked.values(), default=None))
+    earliest = min(_log_keys_revoked(peer).values(), default=None)
+    return max((peer.revoked[key].since for key in signers), default=earliest)
 
 
 def _log_keys_revoked(peer: Peer) -> dict[str, datetime]:

@@ -51,11 +51,11 @@ def another_key(there: World) -> Signer:
     return former
 
 
-def learn(there: World, at: str, former: Signer, since=None) -> None:
+def learn(there: World, at: str, former: Signer, since=None, role="log") -> None:
     """A node takes KR's new log key as renewal.py does; `since`: and that the former one was stolen."""
     with there.nodes[at].store(there.now) as store:
         peer, ring = store.peer("KR"), there.nodes["KR"].keyring
-        revoked = {} if since is None else {former.key_id: Revoked("log", since, "stolen")}
+        revoked = {} if since is None else {former.key_id: Revoked(role, since, "stolen")}
         fresh = msgspec.structs.replace(
             peer,
             log_keys={ring.log.key_id: ring.log.public},
@@ -333,3 +333,16 @@ def test_many_forks_of_a_suspended_log_are_one_proof(there):
     there.give("JP", "US", show(there, "JP", "US", *forks))
     there.give("JP", "US", show(there, "JP", "US", *forks))
     assert blamed(there, "JP") == ["KR", "suspect"]
+
+
+def test_a_log_key_that_is_revoked_under_another_role_counts_no_more_either(there):
+    """Its party may write what it likes into its statement: what we keep and compare goes on."""
+    stolen, size = there.now, kept(there, "JP", "KR").size
+    there.tick(minutes=5)
+    former = another_key(there)
+    learn(there, "JP", former, stolen, role="transport")
+    there.give("JP", "US", show(there, "JP", "US", false_note(there, former, size)))
+    assert blamed(there, "JP") == []
+    there.publish("KR", indicator("b"), to=["JP"])
+    there.pull("JP", "KR")
+    assert kept(there, "JP", "KR").size == size_of(there)
