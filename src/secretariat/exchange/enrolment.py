@@ -300,6 +300,7 @@ def _enrol(
             ended=ended_by(before, keys.record.id, keys.since_entry),
             via=before.via if via is None else via,
         )  # fmt: skip
+    purposes.check_number(fresh)
     reason = ""
     if former is not None and rebinding is not None:
         fresh = _rebound(fresh, former, now)

@@ -11,6 +11,8 @@ Rules, each with a test of its name in tests/contract/peers/test_purposes.py:
    whose would be lost.
 5. Every key is a point of the group in which signatures mean something (keys.is_point). Under a key of small
    order anybody signs anything.
+6. A partner is remembered with a thousand keys at most, former and revoked ones too, each by an id of an id's
+   length: they are kept for good and read with every message.
 """
 
 from __future__ import annotations
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 _ED25519: Final = bytes.fromhex("302a300506032b6570032100")
 _X25519: Final = bytes.fromhex("302a300506032b656e032100")
 """What stands before the 32 bytes of a key in its SubjectPublicKeyInfo (RFC 8410 section 4)."""
+MAX_KEYS: Final = 1_000
+MAX_KEY_ID: Final = 64
 _ADVICE: Final = "each purpose has a key of its own: secretariat keys rotate ROLE on the partner's node"
 
 
@@ -112,6 +116,20 @@ def check_others(party: str, keys: RealmKeys, others: Iterable[Peer], own: Itera
             raise ConflictError(
                 f"the {role} key of {party} is a key of {held[pin]} here", where=keys.origin, advice=_ADVICE
             )
+
+
+def check_number(fresh: Peer) -> None:
+    """Refuse more keys than are kept of one partner, and a revoked one whose id is none."""
+    long = next((key for key in fresh.revoked if len(key) > MAX_KEY_ID), None)
+    if long is not None:
+        raise ConflictError(f"{fresh.party} revokes {long[:40]!r}, which is no key's id", where="revoked")
+    held = fresh.record_keys.keys() | fresh.log_keys.keys() | fresh.former_log_keys.keys()
+    if len(held | fresh.revoked.keys()) > MAX_KEYS:
+        raise ConflictError(
+            f"{fresh.party} states more than {MAX_KEYS} keys, former ones counted",
+            where="descriptor",
+            advice="the partner enrols anew, with another log: secretariat peers rebind",
+        )
 
 
 def _named(keys: RealmKeys) -> list[tuple[str, Key]]:

@@ -131,6 +131,7 @@ def renewed(before: Peer, found: Descriptor, realm: str, sealed: bytes) -> Peer 
         url=keys.url,
         descriptor=sealed,
     )
+    purposes.check_number(fresh)
     same = msgspec.structs.replace(fresh, descriptor=before.descriptor) == before
     return None if same else fresh
 

@@ -12,6 +12,7 @@ from secretariat.base.errors import ConflictError
 from secretariat.exchange import enrolment, renewal
 from secretariat.exchange import store as tables
 from secretariat.ledger.keys import Signer, key_id
+from secretariat.ledger.revocation import Revoked
 
 
 @pytest.fixture
@@ -160,3 +161,22 @@ def test_keys_that_were_replaced_one_by_one_are_taken(world):
     fresh = {role: Signer.generate() for role in ("record", "log", "transport", "witness")}
     sealed = descriptor(with_keys(node, **fresh), world)
     assert renewal.renew(world.nodes["JP"], "live", sealed, now=world.now)
+
+
+@pytest.mark.parametrize(
+    ("ids", "match"),
+    [
+        pytest.param([f"ed25519-{number:032x}" for number in range(998)], None, id="a thousand"),
+        pytest.param([f"ed25519-{number:032x}" for number in range(999)], "more than 1000", id="one more"),
+        pytest.param(["k" * 65], "no key's id", id="an id of any length"),
+    ],
+)
+def test_a_partner_is_remembered_with_so_many_keys_at_most(world, ids, match):
+    """What is revoked is kept for good: else a partner makes us read a longer list with every message."""
+    kr = world.nodes["KR"]
+    revoked = {one: Revoked("record", world.now, "ended") for one in ids}
+    sealed = descriptor(with_keys(kr, revoked=revoked), world)
+    if match is None:
+        assert renewal.renew(world.nodes["JP"], "live", sealed, now=world.now)
+    else:
+        both_ways(world, sealed, match)
