@@ -18,6 +18,7 @@ from secretariat.base.clock import now
 from secretariat.base.errors import ConflictError, DeniedError, ProofError
 from secretariat.exchange import enrolment, peer_pages, renewal, wire
 from secretariat.exchange import store as tables
+from secretariat.exchange.fingerprint import fingerprint
 from secretariat.exchange.take import PageRefusedError
 from secretariat.ledger import dsse, export
 from secretariat.ledger import service as ledger
@@ -100,6 +101,20 @@ def test_an_entry_that_the_old_key_signs_afterwards_is_not_believed(world):
     with pytest.raises(PageRefusedError, match="unknown key") as refusal:
         world.pull("JP", "KR")
     assert refusal.value.code == "entry-signature"
+
+
+def test_former_log_keys_stay_known_whoever_took_the_statement(world):
+    """Else a fork that they signed would be nobody's (riding.py, rule 4)."""
+    jp, first = world.nodes["JP"], world.nodes["KR"].keyring("live").log
+    assert renewal.renew(jp, "live", rotate(world, "log"), now=world.now)
+    second = world.nodes["KR"].keyring("live").log
+    assert peer_of(jp, "KR").former_log_keys == {first.key_id: first.public}
+    words = fingerprint("KR", world.nodes["KR"].keyring("live").root_public)
+    enrolment.accept(jp, rotate(world, "log"), words, now=world.now)
+    third = world.nodes["KR"].keyring("live").log
+    found = peer_of(jp, "KR")
+    assert found.log_keys == {third.key_id: third.public}
+    assert found.former_log_keys == {one.key_id: one.public for one in (first, second)}
 
 
 def test_an_older_statement_sent_again_changes_nothing(world):
