@@ -247,15 +247,19 @@ def reconcile(store: Store, shown: ShownLog, proof: Sequence[bytes], size: int) 
 def accuse(store: Store, whose: Peer, one: bytes, other: bytes, *, told_by: str) -> list[Contradiction]:
     """Keep two notes that prove a log false, suspend it, and say so in our own log.
 
-    Nothing where it is known, where what is kept is a thief's tree (disowning.py, rule 6), or where the log
-    is suspended and a proof kept already: who forks it again and again has no entry of ours for each.
+    Nothing where it is known, in whatever bytes it comes, where what is kept is a thief's tree (disowning.py,
+    rule 6), or where the log is suspended and a proof kept already: who forks it again and again has no entry
+    of ours for each.
     """
     kept, shown = proof(whose, one), proof(whose, other)
     size, held = notes.parse(kept).size, store.kept_log(whose.origin)
     if not disowning.tree_stands(store, whose, size):
         return []
-    if held is not None and held.suspended and any(a.origin == held.origin for a in store.contradictions()):
-        return []
+    said = {notes.parse(kept).text, notes.parse(shown).text}
+    for before in store.contradictions():
+        same = said == {notes.parse(before.one).text, notes.parse(before.other).text}
+        if before.origin == whose.origin and (same or (held is not None and held.suspended)):
+            return []
     found = Contradiction(whose.origin, whose.party, size, kept, shown, told_by, store.now)
     if not store.keep_contradiction(found):
         return []
@@ -278,7 +282,7 @@ def proof(whose: Peer, note: bytes) -> bytes:
         one for one in held.signatures if one.name == held.origin and len(one.signature) == SIGNATURE_BYTES
     ]
     told = [one for one in own if one.key_hash in known] or own
-    return held.text + b"\n" + b"".join(notes.written(one) for one in told)
+    return held.text + b"\n" + b"".join(dict.fromkeys(map(notes.written, told)))
 
 
 def open_shown(store: Store, origins: Collection[str]) -> list[ShownLog]:

@@ -346,3 +346,19 @@ def test_a_log_key_that_is_revoked_under_another_role_counts_no_more_either(ther
     there.publish("KR", indicator("b"), to=["JP"])
     there.pull("JP", "KR")
     assert kept(there, "JP", "KR").size == size_of(there)
+
+
+def test_a_fork_that_a_person_looked_at_does_not_suspend_the_log_again_in_other_bytes(there):
+    """Whoever has the note writes its signature twice: what its party signed is the same."""
+    size, key = kept(there, "JP", "KR").size, there.nodes["KR"].keyring.log
+    note = false_note(there, key, size)
+    there.give("JP", "US", show(there, "JP", "US", note))
+    with there.nodes["JP"].store(there.now) as store:
+        log = store.kept_log(notes.parse(note).origin)
+        store.keep_log(msgspec.structs.replace(log, suspended=None))
+    line = note.rpartition(b"\n\n")[2]
+    there.give("JP", "US", show(there, "JP", "US", note + line))
+    assert kept(there, "JP", "KR").suspended is None
+    assert blamed(there, "JP") == ["KR", "suspect"]
+    there.give("JP", "US", show(there, "JP", "US", notes.sign(log.origin, size, b"\2" * 32, key)))
+    assert kept(there, "JP", "KR").suspended is not None
