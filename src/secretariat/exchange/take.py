@@ -2,7 +2,7 @@
 
 The frame      1. the page is from this partner's log, of this realm, for this party
                2. it starts where we stand, in the log state we last kept (else: out of step, ask again)
-The log        3. the checkpoint is signed by the pinned log key
+The log        3. the checkpoint is signed by the pinned log key; it is kept with that signature alone
                4. it is not smaller than the one kept, and is proven to continue it (ledger/following.py)
                5. the stated counts, the hash and the end of the page are what it carries
 Each entry     6. stands in the log at its position (inclusion)
@@ -35,7 +35,7 @@ from secretariat.exchange.model import KeptLog, Line, LogEntry, Refusal
 from secretariat.exchange.offer import roots_of
 from secretariat.exchange.proving import Ahead
 from secretariat.exchange.wire import Cursor
-from secretariat.ledger import checkpoint, entries, following, merkle, statements
+from secretariat.ledger import checkpoint, entries, following, merkle, statements, witness
 from secretariat.ledger.entries import Statement
 from secretariat.ledger.revocation import CODE, RevokedError
 
@@ -238,6 +238,13 @@ def _check_log(store: Store, peer: Peer, page: Page) -> KeptLog:
         ) from error
     if shown.size > MAX_SIZE:
         raise PageRefusedError("checkpoint-signature", f"no log has {shown.size} entries", where=page.origin)
+    if shown.extensions:  # no witness signs it, and it may be longer than what may be shown to others
+        raise PageRefusedError(
+            "checkpoint-signature",
+            "a checkpoint with extension lines, which no log here has",
+            where=page.origin,
+        )
+    note = witness.bare(note, peer.log_keys.values())
     if kept is None:
         return KeptLog(page.origin, peer.party, shown.size, shown.root, note)
     try:

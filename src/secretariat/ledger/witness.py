@@ -260,7 +260,7 @@ def bare(note: bytes, publics: Collection[bytes]) -> bytes:
     held = notes.parse(note)
     known = {notes.key_hash(held.origin, public) for public in publics}
     own = [one for one in held.signatures if one.name == held.origin and one.key_hash in known]
-    return held.text + b"\n" + b"".join(notes.written(one) for one in own)
+    return held.text + b"\n" + b"".join(dict.fromkeys(map(notes.written, own)))
 
 
 def standing(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+
 import msgspec
 import pytest
 
 from secretariat.exchange import riding
+from secretariat.exchange.take import PageRefusedError
 from secretariat.exchange.wire import riding_of
 from secretariat.ledger import checkpoint, merkle, witness
 from secretariat.ledger.keys import Signer
@@ -122,6 +125,43 @@ def test_two_roots_of_a_size_that_was_kept_before_are_a_proof_too(three):
     assert kept(three, "JP", "KR").size > old
     three.give("JP", "US", show(three, "JP", "US", forked(three, old)[0]))
     assert kept(three, "JP", "KR").suspended is not None
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["in the log's own name", "in other names"])
+def test_a_log_that_pads_its_note_hides_no_fork_and_makes_no_liar_of_who_shows_it(three, own):
+    """A note of US would be too long for JP, which would refuse it as false and never see the fork."""
+    ring, before = three.nodes["KR"].keyring, kept(three, "JP", "KR")
+    three.publish("KR", indicator("b"), to=["US"])
+    page = three.page("US", "KR")
+    junk = b"".join(
+        b"\xe2\x80\x94 %b %b\n" % (name.encode(), base64.b64encode(bytes([number]) * 68))
+        for number in range(1, 60)
+        for name in [ring.origin if own else f"{number}.example/live"]
+    )
+    padded = msgspec.structs.replace(page, checkpoint=page.checkpoint + junk.decode())
+    three.give("US", "KR", padded)
+    three.pull("JP", "US")
+    assert three.refusals("JP") == []
+    with three.nodes["JP"].store(three.now) as store:
+        assert [one.size for one in riding.open_shown(store, [before.origin])] == [
+            kept(three, "US", "KR").size
+        ]
+    assert kept(three, "US", "KR").note == page.checkpoint.encode()
+
+
+def test_a_checkpoint_with_extension_lines_is_no_page(three):
+    """What a log adds to its checkpoint no witness signs, and nobody shows to others."""
+    ring = three.nodes["KR"].keyring
+    three.publish("KR", indicator("b"), to=["US"])
+    page, before = three.page("US", "KR"), kept(three, "US", "KR")
+    text = checkpoint.parse(page.checkpoint.encode()).text + b"x" * 5_000 + b"\n"
+    hashed = checkpoint.key_hash(ring.origin, ring.log.public)
+    line = checkpoint.written(checkpoint.SignatureLine(ring.origin, hashed, ring.log.sign(text)))
+    longer = msgspec.structs.replace(page, checkpoint=(text + b"\n" + line).decode())
+    with pytest.raises(PageRefusedError, match="extension lines") as refusal:
+        three.give("US", "KR", longer)
+    assert refusal.value.code == "checkpoint-signature"
+    assert kept(three, "US", "KR") == before
 
 
 def test_a_larger_tree_is_open_until_the_log_itself_decides(three):
