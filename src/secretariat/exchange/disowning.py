@@ -13,7 +13,8 @@ Rules (those of ledger/revocation.py, applied to what this node takes and holds)
 6. A log key that is revoked signs no further checkpoint; the tree that is kept stays. Where the party's log
    does not continue that tree, as a thief showed one of his own, a person goes back to the last tree that
    this node cosigned before `since` (`rewind`), and takes the log from there under the new key. There is one
-   memory of logs on a node, so its guests go back as well. A tree under a key in force is no thief's.
+   memory of logs on a node, so its guests go back as well. A tree under a key in force is no thief's, nor is
+   one that a witness saw in time.
    Until then nobody is blamed for what differs from a thief's tree: `tree_stands`. And what partners showed
    of the log under the key, and no witness saw in time, proves nothing against the party: `note_stands`. Each
    of several keys counts, or counts no more, for itself: one that was only replaced goes on to bear what it
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from secretariat.exchange.model import Peer, Version
     from secretariat.exchange.peers import Store
     from secretariat.ledger.revocation import Revoked, Seen
+    from secretariat.ledger.witness import Word
 
 _PART = 500
 
@@ -240,7 +242,7 @@ def rewind(store: Store, peer: Peer, *, by: str) -> KeptLog:
 
     The own log says so first, with the person and both sizes: nothing is let go without that entry.
     Refuses where no log key of it is revoked, where nothing newer is kept or a key that counts signed what
-    is, or nothing was seen before.
+    is, or a witness saw that in time, or nothing was seen before.
     """
     revoked, kept = _log_keys_revoked(peer), store.kept_log(peer.origin)
     if not revoked or kept is None:
@@ -251,12 +253,12 @@ def rewind(store: Store, peer: Peer, *, by: str) -> KeptLog:
     if since is None and kept.suspended is None:
         raise ConflictError(f"{peer.party} signed the tree kept with a log key that counts: nothing to undo")
     since = since or max(revoked.values())  # suspended for what a thief signed with a key of before
-    word = next((one for one in store.words_before(peer.origin, since) if one.witness == store.origin), None)
+    word = _seen_here(store, peer.origin, since)
     note = None if word is None else store.kept_notes(peer.origin, [word.size]).get(word.size)
+    if kept.suspended is None and tree_stands(store, peer, kept.size):
+        raise ConflictError(f"the tree kept of {peer.origin} was seen before {stamp(since)}: nothing to undo")
     if word is None or note is None:
         raise NotFoundError(f"nothing of {peer.origin} was cosigned here before {stamp(since)}")
-    if word.size == kept.size and kept.suspended is None:
-        raise ConflictError(f"the tree kept of {peer.origin} was seen before {stamp(since)}: nothing to undo")
     log = KeptLog(peer.origin, peer.party, word.size, word.root, note)
     if kept.suspended is None:
         store.suspend_log(log.origin, f"taken back to {log.size} entries")
@@ -269,3 +271,17 @@ def rewind(store: Store, peer: Peer, *, by: str) -> KeptLog:
     (said_at,) = store.append([Outgoing("note", None, Note(act="log-rewound", by=by, detail=detail))])
     store.rewind(log, said_at)
     return log
+
+
+def _seen_here(store: Store, origin: str, since: datetime) -> Word | None:
+    """Give our word on the largest tree of a log that we saw before `since`.
+
+    One of that very second counts where another witness saw the same tree before. A later one never does: no
+    accomplice of a thief, who writes any second, holds us on what that one had us keep.
+    """
+    found: list[Word] = []
+    for one in store.words_before(origin, since):
+        ours = store.given(origin, one.size) if one.witness != origin else None
+        if ours is not None and ours.root == one.root and ours.seconds <= revocation.second_of(since):
+            found.append(ours)
+    return max(found, key=lambda one: one.size, default=None)

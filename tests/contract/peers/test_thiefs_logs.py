@@ -325,6 +325,75 @@ def test_a_second_theft_takes_a_partner_back_to_the_last_tree_before_it_and_no_f
         assert disowning.rewind(store, store.peer("KR"), by="kim") == true
 
 
+def seen_within_the_second(there: World):
+    """US saw KR's log ten seconds before the theft, JP in that very second; gives the tree and the moment."""
+    there.publish("KR", indicator("b"), to=["JP", "US"])
+    there.pull("US", "KR")
+    there.tick(seconds=10)
+    there.pull("JP", "KR")
+    there.pull("US", "JP")
+    there.pull("JP", "US")
+    tree, stolen = kept(there, "JP", "KR"), there.now.replace(microsecond=0) + timedelta(seconds=0.9)
+    with there.nodes["JP"].store(there.now) as store:
+        words = {one.witness: one.size for one in store.words_before(tree.origin, stolen)}
+    assert words[there.nodes["US"].keyring.origin] == tree.size == size_of(there)
+    assert words[there.nodes["JP"].keyring.origin] < tree.size
+    return tree, stolen
+
+
+def test_nobody_goes_back_from_a_tree_that_a_witness_saw_in_time(there):
+    """Seed 4857: our own word was of the second of the theft; what others saw before was let go with it."""
+    tree, stolen = seen_within_the_second(there)
+    former = another_key(there)
+    for at in ("JP", "US"):
+        learn(there, at, former, stolen)
+    with there.nodes["JP"].store(there.now) as store:
+        with pytest.raises(ConflictError, match="nothing to undo"):
+            disowning.rewind(store, store.peer("KR"), by="kim")
+        assert store.kept_log(tree.origin) == tree
+        assert disowning.seen(store, tree.origin)(stolen) == tree.size
+
+
+def test_who_goes_back_stays_on_what_it_saw_within_the_second_where_a_witness_saw_it_before(there):
+    tree, stolen = seen_within_the_second(there)
+    former = given_a_larger_tree(there, tree)
+    for at in ("JP", "US"):
+        learn(there, at, former, stolen)
+    with there.nodes["JP"].store(there.now) as store:
+        store.lock()
+        assert disowning.rewind(store, store.peer("KR"), by="kim") == tree
+
+
+def test_a_witness_that_lies_about_its_seconds_holds_nobody_on_a_thiefs_tree(there):
+    """It is the thief's accomplice: what we cosigned after the theft alone bears no word of before it."""
+    before, stolen = kept(there, "JP", "KR"), there.now
+    there.tick(minutes=5)
+    former = given_a_larger_tree(there, before)
+    false = kept(there, "JP", "KR")
+    given = int((stolen - timedelta(seconds=100)).timestamp())
+    with there.nodes["JP"].store(there.now) as store:
+        store.keep_words([witness.give(notes.parse(false.note), there.nodes["US"].keyring, given)])
+        store.lock()
+        store.suspend_log(false.origin, "it does not continue what is kept")
+    learn(there, "JP", former, stolen)
+    with there.nodes["JP"].store(there.now) as store:
+        store.lock()
+        assert disowning.rewind(store, store.peer("KR"), by="kim") == before
+
+
+def given_a_larger_tree(there: World, tree) -> Signer:
+    """JP took a thief's tree, one entry larger than the last true one, a minute later; gives the key."""
+    there.tick(minutes=1)
+    former = another_key(there)
+    note = false_note(there, former, tree.size + 1)
+    log = msgspec.structs.replace(tree, size=tree.size + 1, root=notes.parse(note).root, note=note)
+    with there.nodes["JP"].store(there.now) as store:
+        store.lock()
+        store.keep_log(log)
+        store.cosign(log.origin)
+    return former
+
+
 def test_many_forks_of_a_suspended_log_are_one_proof(there):
     """A party and its accomplice would have us write an entry for each of them."""
     size, key = kept(there, "JP", "KR").size, there.nodes["KR"].keyring.log
