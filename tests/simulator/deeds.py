@@ -88,6 +88,7 @@ class Deeds:
         party = self.parties[deed.who]
         if party.up and not party.read_only:
             party.backup = party.snapshot()
+            party.withdrawn = self.oracle.withdrawn_by(party.code)
 
     def do_restore(self, deed: Deed, dice: random.Random) -> None:
         """A node comes back from its backup and asks every partner what it kept before it goes on."""
@@ -127,9 +128,9 @@ class Deeds:
             party.more_at = {partner for partner, one in kept.items() if one > size}
             party.lost = bool(party.more_at)
             if party.lost:
-                self.oracle.doubt(party.code, size)
+                self.oracle.doubt(party.code, size, party.withdrawn)
             else:
-                self.oracle.forget(party.code, size)
+                self.oracle.forget(party.code, size, party.withdrawn)
 
     def comes_back(self, party: Party) -> None:
         """What was on its way when a node was put back to an older state is not delivered any more."""
@@ -164,14 +165,14 @@ class Deeds:
             )
         if {"lost", "other"} & set(found):
             self.count("restored: read-only, entries are lost")
-            self.oracle.doubt(party.code, size)
+            self.oracle.doubt(party.code, size, party.withdrawn)
             party.read_only = party.up = True
             party.asking = False
         elif "silent" in found:
             self.network.after(5.0, lambda: self._ask_partners(party, epoch))
         else:
             self.count("restored: whole")
-            self.oracle.forget(party.code, size)
+            self.oracle.forget(party.code, size, party.withdrawn)
             party.asking = False
             self.starts(party.code)
 
@@ -531,7 +532,7 @@ class Deeds:
                 store, stix_id, reason="wrong", now=now, required=required, seal=sealing(party, dice)
             )
             if store.head().size == at:
-                at = -1  # nobody had to be told: no log shows whether it was lost
+                at = -1  # nobody had to be told
         self.oracle.withdraw(party.code, stix_id, at=at)
         return True
 

@@ -187,6 +187,8 @@ def excused(play: Play, root: bytes, holder: str) -> bool:
 
 def _was_called(play: Play, item: Item, holder: Party) -> bool:
     """Whether a call of the originator's own log, where it was once longer, came to a holder."""
+    if item.withdrawn_at < 0:
+        return False
     origin = play.parties[item.originator].ring.origin
     with holder.look(play.now(holder.code)) as store:
         kept = store.kept_log(origin)

@@ -27,7 +27,7 @@ class Item:
     version: str
     withdrawn: bool = False
     withdrawn_at: int = -1
-    """Where in its originator's log it was withdrawn."""
+    """Where in its originator's log it was withdrawn; -1 where nobody had to be told and no entry says it."""
     forgotten: bool = False
     """Whether its originator was put back to before that and cannot be told: it calls nobody any more."""
 
@@ -129,15 +129,24 @@ class Oracle:
             self.items[root].withdrawn, self.items[root].withdrawn_at = True, at
         return roots
 
-    def forget(self, party: str, size: int) -> None:
-        """A node lost what nobody saw: everything that its log held from `size` on was never done."""
+    def withdrawn_by(self, party: str) -> frozenset[bytes]:
+        """What a party withdrew until now: a backup of this moment holds it, in an entry or not."""
+        return frozenset(
+            root for root, item in self.items.items() if item.originator == party and item.withdrawn
+        )
+
+    def forget(self, party: str, size: int, withdrawn: Collection[bytes]) -> None:
+        """A node lost what nobody saw: everything that its log held from `size` on was never done.
+
+        Nor was anything withdrawn but what it came back with.
+        """
         for given in self.given.values():
             given[:] = [one for one in given if one.giver != party or one.at < size]
             for one in given:
                 if one.giver == party and one.taken_back_at >= size:
                     one.taken_back = False
         for item in self.items.values():
-            if item.originator == party and item.withdrawn_at >= size:
+            if item.originator == party and item.root not in withdrawn:
                 item.withdrawn = False
         for statement in self.joint.values():
             statement.words[:] = [one for one in statement.words if one.party != party or one.at < size]
@@ -192,7 +201,7 @@ class Oracle:
             reached -= {one.to for one in self.given[root] if one.taken_back}
         return reached
 
-    def doubt(self, party: str, size: int) -> None:
+    def doubt(self, party: str, size: int, withdrawn: Collection[bytes]) -> None:
         """A node lost what others may have seen: what it took back from `size` on may have reached nobody.
 
         Nor does it know any more that it withdrew something. Where an honest partner can tell it so it stops
@@ -200,7 +209,7 @@ class Oracle:
         """
         self.doubtful.add(party)
         for item in self.items.values():
-            if item.originator == party and item.withdrawn_at >= size:
+            if item.originator == party and item.withdrawn and item.root not in withdrawn:
                 item.forgotten = True
         for given in self.given.values():
             for one in given:

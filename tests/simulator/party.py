@@ -71,6 +71,8 @@ class Party:
         self.no_words: list[tuple[str, int]] = []
         """Entries that said they were such a word and were none: log and place."""
         self.backup: dict[str, Any] | None = None
+        self.withdrawn: frozenset[bytes] = frozenset()
+        """What it had withdrawn when that was made."""
         self.bends: dict[str, list[Callable[[Any], Any]]] = defaultdict(list)
         """What a cheater does to its next pages for a partner."""
         self.hoard: dict[bytes, Version] = {}
