@@ -68,16 +68,29 @@ class Stealing(Changing):
                 )
 
     def _all_saw(self, party: Party) -> bool:
-        """Whether every partner has taken the party's whole log, so that a witness saw all of it."""
-        with party.look(self.now(party.code)) as store:
+        """Whether every partner has taken the party's whole log, so that a witness saw all of it.
+
+        And cosigned some tree of it before this very second: who has nothing of before has nothing to go
+        back to from a thief's tree, which `rewind` refuses in words.
+        """
+        since = self.now(party.code)
+        with party.look(since) as store:
             size = store.head().size
         for other in self.parties.values():
             if other is party or (other.code, party.code) in self.plan.strangers:
                 continue
             kept = self.kept(other.code, party.ring.origin)
-            if other.code in self.linked(party.code) and (kept is None or kept.size < size):
+            if other.code not in self.linked(party.code):
+                continue
+            if kept is None or kept.size < size or not self._cosigned_before(other, party, since):
                 return False
         return size > 0
+
+    def _cosigned_before(self, other: Party, party: Party, since: datetime) -> bool:
+        host = self.parties[self.network.node(other.code)]
+        with host.look(self.now(host.code)) as store:
+            words = store.words_before(party.ring.origin, since)
+            return any(one.witness == store.origin for one in words)
 
     def _strike(self, party: Party, dice: random.Random) -> None:
         """The thief grants something of its own in the party's name, under an old date."""
