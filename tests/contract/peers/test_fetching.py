@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import runpy
+import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -179,12 +180,13 @@ def test_objects_whose_grant_pins_an_unknown_set_wait_and_settle_in_bulk_once_it
 
 
 def count_statements(run) -> int:
-    """Give how many statements a call sends to the database."""
-    seen = []
+    """Give how many statements a call sends to the database, by the thread that makes it."""
+    seen, here = [], threading.get_ident()
     original = Cursor.execute
 
     def counted(self, *args, **more):
-        seen.append(args[0])
+        if threading.get_ident() == here:
+            seen.append(args[0])
         return original(self, *args, **more)
 
     Cursor.execute = counted
