@@ -335,3 +335,18 @@ def test_an_office_concurs_on_the_page_before_anybody_says_do(site):
     assert client.post(f"/releases/{one.id}/concur").status_code == 409
     assert lea.post(f"/releases/{one.id}/concur", follow_redirects=False).status_code == 303
     assert f"/releases/{one.id}/approve" in client.get(f"/releases/{one.id}").text
+
+
+def test_who_is_of_no_office_concurs_for_no_office_whatever_its_name(site):
+    client = site("releaser")
+    released(client, ["JP"])
+    with client.node.database.app("live") as tx:
+        asked = {"from_tlp": "CLEAR", "offices": ["?", "–"]}
+        tx.execute(house_rule.insert().values(rule=asked, recorded_at=now(), by="test"))
+    form = {"tlp": "AMBER", "reason": "named a victim", "code": CODE}
+    place = client.post(f"/reports/{A}/remark", data=form, follow_redirects=False).headers["location"]
+    assert client.post(f"{place}/concur").status_code == 409
+    waits = workflow.propose(
+        client.node, "live", [A], title="again", to=["JP"], purpose=None, by="releaser", now=now()
+    )
+    assert client.post(f"/releases/{waits.id}/concur").status_code == 409

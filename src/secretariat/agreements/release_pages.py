@@ -385,7 +385,7 @@ def concur(request: Request[Any, Any, Any], number: FromPath[UUID]) -> Response[
     screen = screen_of(request)
     by = screen.visitor.login if screen.visitor else "?"
     try:
-        workflow.concur(screen.node, screen.realm, number, office=screen.office or "?", by=by, now=now())
+        workflow.concur(screen.node, screen.realm, number, office=screen.office or "", by=by, now=now())
     except StateError as error:
         return _one(request, number, error)
     return see(f"/releases/{number}")

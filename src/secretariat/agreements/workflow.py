@@ -226,7 +226,7 @@ def concur(node: Node, realm: str, number: uuid.UUID, *, office: str, by: str, n
     with node.database.app(realm) as tx:
         found = _open(tx, number)
         if office not in found.waits_for:
-            raise StateError(f"{office} is not asked to concur, or has done so", where=str(number))
+            raise StateError(f"{office or '–'} is not asked to concur, or has done so", where=str(number))
         offices = [{**one, "by": by} if one["office"] == office else one for one in found.offices]
         raw(tx).execute("UPDATE release SET offices = %s WHERE id = %s", (Jsonb(offices), number))
         # the release by its id alone: its title and its objects' names say what a log is not to hold

@@ -181,9 +181,7 @@ def concur_change(
     screen = screen_of(request)
     by = screen.visitor.login if screen.visitor else "?"
     try:
-        change_service.concur(
-            screen.node, screen.realm, number, office=screen.office or "?", by=by, now=now()
-        )
+        change_service.concur(screen.node, screen.realm, number, office=screen.office or "", by=by, now=now())
     except SecretariatError as error:
         return _change(request, stix_id, number, error)
     return see(f"/reports/{stix_id}/changes/{number}")

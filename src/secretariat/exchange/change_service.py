@@ -60,7 +60,7 @@ def concur(node: Node, realm: str, number: uuid.UUID, *, office: str, by: str, n
         one = change_store.get(store.tx, number, lock=True)
         _check_open(one)
         if office not in one.waits_for:
-            raise StateError(f"{office} is not asked to concur, or has done so", where=str(number))
+            raise StateError(f"{office or '–'} is not asked to concur, or has done so", where=str(number))
         said = [{**asked, "by": by} if asked["office"] == office else asked for asked in one.offices]
         change_store.concur(store.tx, number, said)
         # the change by its id alone: the id of an object may be made from its value
